@@ -1,0 +1,134 @@
+"""The address of a server, and what a client demands of the releases that it serves (PROTOCOL.md, 1)."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import KeyTextError
+from .identity import format_id, parse_id, parse_publisher_key
+from .limits import NAME_CHARACTERS
+
+SCHEME: Final = "coffer://"
+DEFAULT_PORT: Final = 26337
+FORM: Final = "coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX"
+
+_NAME_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-_.")
+_MAX_SERIAL: Final = 2**63 - 1
+_HOST_ALPHABET: Final = frozenset(string.ascii_letters + string.digits + "-_.")
+_IPV6_ALPHABET: Final = frozenset(string.hexdigits + ":.%" + string.ascii_letters)
+
+
+def check_name(name: str, what: str) -> str:
+    """The name of a coffer or a client, if it is one: 1 to 64 characters of `a-z 0-9 - _ .` (PROTOCOL.md, 9).
+
+    Raises:
+        KeyTextError: it is not; the text names `what`.
+    """
+    if not 1 <= len(name) <= NAME_CHARACTERS or not _NAME_ALPHABET.issuperset(name):
+        raise KeyTextError(f"{what} {name!r}: a name is 1 to {NAME_CHARACTERS} characters of a-z, 0-9, '-', '_' and '.'")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One place where a server listens: a name or an address, and a TCP port."""
+
+    name: str
+    port: int = DEFAULT_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.name}]" if ":" in self.name else self.name
+        return host if self.port == DEFAULT_PORT else f"{host}:{self.port}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Host:
+        """Parse `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Port 0 is left to the caller.
+
+        Raises:
+            KeyTextError: it is none of these.
+        """
+        if text.startswith("["):
+            name, bracket, rest = text[1:].partition("]")
+            if not bracket or ":" not in name or not _IPV6_ALPHABET.issuperset(name) or (rest and not rest.startswith(":")):
+                raise KeyTextError(f"host {text!r}: an IPv6 address stands as [ADDRESS] or [ADDRESS]:PORT")
+            port = rest[1:] if rest else None
+        else:
+            name, colon, rest = text.partition(":")
+            port = rest if colon else None
+            if not name or not _HOST_ALPHABET.issuperset(name):
+                raise KeyTextError(f"host {text!r}: a host is a name, an IPv4 address, or an IPv6 address in brackets")
+        if port is None:
+            return cls(name=name)
+        if not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 0xFFFF:
+            raise KeyTextError(f"host {text!r}: a port is a number from 0 to 65535")
+        return cls(name=name, port=int(port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAddress:
+    """`coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX[&publisher=HEX…][&serial=N]`.
+
+    Attributes:
+        server: the server's id, 32 bytes (for suite 0 its plain id).
+        hosts: where it listens, in the order in which they are tried.
+        coffer: the coffer demanded, or None.
+        publishers: the publisher keys trusted, 32 bytes each.
+        serial: the lowest serial accepted, 0 for any.
+    """
+
+    server: bytes
+    hosts: tuple[Host, ...]
+    coffer: str | None = None
+    publishers: tuple[bytes, ...] = ()
+    serial: int = 0
+
+    def __str__(self) -> str:
+        text = f"{SCHEME}{format_id(self.server)}@{','.join(map(str, self.hosts))}"
+        if self.coffer is not None:
+            text += f"/{self.coffer}"
+        query = [f"publisher={format_id(key)}" for key in self.publishers]
+        if self.serial:
+            query.append(f"serial={self.serial}")
+        return text + ("?" + "&".join(query) if query else "")
+
+    @classmethod
+    def from_text(cls, text: str) -> ServerAddress:
+        """Parse a server's address.
+
+        Raises:
+            KeyTextError: it is not one; the text says which part is wrong.
+        """
+        text = text.strip()
+        if not text.startswith(SCHEME):
+            raise KeyTextError(f"a server's address has the form {FORM}")
+        place, question, query = text[len(SCHEME) :].partition("?")
+        authority, slash, coffer = place.partition("/")
+        server, at, hosts = authority.partition("@")
+        if not at:
+            raise KeyTextError(f"the address has no '@' between the server's id and its host; the form is {FORM}")
+        parsed_hosts = tuple(Host.from_text(host) for host in hosts.split(","))
+        for host in parsed_hosts:
+            if host.port == 0:
+                raise KeyTextError(f"host {host.name!r}: port 0 cannot be connected to")
+        publishers: list[bytes] = []
+        serial = 0
+        for parameter in query.split("&") if question else []:
+            name, _, value = parameter.partition("=")
+            match name:
+                case "publisher":
+                    publishers.append(parse_publisher_key(value))
+                case "serial":
+                    if not value.isascii() or not value.isdecimal() or len(value) > 19 or not 0 < int(value) <= _MAX_SERIAL:
+                        raise KeyTextError(f"serial={value}: a serial is a whole number from 1")
+                    serial = int(value)
+                case _:
+                    raise KeyTextError(f"the address has the parameter {name!r}; only publisher and serial are known")
+        return cls(
+            server=parse_id(server),
+            hosts=parsed_hosts,
+            coffer=check_name(coffer, "the coffer in the address") if slash and coffer else None,
+            publishers=tuple(dict.fromkeys(publishers)),
+            serial=serial,
+        )

@@ -1,0 +1,77 @@
+"""Frames (PROTOCOL.md, 2): a length of 16 bits, a type of 8 bits, and the content."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from .limits import FRAME_CONTENT_BYTES
+
+_HEADER = struct.Struct(">HB")
+HEADER_BYTES: Final = _HEADER.size
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a frame says of itself before its content: the type's ordinal and the content's length in bytes."""
+
+    kind: int
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame, its content still sealed."""
+
+    kind: int
+    content: bytes
+
+
+def encode(frame: Frame) -> bytes:
+    """The frame's bytes on the wire.
+
+    Raises:
+        ValueError: the content is longer than a u16 can say, or the type is no u8.
+    """
+    if len(frame.content) > FRAME_CONTENT_BYTES or not 0 <= frame.kind <= 0xFF:
+        raise ValueError("a frame holds at most 65,535 bytes, and its type is one byte")
+    return _HEADER.pack(len(frame.content), frame.kind) + frame.content
+
+
+class Decoder:
+    """Takes bytes in pieces of any size, gives frames.
+
+    `header()` is there before the content has come, so that a frame can be refused before its bytes are read.
+    """
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes from the peer."""
+        self._buffer += data
+
+    def header(self) -> Header | None:
+        """The next frame's header, or None until three bytes are there. The frame stays."""
+        if len(self._buffer) < HEADER_BYTES:
+            return None
+        length, kind = _HEADER.unpack_from(self._buffer)
+        return Header(kind, length)
+
+    def next_frame(self) -> Frame | None:
+        """Take the next frame out, or None until it is whole."""
+        header = self.header()
+        if header is None or len(self._buffer) < HEADER_BYTES + header.length_bytes:
+            return None
+        end = HEADER_BYTES + header.length_bytes
+        frame = Frame(header.kind, bytes(self._buffer[HEADER_BYTES:end]))
+        del self._buffer[:end]
+        return frame
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no byte waits."""
+        return not self._buffer

@@ -1,0 +1,33 @@
+"""The limits of PROTOCOL.md, 9, in one place, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A u16 length says no more.
+FRAME_CONTENT_BYTES: Final = 0xFFFF
+# A client not yet known may send this much, and has this long: a Hello of 1,302 bytes and its header fit well.
+UNKNOWN_CLIENT_BYTES: Final = 2048
+HELLO_TIMEOUT_S: Final = 5.0
+# Configuration is small; what is larger belongs in a file store. It bounds what a client must hold in memory.
+SHARD_BYTES: Final = 1 << 20
+# The padded, sealed note of one client: its name and a hash for each of its keys.
+NOTE_BYTES: Final = 64 << 10
+# A message in parts: lists grow with the number of clients, nothing else does.
+LISTING_BYTES: Final = 128 << 20
+MESSAGE_BYTES: Final = 2 << 20
+# A session's keys are used for so many frames, and so long; then both sides connect again.
+SESSION_FRAMES: Final = 1 << 20
+SESSION_TIMEOUT_S: Final = 3600.0
+# What a server allows in one upload where its settings say nothing else.
+UPLOAD_BYTES: Final = 1 << 30
+UPLOAD_SHARDS: Final = 1_000_000
+UPLOAD_SILENCE_S: Final = 60.0
+# `heads` in one answer.
+HEADS_PER_ANSWER: Final = 1000
+# Names of coffers and clients.
+NAME_CHARACTERS: Final = 64
+# A secret's key, in bytes of UTF-8.
+KEY_BYTES: Final = 255
+# Releases that a client may have missed. A jump beyond it would let one forged head lock a client out for good.
+SERIAL_JUMP: Final = 1 << 20

@@ -1,0 +1,499 @@
+"""The messages and the table of who may send what, when (PROTOCOL.md, 3).
+
+`RULES` is that table, literally; nothing else in the house knows an ordinal or an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from . import cbor
+from .cbor import Value
+from .errors import DecodeError, MalformedMessageError
+from .identity import ID_BYTES
+from .limits import LISTING_BYTES, MESSAGE_BYTES, NOTE_BYTES
+
+HASH_BYTES: Final = 32
+MARK_BYTES: Final = 16
+_UINT_LIMIT: Final = 1 << 63
+
+
+class MessageType(IntEnum):
+    """The ordinals."""
+
+    HELLO = 0x00
+    LINK = 0x01
+    GET = 0x02
+    OK_GET = 0x03
+    WATCH = 0x04
+    STILL = 0x05
+    PART = 0x06
+    OPEN = 0x10
+    OK_OPEN = 0x11
+    PUT = 0x12
+    DROP = 0x13
+    COMMIT = 0x14
+    OK_COMMIT = 0x15
+    ASK = 0x16
+    TELL = 0x17
+    REUSE = 0x18
+    BYE = 0x99
+    KEY_NOT_FOUND = 0xAA
+    ERROR = 0xFF
+
+
+class Direction(IntEnum):
+    """Who sends. The value is the byte that stands for it in suite 0's nonces (PROTOCOL.md, 4)."""
+
+    CLIENT_TO_SERVER = 0x43
+    SERVER_TO_CLIENT = 0x53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What the table says of one message.
+
+    Attributes:
+        sender: whose message it is; None where both may send it.
+        followers: what may come next, from either side. Error may besides, at any time after Hello.
+        suites: the suites that have it.
+        limit_bytes: what its body may have, in all its parts together.
+    """
+
+    sender: Direction | None
+    followers: frozenset[MessageType]
+    suites: frozenset[int]
+    limit_bytes: int = MESSAGE_BYTES
+
+
+_C: Final = Direction.CLIENT_TO_SERVER
+_S: Final = Direction.SERVER_TO_CLIENT
+_T: Final = MessageType
+_BOTH: Final = frozenset({0, 1})
+_ONE: Final = frozenset({1})
+_CHANGE: Final = frozenset({_T.PUT, _T.REUSE, _T.DROP, _T.COMMIT, _T.BYE})
+_END: Final[frozenset[MessageType]] = frozenset()
+
+RULES: Final[Mapping[MessageType, Rule]] = {
+    _T.HELLO: Rule(sender=_C, followers=frozenset({_T.LINK, _T.KEY_NOT_FOUND, _T.ERROR}), suites=_BOTH),
+    _T.LINK: Rule(sender=_S, followers=frozenset({_T.GET, _T.WATCH, _T.OPEN, _T.ASK, _T.BYE}), suites=_BOTH),
+    _T.GET: Rule(sender=_C, followers=frozenset({_T.OK_GET, _T.ERROR}), suites=_BOTH),
+    _T.OK_GET: Rule(sender=_S, followers=frozenset({_T.WATCH, _T.ASK, _T.BYE}), suites=_BOTH),
+    _T.WATCH: Rule(sender=_C, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE),
+    _T.STILL: Rule(sender=_S, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE),
+    # What may follow a part is what could have stood in its place; the session sees to that.
+    _T.PART: Rule(sender=None, followers=_END, suites=_ONE),
+    _T.OPEN: Rule(sender=_C, followers=frozenset({_T.OK_OPEN, _T.ERROR}), suites=_ONE),
+    _T.OK_OPEN: Rule(sender=_S, followers=_CHANGE, suites=_ONE, limit_bytes=LISTING_BYTES),
+    _T.PUT: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
+    _T.DROP: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
+    _T.COMMIT: Rule(sender=_C, followers=frozenset({_T.OK_COMMIT, _T.ERROR}), suites=_ONE),
+    _T.OK_COMMIT: Rule(sender=_S, followers=frozenset({_T.BYE}), suites=_ONE),
+    _T.ASK: Rule(sender=_C, followers=frozenset({_T.TELL, _T.ERROR}), suites=_ONE),
+    _T.TELL: Rule(sender=_S, followers=frozenset({_T.ASK, _T.OPEN, _T.GET, _T.WATCH, _T.BYE}), suites=_ONE, limit_bytes=LISTING_BYTES),
+    _T.REUSE: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
+    _T.BYE: Rule(sender=_C, followers=_END, suites=_BOTH),
+    _T.KEY_NOT_FOUND: Rule(sender=_S, followers=_END, suites=_BOTH),
+    _T.ERROR: Rule(sender=_S, followers=_END, suites=_BOTH),
+}
+
+# The codes of Error. Programs act on these alone.
+ERROR_CODES: Final = frozenset({"turn", "denied", "conflict", "limit", "busy", "suite", "unsupported", "internal"})
+
+
+# ------------------------------------------------------------------------------------------------ checked fields
+
+
+def _check_bytes(value: Value, size_bytes: int, name: str) -> None:
+    if not isinstance(value, bytes) or len(value) != size_bytes:
+        raise MalformedMessageError(f"{name} is not {size_bytes} bytes")
+
+
+def _check_uint(value: Value, name: str, *, least: int = 0) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _UINT_LIMIT:
+        raise MalformedMessageError(f"{name} is not a whole number from {least}")
+
+
+# ----------------------------------------------------------------------------------------------------- messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Initiates communication. The handshake proves `client`, 32 bytes, before this exists."""
+
+    client: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.client, ID_BYTES, "the client's id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Link established."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Get:
+    """Retrieve the client's secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OkGet:
+    """The secrets: `coffer` is the sealed CBOR of PROTOCOL.md, 7, for `release.accept`."""
+
+    coffer: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """As Get, answered once the release is newer than `serial`."""
+
+    serial: int
+
+    def __post_init__(self) -> None:
+        _check_uint(self.serial, "the serial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """Nothing newer yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Begin a release of `coffer`."""
+
+    coffer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One client's line in a listing: `[id, alg, since, sha256, mark]`.
+
+    Attributes:
+        id: the client's id, 32 bytes.
+        alg: how its blob is sealed, 1 or 2 (PROTOCOL.md, 7).
+        since: the serial of the release in which the blob was made.
+        sha256: of the blob.
+        mark: 16 bytes that say, to a publisher, whether the shard has changed.
+    """
+
+    id: bytes
+    alg: int
+    since: int
+    sha256: bytes
+    mark: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_uint(self.alg, "an alg")
+        _check_uint(self.since, "a since", least=1)
+        _check_bytes(self.sha256, HASH_BYTES, "a hash")
+        _check_bytes(self.mark, MARK_BYTES, "a mark")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OkOpen:
+    """The current release: `signed`, or None where there is none, and its entries, still packed: there may be a million."""
+
+    signed: bytes | None
+    packed: bytes
+    count: int
+
+    @classmethod
+    def pack(cls, signed: bytes | None, entries: Iterable[Entry]) -> OkOpen:
+        """Make one of entries, in the order of their ids."""
+        packed = bytearray()
+        number = 0
+        for entry in entries:
+            packed += cbor.encode([entry.id, entry.alg, entry.since, entry.sha256, entry.mark])
+            number += 1
+        return cls(signed=signed, packed=bytes(packed), count=number)
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries one by one.
+
+        Raises:
+            MalformedMessageError: at the first that is not one.
+        """
+        for number in _iter_values(self.packed, self.count):
+            match number:
+                case [bytes() as id_, int() as alg, int() as since, bytes() as sha256, bytes() as mark]:
+                    yield Entry(id=id_, alg=alg, since=since, sha256=sha256, mark=mark)
+                case _:
+                    raise MalformedMessageError("an entry of the listing is not [id, alg, since, sha256, mark]")
+
+
+def _iter_values(data: bytes, number: int) -> Iterator[Value]:
+    try:
+        yield from cbor.iter_items(data, number)
+    except DecodeError as error:
+        raise MalformedMessageError(f"the listing is {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Set the shard of client `id`: a new blob, made for the release that is being made."""
+
+    id: bytes
+    mark: bytes
+    note: bytes
+    alg: int
+    blob: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_bytes(self.mark, MARK_BYTES, "a mark")
+        if len(self.note) > NOTE_BYTES:
+            raise MalformedMessageError("a note is too long")
+        _check_uint(self.alg, "an alg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Remove client `id`."""
+
+    id: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.id, ID_BYTES, "an id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """Set the shard of client `id` to a blob that the server still holds."""
+
+    id: bytes
+    mark: bytes
+    alg: int
+    since: int
+    sha256: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_bytes(self.mark, MARK_BYTES, "a mark")
+        _check_uint(self.alg, "an alg")
+        _check_uint(self.since, "a since", least=1)
+        _check_bytes(self.sha256, HASH_BYTES, "a hash")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Make it the release that `signed` says."""
+
+    signed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OkCommit:
+    """It is the release, durably."""
+
+    serial: int
+
+    def __post_init__(self) -> None:
+        _check_uint(self.serial, "the serial", least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A question (PROTOCOL.md, 8): its name and parameters."""
+
+    name: str
+    params: list[Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Its answer, as CBOR: what it must be depends on the question."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bye:
+    """Close."""
+
+    client: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.client, ID_BYTES, "the client's id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyNotFound:
+    """The server does not know `client`."""
+
+    client: bytes
+
+    def __post_init__(self) -> None:
+        _check_bytes(self.client, ID_BYTES, "the client's id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """An error, with its reason: `code` is one of `ERROR_CODES` from this side; another's may be newer."""
+
+    code: str
+    sentence: str
+
+
+Message: TypeAlias = (
+    Hello
+    | Link
+    | Get
+    | OkGet
+    | Watch
+    | Still
+    | Open
+    | OkOpen
+    | Put
+    | Drop
+    | Commit
+    | OkCommit
+    | Ask
+    | Tell
+    | Reuse
+    | Bye
+    | KeyNotFound
+    | Error
+)
+
+_TYPES: Final[Mapping[type[Message], MessageType]] = {
+    Hello: _T.HELLO,
+    Link: _T.LINK,
+    Get: _T.GET,
+    OkGet: _T.OK_GET,
+    Watch: _T.WATCH,
+    Still: _T.STILL,
+    Open: _T.OPEN,
+    OkOpen: _T.OK_OPEN,
+    Put: _T.PUT,
+    Drop: _T.DROP,
+    Commit: _T.COMMIT,
+    OkCommit: _T.OK_COMMIT,
+    Ask: _T.ASK,
+    Tell: _T.TELL,
+    Reuse: _T.REUSE,
+    Bye: _T.BYE,
+    KeyNotFound: _T.KEY_NOT_FOUND,
+    Error: _T.ERROR,
+}
+
+
+def type_of(message: Message) -> MessageType:
+    """The type under which a message goes."""
+    return _TYPES[type(message)]
+
+
+def encode_body(message: Message) -> bytes:
+    """The body of a message, as the table's third column has it."""
+    match message:
+        case Link() | Get() | Still():
+            return b""
+        case Hello(client=client) | Bye(client=client) | KeyNotFound(client=client):
+            return client
+        case OkGet(coffer=coffer):
+            return coffer
+        case Watch(serial=serial) | OkCommit(serial=serial):
+            return cbor.encode(serial)
+        case Open(coffer=name):
+            return cbor.encode(name)
+        case OkOpen():
+            return b"\x82" + cbor.encode(message.signed) + cbor.array_head(message.count) + message.packed
+        case Put():
+            return cbor.encode([message.id, message.mark, message.note, message.alg, message.blob])
+        case Drop(id=id_):
+            return cbor.encode(id_)
+        case Commit(signed=signed):
+            return cbor.encode(signed)
+        case Ask(name=name, params=params):
+            return cbor.encode([name, params])
+        case Tell(answer=answer):
+            return answer
+        case Reuse():
+            return cbor.encode([message.id, message.mark, message.alg, message.since, message.sha256])
+        case Error(code=code, sentence=sentence):
+            return f"{code}: {sentence}".encode()
+
+
+def decode_body_untrusted(kind: MessageType, body: bytes) -> Message:
+    """The message of type `kind` that `body` holds.
+
+    Raises:
+        MalformedMessageError: the body is not what the table promises.
+    """
+    try:
+        return _decode_body(kind, body)
+    except DecodeError as error:
+        raise MalformedMessageError(f"the body of {kind.name} is {error}") from None
+
+
+def _decode_body(kind: MessageType, body: bytes) -> Message:
+    match kind:
+        case _T.LINK | _T.GET | _T.STILL if body:
+            raise MalformedMessageError(f"{kind.name} has a body")
+        case _T.LINK:
+            return Link()
+        case _T.GET:
+            return Get()
+        case _T.STILL:
+            return Still()
+        case _T.HELLO:
+            return Hello(client=body)
+        case _T.BYE:
+            return Bye(client=body)
+        case _T.KEY_NOT_FOUND:
+            return KeyNotFound(client=body)
+        case _T.OK_GET:
+            return OkGet(coffer=body)
+        case _T.TELL:
+            return Tell(answer=body)
+        case _T.ERROR:
+            return _decode_error(body)
+        case _T.OK_OPEN:
+            return _decode_listing(body)
+    match kind, cbor.decode(body):
+        case _T.WATCH, int() as serial:
+            return Watch(serial=serial)
+        case _T.OK_COMMIT, int() as serial:
+            return OkCommit(serial=serial)
+        case _T.OPEN, str() as name:
+            return Open(coffer=name)
+        case _T.DROP, bytes() as id_:
+            return Drop(id=id_)
+        case _T.COMMIT, bytes() as signed:
+            return Commit(signed=signed)
+        case _T.ASK, [str() as name, list() as params]:
+            return Ask(name=name, params=params)
+        case _T.PUT, [bytes() as id_, bytes() as mark, bytes() as note, int() as alg, bytes() as blob]:
+            return Put(id=id_, mark=mark, note=note, alg=alg, blob=blob)
+        case _T.REUSE, [bytes() as id_, bytes() as mark, int() as alg, int() as since, bytes() as sha256]:
+            return Reuse(id=id_, mark=mark, alg=alg, since=since, sha256=sha256)
+    raise MalformedMessageError(f"the body of {kind.name} is not what protocol 1 says")
+
+
+def _decode_error(body: bytes) -> Error:
+    try:
+        code, _, sentence = body.decode().partition(": ")
+    except UnicodeDecodeError:
+        raise MalformedMessageError("the text of an Error is not UTF-8") from None
+    # The sentence goes to a terminal or a log: nothing in it may steer one.
+    return Error(code=_printable(code), sentence=_printable(sentence))
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _decode_listing(body: bytes) -> OkOpen:
+    length, rest = cbor.split_array(body)
+    if length != 2:
+        raise MalformedMessageError("a listing has two parts")
+    signed, rest = cbor.split_first(rest)
+    if signed is not None and not isinstance(signed, bytes):
+        raise MalformedMessageError("a listing begins with a signed head, or null")
+    number, packed = cbor.split_array(rest)
+    return OkOpen(signed=signed, packed=packed, count=number)

@@ -1,0 +1,84 @@
+"""Blobs: a padded shard, sealed to one client (PROTOCOL.md, 7)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .. import cbor, primitives
+from ..errors import BlobError
+from ..identity import BareKey, ClientKey, Identity, PublicKey
+
+ALG_SEALED_BOX: Final = 1
+ALG_HPKE: Final = 2
+
+PAD_MULTIPLE_BYTES: Final = 256
+_PAD_MARK: Final = b"\x80"
+_INFO_LABEL: Final = b"coffer/1 shard\x00"
+
+
+def pad(data: bytes) -> bytes:
+    """0x80, then zero bytes, to a multiple of 256 (ISO/IEC 7816-4), so that a length tells little."""
+    padded = data + _PAD_MARK
+    return padded + bytes(-len(padded) % PAD_MULTIPLE_BYTES)
+
+
+def unpad(padded: bytes) -> bytes:
+    """What `pad` was given.
+
+    Raises:
+        ValueError: it is not padded so.
+    """
+    data = padded.rstrip(b"\0")
+    if len(padded) % PAD_MULTIPLE_BYTES or not data.endswith(_PAD_MARK) or pad(data[:-1]) != padded:
+        raise ValueError("not padded")
+    return data[:-1]
+
+
+def alg_of(key: ClientKey) -> int:
+    """The alg under which a client of this key gets its blobs."""
+    return ALG_SEALED_BOX if isinstance(key, BareKey) else ALG_HPKE
+
+
+def _info(coffer: str, client_id: bytes, since: int) -> bytes:
+    return _INFO_LABEL + cbor.encode([coffer, client_id, since])
+
+
+def seal(key: ClientKey, *, coffer: str, since: int, shard: bytes) -> bytes:
+    """The blob of `shard` for the client of `key`, made for the release with serial `since`. Its alg is `alg_of(key)`.
+
+    Raises:
+        UnavailableError: this machine's libraries have no ML-KEM-768.
+    """
+    match key:
+        case BareKey():
+            return primitives.sealed_box(key.id, pad(shard))
+        case PublicKey():
+            return primitives.hpke_seal(
+                mlkem_key=key.seal_mlkem, x25519_key=key.seal_x25519, info=_info(coffer, key.id, since), plaintext=pad(shard)
+            )
+
+
+def open_blob(identity: Identity, *, alg: int, coffer: str, since: int, blob: bytes) -> bytes:
+    """The shard that a blob holds.
+
+    Raises:
+        BlobError: the blob was not sealed to this identity, for this coffer and release, or is of an unknown alg.
+        UnavailableError: this machine's libraries have no ML-KEM-768.
+    """
+    try:
+        match alg:
+            case 1:
+                padded = primitives.sealed_box_open(identity.plain_secret(), identity.plain_id(), blob)
+            case 2:
+                mlkem_seed, x25519_secret = identity.seal_secret()
+                padded = primitives.hpke_open(
+                    mlkem_seed=mlkem_seed, x25519_secret=x25519_secret, info=_info(coffer, identity.id(), since), sealed=blob
+                )
+            case _:
+                raise ValueError("unknown alg")
+        return unpad(padded)
+    except ValueError:
+        raise BlobError(
+            "the shard cannot be opened with this identity: the definition may hold another public key for this client; "
+            "compare it with `coffer-client id`"
+        ) from None

@@ -1,0 +1,188 @@
+"""What one client gets, and how it checks it (PROTOCOL.md, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from .. import cbor, shard
+from ..cbor import Tagged
+from ..errors import (
+    DecodeError,
+    ExpiredReleaseError,
+    ForkError,
+    InclusionError,
+    NotAReleaseError,
+    RollbackError,
+    SerialJumpError,
+    WrongCofferError,
+)
+from ..identity import Identity
+from ..limits import SERIAL_JUMP
+from ..primitives import sha256
+from ..shard import Secret
+from . import blob as blobs
+from . import head as heads
+from . import tree
+from .head import SignedHead
+
+TAG: Final = 1131374182
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coffer:
+    """The body of OkGet: one client's blob, and the proof that it is part of a signed release.
+
+    Attributes:
+        signed: the signed head, as it came.
+        index: the number of this client's leaf, from 0.
+        path: the audit path from it to the root, hashes of 32 bytes.
+        alg, since, blob: the client's blob.
+    """
+
+    signed: bytes
+    index: int
+    path: tuple[bytes, ...]
+    alg: int
+    since: int
+    blob: bytes
+
+    def encode(self) -> bytes:
+        """The body's bytes."""
+        return cbor.encode(Tagged(TAG, [self.signed, self.index, list(self.path), self.alg, self.since, self.blob]))
+
+    @classmethod
+    def decode_untrusted(cls, body: bytes) -> Coffer:
+        """Parse the body of an OkGet. Nothing in it is verified yet.
+
+        Raises:
+            NotAReleaseError: it is not one.
+        """
+        try:
+            value = cbor.decode(body, tags=(TAG,))
+        except DecodeError as error:
+            raise NotAReleaseError(f"what came back is {error}") from None
+        match value:
+            case Tagged(
+                tag=1131374182,
+                value=[bytes() as signed, int() as index, list() as path, int() as alg, int() as since, bytes() as blob],
+            ) if not any(isinstance(number, bool) for number in (index, alg, since)):
+                hashes = [part for part in path if isinstance(part, bytes) and len(part) == tree.HASH_BYTES]
+                if len(hashes) == len(path):
+                    return cls(signed=signed, index=index, path=tuple(hashes), alg=alg, since=since, blob=blob)
+        raise NotAReleaseError("what came back is not a release of protocol 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The newest release that this reader has accepted before: it never goes back behind it."""
+
+    serial: int
+    signed_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a reader demands of a release.
+
+    Attributes:
+        coffer: its name.
+        publishers: whose signature counts, keys of 32 bytes.
+        seen: the newest release accepted before, or None.
+    """
+
+    coffer: str
+    publishers: Collection[bytes]
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A shard that has passed every check, and the head under which it did."""
+
+    release: SignedHead
+    secrets: tuple[Secret, ...]
+
+
+def _when(seconds: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"
+
+
+def check_head_untrusted(signed: bytes, demand: Demand, *, now: float) -> SignedHead:
+    """Verify a signed head as far as it goes without a leaf: publisher, signature, name, expiry, serial. `now` is in seconds since 1970.
+
+    Raises:
+        NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError, ExpiredReleaseError, RollbackError,
+        SerialJumpError, ForkError: see each; in this order.
+    """
+    release = heads.verify_untrusted(signed, publishers=demand.publishers)
+    head = release.head
+    if head.coffer != demand.coffer:
+        raise WrongCofferError(
+            f"the server gave a release of {head.coffer!r}, and {demand.coffer!r} is demanded: compare the address with the operator's"
+        )
+    if head.expires is not None and now >= head.expires:
+        raise ExpiredReleaseError(
+            f"release {head.serial} of {head.coffer!r} expired at {_when(head.expires)}, and this machine's clock says {_when(int(now))}. "
+            "Where the clock is right, the operator must publish anew: coffer-companion upload"
+        )
+    if demand.seen is not None:
+        _check_serial(release, demand.seen)
+    return release
+
+
+def _check_serial(release: SignedHead, seen: Seen) -> None:
+    head = release.head
+    if head.serial < seen.serial:
+        raise RollbackError(
+            f"the server gave release {head.serial} of {head.coffer!r}, and release {seen.serial} has been seen before: the server was set "
+            "back to an old state, or hides what is new. The operator resolves it by publishing anew: coffer-companion upload"
+        )
+    if head.serial > seen.serial + SERIAL_JUMP:
+        raise SerialJumpError(
+            f"the server gave release {head.serial} of {head.coffer!r}, implausibly far above release {seen.serial}, the last one seen: "
+            "ask the operator which it is"
+        )
+    if head.serial == seen.serial and seen.signed_sha256 is not None and release.sha256 != seen.signed_sha256:
+        raise ForkError(
+            f"release {head.serial} of {head.coffer!r} is not the release {seen.serial} that was seen before: two were signed under one "
+            "serial. The operator resolves it by publishing anew: coffer-companion upload"
+        )
+
+
+def accept_untrusted(body: bytes, demand: Demand, *, identity: Identity, plain: bool, now: float) -> Accepted:
+    """Check the body of an OkGet in the order of PROTOCOL.md, 7, and open it.
+
+    Args:
+        body: as it came.
+        demand: what the release must be.
+        identity: this client's.
+        plain: whether the client is known by its plain key (suite 0) rather than by its public key text.
+        now: seconds since 1970.
+
+    Raises:
+        ReleaseError: by the subclass that names the check that failed.
+        ShardError: the shard opened, and is not a shard.
+        UnavailableError: this machine's libraries have no ML-KEM-768.
+    """
+    coffer = Coffer.decode_untrusted(body)
+    release = check_head_untrusted(coffer.signed, demand, now=now)
+    head = release.head
+    client_id, alg = (identity.plain_id(), blobs.ALG_SEALED_BOX) if plain else (identity.id(), blobs.ALG_HPKE)
+    leaf = tree.leaf_data(coffer=head.coffer, client_id=client_id, alg=coffer.alg, since=coffer.since, blob_sha256=sha256(coffer.blob))
+    try:
+        root = tree.root_of_path(tree.leaf_hash(leaf), index=coffer.index, size=head.count, path=coffer.path)
+    except ValueError:
+        root = None
+    if root != head.root or coffer.alg != alg:
+        raise InclusionError(
+            f"what the server gave is not this client's part of release {head.serial} of {head.coffer!r}: the server, or somebody on the "
+            "way to it, has changed it"
+        )
+    opened = blobs.open_blob(identity, alg=coffer.alg, coffer=head.coffer, since=coffer.since, blob=coffer.blob)
+    return Accepted(release=release, secrets=shard.decode(opened))

@@ -1,0 +1,179 @@
+"""Heads: what a publisher signs (PROTOCOL.md, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .. import cbor, primitives
+from ..address import check_name
+from ..errors import BadSignatureError, DecodeError, KeyTextError, NotAReleaseError, UntrustedPublisherError
+from ..identity import Identity, format_id
+
+VERSION: Final = 1
+DEFAULT_LIFETIME_S: Final = 400 * 86400
+
+# COSE_Sign1's protected header: algorithm EdDSA (RFC 9053).
+_PROTECTED: Final = bytes.fromhex("a10127")
+_EXTERNAL: Final = b"coffer/1 head"
+_REQUIRED: Final = frozenset({"v", "coffer", "serial", "root", "count", "issued", "publisher"})
+_OPTIONAL: Final = frozenset({"expires", "prev", "publishers", "servers"})
+_HASH_BYTES: Final = 32
+_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What one release is.
+
+    Attributes:
+        coffer: the coffer's name.
+        serial: from 1, one more than the last.
+        root: of the Merkle tree over all leaves, 32 bytes.
+        count: the number of leaves.
+        issued: seconds since 1970.
+        publisher: the key that signs, 32 bytes.
+        expires: seconds since 1970, or None for never.
+        prev: SHA-256 of the *signed* before it; None at serial 1, and on a server that starts anew.
+        publishers: all publisher keys trusted from the next release on, where they change.
+        servers: the ids under which the server may answer from now on, where they change.
+
+    Raises:
+        NotAReleaseError: a field is not what PROTOCOL.md, 7 says.
+    """
+
+    coffer: str
+    serial: int
+    root: bytes
+    count: int
+    issued: int
+    publisher: bytes
+    expires: int | None = None
+    prev: bytes | None = None
+    publishers: tuple[bytes, ...] | None = None
+    servers: tuple[bytes, ...] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            check_name(self.coffer, "coffer")
+        except KeyTextError as error:
+            raise NotAReleaseError(str(error)) from None
+        for name, least in (("serial", 1), ("count", 0), ("issued", 0), ("expires", 0)):
+            value = getattr(self, name)
+            if value is not None and not (type(value) is int and least <= value < 1 << 63):
+                raise NotAReleaseError(f"the head's {name} is not a whole number from {least}")
+        for name, size in (("root", _HASH_BYTES), ("prev", _HASH_BYTES), ("publisher", _KEY_BYTES)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, bytes) or len(value) != size):
+                raise NotAReleaseError(f"the head's {name} is not {size} bytes")
+        for name in ("publishers", "servers"):
+            keys = getattr(self, name)
+            if keys is not None and not (
+                keys and len(set(keys)) == len(keys) and all(isinstance(key, bytes) and len(key) == _KEY_BYTES for key in keys)
+            ):
+                raise NotAReleaseError(f"the head's {name} are not different keys of {_KEY_BYTES} bytes")
+
+    def encode(self) -> bytes:
+        """The head's bytes, which are signed."""
+        fields: dict[str, Any] = {
+            "v": VERSION,
+            "coffer": self.coffer,
+            "serial": self.serial,
+            "root": self.root,
+            "count": self.count,
+            "issued": self.issued,
+            "expires": self.expires,
+            "prev": self.prev,
+            "publisher": self.publisher,
+            "publishers": self.publishers,
+            "servers": self.servers,
+        }
+        return cbor.encode({name: value for name, value in fields.items() if value is not None})
+
+    @classmethod
+    def decode_untrusted(cls, data: bytes) -> Head:
+        """The head that `data` encodes.
+
+        Raises:
+            NotAReleaseError: it is not one.
+        """
+        try:
+            fields: Any = cbor.decode(data)
+        except DecodeError as error:
+            raise NotAReleaseError(f"the head is {error}") from None
+        if not isinstance(fields, dict) or not _REQUIRED <= fields.keys() <= _REQUIRED | _OPTIONAL:
+            raise NotAReleaseError("the head has not exactly the keys of protocol 1: a newer Coffer may be needed")
+        if type(fields.pop("v")) is not int or data != cls._from_fields(fields).encode():
+            raise NotAReleaseError("the head is of another version: a newer Coffer may be needed")
+        return cls._from_fields(fields)
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> Head:
+        if not isinstance(fields["coffer"], str):
+            raise NotAReleaseError("the head's coffer is not a name")
+        lists = {name: tuple(fields[name]) for name in ("publishers", "servers") if isinstance(fields.get(name), list)}
+        return cls(**(fields | lists))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedHead:
+    """A head whose signature has been verified, and the bytes that were signed, as they came."""
+
+    head: Head
+    signed: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        """SHA-256 of *signed*: the next head's `prev`, and what a reader keeps to tell two releases apart."""
+        return primitives.sha256(self.signed)
+
+
+def _to_be_signed(head: bytes) -> bytes:
+    return cbor.encode(["Signature1", _PROTECTED, _EXTERNAL, head])
+
+
+def sign(head: Head, identity: Identity) -> bytes:
+    """*Signed*: COSE_Sign1 (RFC 9052), untagged, over the head.
+
+    Raises:
+        ValueError: the head names another publisher.
+    """
+    if head.publisher != identity.publisher_key():
+        raise ValueError("a publisher signs in its own name alone")
+    data = head.encode()
+    signature = primitives.ed25519_sign(identity.sign_seed(), _to_be_signed(data))
+    return cbor.encode([_PROTECTED, {}, data, signature])
+
+
+def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedHead:
+    """The head in *signed*, if one of `publishers` signed it.
+
+    Raises:
+        NotAReleaseError: it is not a signed head of protocol 1.
+        UntrustedPublisherError: it names a publisher that is not among `publishers`.
+        BadSignatureError: the signature is not that publisher's.
+    """
+    try:
+        parts = cbor.decode(signed)
+    except DecodeError as error:
+        raise NotAReleaseError(f"the signed head is {error}") from None
+    match parts:
+        case [bytes() as protected, dict() as unprotected, bytes() as data, bytes() as signature]:
+            if protected != _PROTECTED or unprotected:
+                raise NotAReleaseError("the signed head has another COSE header than protocol 1")
+        case _:
+            raise NotAReleaseError("the signed head is not a COSE_Sign1")
+    head = Head.decode_untrusted(data)
+    if head.publisher not in publishers:
+        raise UntrustedPublisherError(
+            f"release {head.serial} of {head.coffer!r} is signed by publisher {format_id(head.publisher)}, who is not trusted here. "
+            "Ask your operator whether publishers have changed, and for the address that `coffer-companion address` prints"
+        )
+    try:
+        primitives.ed25519_verify(head.publisher, _to_be_signed(data), signature)
+    except ValueError:
+        raise BadSignatureError(
+            f"the signature of release {head.serial} of {head.coffer!r} is not good: the server, or somebody on the way to it, has changed it"
+        ) from None
+    return SignedHead(head=head, signed=signed)

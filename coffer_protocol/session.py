@@ -1,0 +1,299 @@
+"""Sessions, sans-IO: bytes in, messages out; messages in, bytes out (PROTOCOL.md, 2 and 3).
+
+    session.receive(bytes from the peer)      b"" where the peer has closed
+    session.next_message()                    the next whole message, or None: receive more first
+    session.send(message)                     the bytes to write
+
+A session knows the table in `message.RULES` and one suite's handshake; it reads no socket and no clock. After an error it stays dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from . import frame, message
+from .errors import (
+    LimitError,
+    LocalProtocolError,
+    MalformedMessageError,
+    RemoteProtocolError,
+    TruncatedError,
+    TurnError,
+    UnopenableError,
+)
+from .frame import Frame, Header
+from .limits import FRAME_CONTENT_BYTES, SESSION_FRAMES, UNKNOWN_CLIENT_BYTES
+from .message import RULES, Bye, Direction, Error, Hello, KeyNotFound, Message, MessageType
+from .suite import HELLO_BYTES, OVERHEAD_BYTES, Initiator, Responder, Transport
+
+_PARTS_SUITE: Final = 1
+
+
+class _Session:
+    """What both ends share: the turn, the frames, the parts and the end."""
+
+    _own: Direction
+    _peer: Direction
+
+    def __init__(self) -> None:
+        self._decoder = frame.Decoder()
+        self._transport: Transport | None = None
+        self._suite: int | None = None
+        # The last message, from either side. None: nothing but Hello may come.
+        self._last: MessageType | None = None
+        self._parts = bytearray()
+        self._frames = 0
+        self._eof = False
+        self._error: RemoteProtocolError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last message has passed: Bye, KeyNotFound or Error."""
+        return self._last is not None and not RULES[self._last].followers
+
+    @property
+    def suite(self) -> int | None:
+        """The suite that is spoken, or None until Hello has told."""
+        return self._suite
+
+    # ------------------------------------------------------------------------------------------- who may send what
+
+    def _may_follow(self, kind: MessageType, sender: Direction) -> bool:
+        rule = RULES[kind]
+        if rule.sender not in (sender, None) or (self._suite is not None and self._suite not in rule.suites):
+            return False
+        if self._last is None:
+            return kind is MessageType.HELLO
+        if self.is_over:
+            return False
+        return kind in RULES[self._last].followers or kind is MessageType.ERROR
+
+    def _expected(self, sender: Direction) -> list[MessageType]:
+        """The messages that the other side may send now."""
+        return [kind for kind in MessageType if self._may_follow(kind, sender)]
+
+    # ------------------------------------------------------------------------------------------------- receiving
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; b"" says that it has closed."""
+        if data:
+            self._decoder.feed(data)
+        else:
+            self._eof = True
+
+    def next_message(self) -> Message | None:
+        """The next message from the peer, or None where more bytes are needed.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol, or closed too early. The session is dead; where the error has a
+                `code`, a server may still send one Error.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._next_message()
+        except RemoteProtocolError as error:
+            self._error = error
+            raise
+
+    def _next_message(self) -> Message | None:
+        while (header := self._decoder.header()) is not None:
+            kind = self._check_header(header)
+            received = self._decoder.next_frame()
+            if received is None:
+                break
+            body = self._open(kind, received)
+            if kind is MessageType.PART:
+                self._parts += body
+                continue
+            whole = bytes(self._parts) + body
+            self._parts.clear()
+            decoded = message.decode_body_untrusted(kind, whole)
+            self._last = kind
+            self._check_message(decoded)
+            return decoded
+        if self._eof and not (self.is_over and self._decoder.is_empty and not self._parts):
+            raise TruncatedError("the connection was closed in the middle of the session")
+        return None
+
+    def _check_header(self, header: Header) -> MessageType:
+        """Refuse a frame by its type and length, before its content is read."""
+        try:
+            kind = MessageType(header.kind)
+        except ValueError:
+            raise TurnError("a frame of an unknown type") from None
+        if self._suite is None or self._transport is None:
+            return self._check_handshake_header(kind, header)
+        # A part may stand wherever a message may that could be too long for one frame.
+        expected = self._expected(self._peer)
+        if kind is MessageType.PART:
+            expected = [other for other in expected if other is not MessageType.ERROR]
+            if self._suite != _PARTS_SUITE or not expected:
+                raise TurnError("a Part where nothing in parts may stand")
+            limit = max(RULES[other].limit_bytes for other in expected)
+        elif kind not in expected:
+            raise TurnError(f"{kind.name} may not follow {self._last.name if self._last is not None else 'nothing'}")
+        else:
+            limit = RULES[kind].limit_bytes
+        if len(self._parts) + header.length_bytes - OVERHEAD_BYTES[self._suite] > limit:
+            raise LimitError(f"{kind.name} is longer than {limit} bytes")
+        return kind
+
+    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
+        raise NotImplementedError
+
+    def _open(self, kind: MessageType, received: Frame) -> bytes:
+        self._count_frame(LimitError)
+        if self._transport is None:
+            return self._open_handshake(kind, received.content)
+        return self._transport.open(kind, received.content)
+
+    def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
+        raise NotImplementedError
+
+    def _check_message(self, decoded: Message) -> None:
+        raise NotImplementedError
+
+    def _count_frame(self, error: Callable[[str], Exception]) -> None:
+        self._frames += 1
+        if self._frames > SESSION_FRAMES:
+            raise error(f"a session has at most {SESSION_FRAMES} frames: connect again")
+
+    # --------------------------------------------------------------------------------------------------- sending
+
+    def send(self, sent: Message) -> bytes:
+        """The frames of a message, to be written to the peer.
+
+        Raises:
+            LocalProtocolError: the message may not follow.
+        """
+        kind = message.type_of(sent)
+        if not self._may_follow(kind, self._own):
+            raise LocalProtocolError(f"{kind.name} may not be sent now")
+        if self._error is not None and kind is not MessageType.ERROR:
+            raise LocalProtocolError("the session is dead")
+        data = self._seal_all(kind, message.encode_body(sent))
+        self._last = kind
+        return data
+
+    def _seal_all(self, kind: MessageType, body: bytes) -> bytes:
+        if self._transport is None or self._suite is None:
+            return self._frame(kind, self._seal_handshake(kind, body))
+        if len(body) > RULES[kind].limit_bytes:
+            raise LocalProtocolError(f"{kind.name} is longer than {RULES[kind].limit_bytes} bytes")
+        piece = FRAME_CONTENT_BYTES - OVERHEAD_BYTES[self._suite]
+        if len(body) > piece and self._suite != _PARTS_SUITE:
+            raise LocalProtocolError(f"suite {self._suite} sends at most {piece} bytes in a message")
+        data = bytearray()
+        offset = 0
+        while len(body) - offset > piece:
+            data += self._frame(MessageType.PART, self._transport.seal(MessageType.PART, body[offset : offset + piece]))
+            offset += piece
+        return bytes(data + self._frame(kind, self._transport.seal(kind, body[offset:])))
+
+    def _frame(self, kind: MessageType, content: bytes) -> bytes:
+        self._count_frame(LocalProtocolError)
+        return frame.encode(Frame(kind, content))
+
+    def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
+        raise NotImplementedError
+
+
+class ClientSession(_Session):
+    """The client's end, and a publisher's.
+
+    session = ClientSession(NoiseInitiator(identity, server_id))
+    stream.write(session.hello())
+    """
+
+    _own = Direction.CLIENT_TO_SERVER
+    _peer = Direction.SERVER_TO_CLIENT
+
+    def __init__(self, initiator: Initiator) -> None:
+        super().__init__()
+        self._initiator = initiator
+        self._suite = initiator.suite
+        self.client_id = initiator.client_id()
+
+    def hello(self) -> bytes:
+        """The first frame."""
+        return self.send(Hello(client=self.client_id))
+
+    def bye(self) -> bytes:
+        """The last frame.
+
+        Raises:
+            LocalProtocolError: Bye may not follow: close the connection instead.
+        """
+        return self.send(Bye(client=self.client_id))
+
+    def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
+        return self._initiator.hello()
+
+    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
+        if not self._may_follow(kind, self._peer):
+            raise UnopenableError("the answer is not one that a Coffer server gives")
+        return kind
+
+    def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
+        body, self._transport = self._initiator.finish(kind, content)
+        return body
+
+    def _check_message(self, decoded: Message) -> None:
+        if isinstance(decoded, KeyNotFound) and decoded.client != self.client_id:
+            raise MalformedMessageError("KeyNotFound names another client")
+
+
+class ServerSession(_Session):
+    """The server's end. `responders` makes a responder for each suite that is served."""
+
+    _own = Direction.SERVER_TO_CLIENT
+    _peer = Direction.CLIENT_TO_SERVER
+
+    def __init__(self, responders: Mapping[int, Callable[[], Responder]]) -> None:
+        super().__init__()
+        self._responders = responders
+        self._responder: Responder | None = None
+        self._client: bytes | None = None
+        self._received_bytes = 0
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer; b"" says that it has closed."""
+        if self._client is None:
+            self._received_bytes += len(data)
+        super().receive(data)
+
+    def _next_message(self) -> Message | None:
+        # Beside the Hello there is nothing that a client not yet known could have to say.
+        if self._client is None and self._received_bytes > UNKNOWN_CLIENT_BYTES:
+            raise UnopenableError("too many bytes before a Hello")
+        return super()._next_message()
+
+    def refuse(self, error: RemoteProtocolError) -> bytes:
+        """The Error that tells the peer why the session ends; b"" where it is to be closed without a word."""
+        if error.code is None or self._transport is None or self.is_over:
+            return b""
+        return self.send(Error(code=error.code, sentence=str(error)))
+
+    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
+        suite = HELLO_BYTES.get(header.length_bytes)
+        if kind is not MessageType.HELLO or self._client is not None or suite not in self._responders:
+            raise UnopenableError("not a Hello of a suite that is served")
+        return kind
+
+    def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
+        suite = HELLO_BYTES[len(content)]
+        self._responder = self._responders[suite]()
+        self._client = self._responder.read_hello(content)
+        self._suite = suite
+        return self._client
+
+    def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
+        assert self._responder is not None
+        content, self._transport = self._responder.answer(kind, body)
+        return content
+
+    def _check_message(self, decoded: Message) -> None:
+        if isinstance(decoded, Bye) and decoded.client != self._client:
+            raise MalformedMessageError("Bye names another client")

@@ -1,0 +1,66 @@
+"""Suites: how a session's messages are sealed (PROTOCOL.md, 4 and 5), behind one interface.
+
+A handshake is two frames, Hello and its answer; from then on both sides have a `Transport`. Nothing here knows which message may
+follow which: that is the session's.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from ..message import MessageType
+
+
+class Transport(Protocol):
+    """Seals and opens what follows the handshake, each direction in its order."""
+
+    def seal(self, kind: MessageType, body: bytes) -> bytes:
+        """The content of the next frame that this side sends."""
+
+    def open(self, kind: MessageType, content: bytes) -> bytes:
+        """The body of the next frame that the peer sent.
+
+        Raises:
+            UnopenableError: it is not that frame.
+        """
+
+
+class Initiator(Protocol):
+    """The client's side of a handshake."""
+
+    suite: int
+
+    def client_id(self) -> bytes:
+        """The id that Hello will prove, 32 bytes."""
+
+    def hello(self) -> bytes:
+        """The content of Hello. Called once."""
+
+    def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
+        """Open the server's answer: its body, and the transport for what follows.
+
+        Raises:
+            UnopenableError: the answer is not from the server that was addressed.
+        """
+
+
+class Responder(Protocol):
+    """The server's side of a handshake."""
+
+    suite: int
+
+    def read_hello(self, content: bytes) -> bytes:
+        """The client's id, 32 bytes, proven.
+
+        Raises:
+            UnopenableError: the Hello is damaged, or for another server.
+        """
+
+    def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
+        """The content of the answer, and the transport for what follows. Called once."""
+
+
+# The content of a Hello, in bytes, and the suite that it belongs to: nothing is negotiated (PROTOCOL.md, 3).
+HELLO_BYTES: Final = {152: 0, 1302: 1}
+# What a content has beside its body.
+OVERHEAD_BYTES: Final = {0: 40, 1: 17}
