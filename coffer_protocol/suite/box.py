@@ -1,0 +1,156 @@
+"""Suite 0: NaCl alone, for the smallest possible client in any language (PROTOCOL.md, 4).
+
+Every frame is a `crypto_box` whose nonce its receiver computes for itself, so that no frame can be replayed, reordered, reflected or given
+another type. It has no forward secrecy; it is for Get alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .. import frame, primitives
+from ..errors import KeyTextError, UnopenableError
+from ..frame import Frame
+from ..identity import ID_BYTES, Identity
+from ..message import Direction, MessageType
+from ..primitives import Random, blake2b
+from . import Transport
+
+SUITE: Final = 0
+NONCE_BYTES: Final = 24
+
+_PREFIX_BYTES: Final = 2
+_FIRST: Final = b"coffer/1 first"
+_BASIC: Final = b"coffer/1 basic"
+_NONCE: Final = b"coffer/1 nonce"
+_FIRST_HASH_BYTES: Final = 10
+_NONCE_HASH_BYTES: Final = NONCE_BYTES - _PREFIX_BYTES
+
+
+def _first_nonce_prefix(kind: MessageType, hello: bytes) -> bytes:
+    """What the nonce of the server's first frame begins with; 12 random bytes follow."""
+    return bytes([Direction.SERVER_TO_CLIENT, kind]) + blake2b(hello, size_bytes=_FIRST_HASH_BYTES, person=_FIRST)
+
+
+def _open(secret: bytes, public: bytes, nonce: bytes, sealed: bytes, what: str) -> bytes:
+    try:
+        return primitives.box_open(secret, public, nonce, sealed)
+    except ValueError:
+        raise UnopenableError(f"{what} cannot be opened: it was damaged or forged on its way") from None
+
+
+class BoxTransport:
+    """The frames after the first two. `transcript` is both of them, with their headers."""
+
+    __slots__ = ("_key", "_own", "_peer", "_public", "_received", "_secret", "_sent")
+
+    def __init__(self, *, own: Direction, secret: bytes, public: bytes, transcript: bytes) -> None:
+        self._own = own
+        self._peer = Direction.SERVER_TO_CLIENT if own is Direction.CLIENT_TO_SERVER else Direction.CLIENT_TO_SERVER
+        self._secret = secret
+        self._public = public
+        self._key = blake2b(transcript, size_bytes=32, person=_BASIC)
+        self._sent = 0
+        self._received = 0
+
+    def _nonce(self, direction: Direction, kind: MessageType, number: int) -> bytes:
+        prefix = bytes([direction, kind])
+        return prefix + blake2b(prefix + number.to_bytes(8, "big"), size_bytes=_NONCE_HASH_BYTES, key=self._key, person=_NONCE)
+
+    def seal(self, kind: MessageType, body: bytes) -> bytes:
+        """The content of the next frame that this side sends."""
+        nonce = self._nonce(self._own, kind, self._sent)
+        self._sent += 1
+        return nonce + primitives.box(self._secret, self._public, nonce, body)
+
+    def open(self, kind: MessageType, content: bytes) -> bytes:
+        """The body of the next frame that the peer sent.
+
+        Raises:
+            UnopenableError: it is not that frame.
+        """
+        nonce = self._nonce(self._peer, kind, self._received)
+        self._received += 1
+        if not primitives.same(content[:NONCE_BYTES], nonce):
+            raise UnopenableError("a frame is not the one that comes next: it was replayed or moved on its way")
+        return _open(self._secret, self._public, nonce, content[NONCE_BYTES:], "a frame")
+
+
+class BoxInitiator:
+    """The client's side: makes Hello for the server whose plain id is `server_id`."""
+
+    suite = SUITE
+
+    def __init__(self, identity: Identity, server_id: bytes, *, random: Random = primitives.random_bytes) -> None:
+        self._secret = identity.plain_secret()
+        self._client_id = primitives.x25519_public(self._secret)
+        self._server_id = server_id
+        self._random = random
+        self._hello = b""
+
+    def client_id(self) -> bytes:
+        """The id that Hello will prove, 32 bytes."""
+        return self._client_id
+
+    def hello(self) -> bytes:
+        """The content of Hello, 152 bytes."""
+        nonce = bytes([Direction.CLIENT_TO_SERVER, MessageType.HELLO]) + self._random(NONCE_BYTES - _PREFIX_BYTES)
+        proof = primitives.box(self._secret, self._server_id, nonce, self._client_id)
+        content = primitives.sealed_box(self._server_id, self._client_id + nonce + proof)
+        self._hello = frame.encode(Frame(MessageType.HELLO, content))
+        return content
+
+    def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
+        """Open the server's answer: its body, and the transport for what follows.
+
+        Raises:
+            UnopenableError: the answer is not from the server that was addressed, or not to this Hello.
+        """
+        nonce, sealed = content[:NONCE_BYTES], content[NONCE_BYTES:]
+        prefix = _first_nonce_prefix(kind, self._hello)
+        if len(nonce) != NONCE_BYTES or not primitives.same(nonce[: len(prefix)], prefix):
+            raise UnopenableError("the answer is not to this Hello: it was replayed or forged on its way")
+        body = _open(self._secret, self._server_id, nonce, sealed, "the answer")
+        transcript = self._hello + frame.encode(Frame(kind, content))
+        return body, BoxTransport(own=Direction.CLIENT_TO_SERVER, secret=self._secret, public=self._server_id, transcript=transcript)
+
+
+class BoxResponder:
+    """The server's side. `secret` is the server's plain X25519 secret."""
+
+    suite = SUITE
+
+    def __init__(self, secret: bytes, *, random: Random = primitives.random_bytes) -> None:
+        self._secret = secret
+        self._public = primitives.x25519_public(secret)
+        self._random = random
+        self._hello = b""
+        self._client_id = b""
+
+    def read_hello(self, content: bytes) -> bytes:
+        """The client's id, 32 bytes, proven.
+
+        Raises:
+            UnopenableError: the Hello is damaged, or for another server.
+        """
+        try:
+            inside = primitives.sealed_box_open(self._secret, self._public, content)
+            client_id, rest = inside[:ID_BYTES], inside[ID_BYTES:]
+            nonce, proof = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
+            primitives.check_x25519_public(client_id)
+            proven = primitives.box_open(self._secret, client_id, nonce, proof)
+        except (ValueError, KeyTextError):
+            raise UnopenableError("a Hello that cannot be opened") from None
+        if nonce[:_PREFIX_BYTES] != bytes([Direction.CLIENT_TO_SERVER, MessageType.HELLO]) or proven != client_id:
+            raise UnopenableError("a Hello that does not prove what it says")
+        self._hello = frame.encode(Frame(MessageType.HELLO, content))
+        self._client_id = client_id
+        return client_id
+
+    def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
+        """The content of the answer, and the transport for what follows."""
+        prefix = _first_nonce_prefix(kind, self._hello)
+        nonce = prefix + self._random(NONCE_BYTES - len(prefix))
+        content = nonce + primitives.box(self._secret, self._client_id, nonce, body)
+        transcript = self._hello + frame.encode(Frame(kind, content))
+        return content, BoxTransport(own=Direction.SERVER_TO_CLIENT, secret=self._secret, public=self._client_id, transcript=transcript)
