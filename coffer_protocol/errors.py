@@ -27,6 +27,10 @@ class UnavailableError(CofferError):
     """This machine's libraries lack something that Coffer cannot do without."""
 
 
+class UnreachableError(CofferError):
+    """No server could be connected to, or none answered in time."""
+
+
 # ---------------------------------------------------------------------------------------------------- sessions
 
 

@@ -174,6 +174,15 @@ def parse_public_file(text: str) -> PublicKey:
     return PublicKey.from_text(_only_line(text, "public key"))
 
 
+def parse_client_file(text: str) -> ClientKey:
+    """The client's key in a `.pub` file: a public key text, or the id of a bare identity; blank lines and comments are skipped.
+
+    Raises:
+        KeyTextError: it does not hold exactly one key.
+    """
+    return parse_client_key(_only_line(text, "public key"))
+
+
 def _only_line(text: str, what: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     if len(lines) != 1:

@@ -29,12 +29,20 @@ from .suite import HELLO_BYTES, OVERHEAD_BYTES, Initiator, Responder, Transport
 
 _PARTS_SUITE: Final = 1
 
+# A server tells a stranger nothing, so the wire cannot tell these apart; the likeliest stands first.
+_NO_ANSWER: Final = (
+    "Likely causes, in this order: the id in the address is not this server's (compare it with `coffer-server id`); "
+    "the host or port is another service's; the server is at the limit of its connections, so try again"
+)
+
 
 class _Session:
     """What both ends share: the turn, the frames, the parts and the end."""
 
     _own: Direction
     _peer: Direction
+    # What it means that the peer has closed; a client says more of it while nothing has come back.
+    _truncated = "the connection was closed in the middle of the session"
 
     def __init__(self) -> None:
         self._decoder = frame.Decoder()
@@ -114,17 +122,16 @@ class _Session:
             self._check_message(decoded)
             return decoded
         if self._eof and not (self.is_over and self._decoder.is_empty and not self._parts):
-            raise TruncatedError("the connection was closed in the middle of the session")
+            raise TruncatedError(self._truncated)
         return None
 
     def _check_header(self, header: Header) -> MessageType:
         """Refuse a frame by its type and length, before its content is read."""
-        try:
-            kind = MessageType(header.kind)
-        except ValueError:
-            raise TurnError("a frame of an unknown type") from None
         if self._suite is None or self._transport is None:
-            return self._check_handshake_header(kind, header)
+            return self._check_handshake_header(header)
+        if header.kind not in RULES:
+            raise TurnError("a frame of an unknown type")
+        kind = MessageType(header.kind)
         # A part may stand wherever a message may that could be too long for one frame.
         expected = self._expected(self._peer)
         if kind is MessageType.PART:
@@ -140,7 +147,7 @@ class _Session:
             raise LimitError(f"{kind.name} is longer than {limit} bytes")
         return kind
 
-    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
+    def _check_handshake_header(self, header: Header) -> MessageType:
         raise NotImplementedError
 
     def _open(self, kind: MessageType, received: Frame) -> bytes:
@@ -214,6 +221,7 @@ class ClientSession(_Session):
         super().__init__()
         self._initiator = initiator
         self._suite = initiator.suite
+        self._truncated = f"the server closed the connection without an answer. {_NO_ANSWER}"
         self.client_id = initiator.client_id()
 
     def hello(self) -> bytes:
@@ -231,13 +239,14 @@ class ClientSession(_Session):
     def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
         return self._initiator.hello()
 
-    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
-        if not self._may_follow(kind, self._peer):
-            raise UnopenableError("the answer is not one that a Coffer server gives")
-        return kind
+    def _check_handshake_header(self, header: Header) -> MessageType:
+        if header.kind not in self._expected(self._peer):
+            raise UnopenableError(f"the answer is not one that a Coffer server gives. {_NO_ANSWER}")
+        return MessageType(header.kind)
 
     def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
         body, self._transport = self._initiator.finish(kind, content)
+        self._truncated = _Session._truncated
         return body
 
     def _check_message(self, decoded: Message) -> None:
@@ -276,11 +285,11 @@ class ServerSession(_Session):
             return b""
         return self.send(Error(code=error.code, sentence=str(error)))
 
-    def _check_handshake_header(self, kind: MessageType, header: Header) -> MessageType:
+    def _check_handshake_header(self, header: Header) -> MessageType:
         suite = HELLO_BYTES.get(header.length_bytes)
-        if kind is not MessageType.HELLO or self._client is not None or suite not in self._responders:
+        if header.kind != MessageType.HELLO or self._client is not None or suite not in self._responders:
             raise UnopenableError("not a Hello of a suite that is served")
-        return kind
+        return MessageType.HELLO
 
     def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
         suite = HELLO_BYTES[len(content)]

@@ -174,6 +174,7 @@ def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedH
         primitives.ed25519_verify(head.publisher, _to_be_signed(data), signature)
     except ValueError:
         raise BadSignatureError(
-            f"the signature of release {head.serial} of {head.coffer!r} is not good: the server, or somebody on the way to it, has changed it"
+            f"the signature of release {head.serial} of {head.coffer!r} is not good: the server, or somebody on the way to it, "
+            "has changed it"
         ) from None
     return SignedHead(head=head, signed=signed)

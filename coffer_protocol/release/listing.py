@@ -49,8 +49,8 @@ def check_listing_untrusted(signed: bytes, entries: Iterable[Entry], demand: Dem
     seen = demand.seen
     if seen is not None and head.serial < seen.serial:
         raise RollbackError(
-            f"the server shows release {head.serial} of {head.coffer!r} as the newest, and release {seen.serial} was published before: it was "
-            "set back to an old state, or hides what is new. Nothing was signed; restore the server's newest backup"
+            f"the server shows release {head.serial} of {head.coffer!r} as the newest, and release {seen.serial} was published before: "
+            "it was set back to an old state, or hides what is new. Nothing was signed; restore the server's newest backup"
         )
     if seen is not None and head.serial == seen.serial and seen.signed_sha256 not in (None, release.sha256):
         raise ForkError(

@@ -1,0 +1,133 @@
+"""A session with a server over trio: one connection, its messages, and nothing of what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import trio
+
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.errors import KeyNotFoundError, MalformedMessageError, ProtocolError, ServerError, UnreachableError
+from coffer_protocol.identity import Identity, format_id
+from coffer_protocol.message import Error, KeyNotFound, Link, Message
+from coffer_protocol.session import ClientSession
+from coffer_protocol.suite.noise import NoiseInitiator
+
+# From the first packet to Link, over each of the address's hosts.
+CONNECT_TIMEOUT_S: Final = 10.0
+# A server answers from its database; a commit of a million shards takes it longer than anything else.
+ANSWER_TIMEOUT_S: Final = 600.0
+_RECEIVE_BYTES: Final = 1 << 16
+
+M = TypeVar("M", bound=Message)
+
+
+class Connection:
+    """A linked session. Made by `connect`."""
+
+    def __init__(self, stream: trio.abc.Stream, session: ClientSession) -> None:
+        self._stream = stream
+        self._session = session
+
+    async def send(self, message: Message) -> None:
+        """Send one message.
+
+        Raises:
+            ServerError: the server had already refused, and said why.
+            UnreachableError: the connection is gone.
+        """
+        data = self._session.send(message)
+        try:
+            with trio.fail_after(ANSWER_TIMEOUT_S):
+                await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            # The server's Error may still be there to be read (PROTOCOL.md, 3).
+            await self._receive_any()
+            raise UnreachableError("the connection to the server was lost: try again") from None
+
+    async def _receive_any(self) -> Message:
+        try:
+            with trio.fail_after(ANSWER_TIMEOUT_S):
+                while (message := self._session.next_message()) is None:
+                    self._session.receive(await self._stream.receive_some(_RECEIVE_BYTES))
+        except trio.BrokenResourceError:
+            raise UnreachableError("the connection to the server was lost: try again") from None
+        except trio.TooSlowError:
+            raise UnreachableError(f"the server did not answer within {ANSWER_TIMEOUT_S:.0f} s") from None
+        match message:
+            case Error(code=code, sentence=sentence):
+                raise ServerError(code, sentence)
+            case KeyNotFound():
+                raise KeyNotFoundError(f"the server does not know this identity, {format_id(self._session.client_id)}")
+        return message
+
+    async def receive(self, expected: type[M]) -> M:
+        """The server's next message, which must be of type `expected`.
+
+        Raises:
+            ServerError, KeyNotFoundError: the server refused.
+            ProtocolError: the server broke the protocol.
+            UnreachableError: the connection is gone, or silent for too long.
+        """
+        message = await self._receive_any()
+        if not isinstance(message, expected):
+            raise MalformedMessageError(f"the server answered with {type(message).__name__} where {expected.__name__} belongs")
+        return message
+
+    async def request(self, message: Message, expected: type[M]) -> M:
+        """Send, and receive the answer. Raises what both raise."""
+        await self.send(message)
+        return await self.receive(expected)
+
+    async def close(self) -> None:
+        """Say Bye where it may be said, and close."""
+        with trio.move_on_after(1):
+            try:
+                await self._stream.send_all(self._session.bye())
+            except (ProtocolError, trio.BrokenResourceError):
+                pass
+        await trio.aclose_forcefully(self._stream)
+
+
+@asynccontextmanager
+async def connect(address: ServerAddress, identity: Identity) -> AsyncIterator[Connection]:
+    """A linked session with the first of the address's hosts that can be reached, closed at the end.
+
+    Raises:
+        UnreachableError: no host could be reached in time.
+        KeyNotFoundError: the server does not know this identity.
+        ServerError: the server refused it.
+        ProtocolError: what answered is not this server.
+    """
+    stream = await _open_stream(address)
+    session = ClientSession(NoiseInitiator(identity, address.server))
+    connection = Connection(stream, session)
+    try:
+        with trio.move_on_after(CONNECT_TIMEOUT_S) as scope:
+            await stream.send_all(session.hello())
+            await connection.receive(Link)
+        if scope.cancelled_caught:
+            raise UnreachableError(f"the server at {address.hosts[0]} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
+        yield connection
+    except trio.BrokenResourceError:
+        raise UnreachableError("the connection to the server was lost: try again") from None
+    finally:
+        with trio.CancelScope(shield=True):
+            await connection.close()
+
+
+async def _open_stream(address: ServerAddress) -> trio.SocketStream:
+    failures = []
+    for host in address.hosts:
+        try:
+            with trio.fail_after(CONNECT_TIMEOUT_S):
+                return await trio.open_tcp_stream(host.name, host.port)
+        except trio.TooSlowError:
+            failures.append(f"{host}: no answer within {CONNECT_TIMEOUT_S:.0f} s")
+        except OSError as error:
+            failures.append(f"{host}: {error.strerror or error}")
+    raise UnreachableError(
+        f"no server could be reached ({'; '.join(failures)}). Is it running (`coffer-server run DIR`), and does the address name its host?"
+    )

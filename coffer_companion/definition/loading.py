@@ -1,0 +1,105 @@
+"""From a path to a `Definition`: files, layers, keys, values, clients, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from coffer_protocol.address import ServerAddress, check_name
+from coffer_protocol.errors import KeyTextError
+
+from .assembly import Assembler
+from .clients import KeyReader
+from .layers import Item, Layer, gather, gather_overlay
+from .layers import overlay as lay_over
+from .lifetime import LifetimeError, parse_lifetime
+from .model import Definition
+from .source import Folder, Place, Report, Source, read_sources
+from .values import ValueReader
+
+_SETTINGS: Final = ("name", "server", "plain_server", "expires")
+
+
+def load(
+    path: Path,
+    *,
+    overlay: str | None = None,
+    environ: Mapping[str, str],
+    allow_outside: bool = False,
+    today: date,
+) -> Definition:
+    """Read a definition and check all of it.
+
+    Args:
+        path: the definition's file; names in it are relative to the file that they stand in.
+        overlay: the environment whose `[env.NAME]` is laid over the rest, or None.
+        environ: where `from_env` looks.
+        allow_outside: whether the definition may name files outside its folder.
+        today: the day from which `expires` is counted.
+
+    Raises:
+        DefinitionError: anything in it cannot be delivered exactly as it stands, with every such thing that one run can find.
+        UnavailableError: this machine's libraries cannot read public key texts, for they lack ML-KEM-768.
+    """
+    report = Report()
+    folder = Folder(path.parent, allow_outside=allow_outside)
+    sources = read_sources(path, folder, report)
+    layer = gather(sources, report)
+    if overlay is not None:
+        lay_over(layer, gather_overlay(sources, overlay, report), report)
+    if not layer.clients:
+        report.refuse(Place(sources[0], ()), 'there are no clients. Add [clients] with NAME = "…", the key that `coffer-client id` prints.')
+    settings = _settings(layer, report)
+    key_reader = KeyReader(folder, report)
+    keys = {name: key_reader.read(name, item) for name, item in layer.clients.items()}
+    values = ValueReader(folder=folder, environ=environ, today=today, report=report)
+    clients = Assembler(layer, keys, values, report).clients()
+    report.stop_if_refused()
+    return Definition(
+        path=path,
+        name=settings.get("name"),
+        server=settings.get("server"),
+        plain_server=settings.get("plain_server"),
+        expires=settings.get("expires"),
+        clients=clients,
+        warnings=report.warnings,
+        secret_files=tuple(dict.fromkeys((*values.secret_files, *_with_unused_overlays(sources)))),
+    )
+
+
+def _settings(layer: Layer, report: Report) -> dict[str, str]:
+    """The texts of `[coffer]` that hold what they should."""
+    settings = {}
+    for key, item in layer.coffer.items():
+        if key not in _SETTINGS:
+            report.refuse(
+                item.place, f"[coffer] has no {key!r}; it has {', '.join(_SETTINGS)}.{report.nearest(key, _SETTINGS)} Take it out."
+            )
+        elif not isinstance(item.raw, str):
+            report.refuse(item.place, f"{key} is a text. Write it in quotes.")
+        elif fault := _fault(key, item):
+            report.refuse(item.place, f"{fault}. Correct it.")
+        else:
+            settings[key] = item.raw
+    return settings
+
+
+def _fault(key: str, item: Item) -> str | None:
+    try:
+        match key:
+            case "name":
+                check_name(item.raw, "the coffer's name")
+            case "expires":
+                parse_lifetime(item.raw)
+            case _:
+                ServerAddress.from_text(item.raw)
+    except (KeyTextError, LifetimeError) as error:
+        return str(error)
+    return None
+
+
+def _with_unused_overlays(sources: tuple[Source, ...]) -> tuple[Path, ...]:
+    """The files that have overlays, for what stands in those that are not used is no less readable."""
+    return tuple(source.path for source in sources if source.data.get("env"))

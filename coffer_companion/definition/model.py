@@ -1,0 +1,134 @@
+"""What a definition is once it is read, and the error that says why it cannot be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coffer_protocol.errors import CofferError
+from coffer_protocol.identity import ClientKey
+from coffer_protocol.shard import Secret
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dotted(parts: Iterable[str | int]) -> str:
+    """A key path as TOML writes it, such as `web."smtp.host"`; an array's item as `[1]`, counted from 1."""
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            escaped = part if _BARE.fullmatch(part) else '"' + _escape(part) + '"'
+            text += f".{escaped}" if text else escaped
+    return text
+
+
+def _escape(part: str) -> str:
+    """Without control characters, which have no business on an operator's terminal."""
+    escaped = part.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(character if character.isprintable() else f"\\U{ord(character):08X}" for character in escaped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a definition.
+
+    Attributes:
+        path: the file, as the operator named it.
+        line: counted from 1; None where the file could not be read at all.
+        column: the same, in characters.
+        key: the dotted key, or the empty text.
+        text: what is wrong, and what to do. Never a secret value.
+    """
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+    key: str = ""
+    text: str
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}:{self.column}"
+        return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
+
+
+class DefinitionError(CofferError):
+    """The definition is refused. `str()` has every problem that one run could find, each on a line of its own.
+
+    Attributes:
+        problems: these problems, in the order of the files and their lines.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a value comes from.
+
+    Attributes:
+        path: the file, as the operator named it.
+        line: counted from 1.
+        column: the same, in characters.
+        how: the way it came, such as `own value`, `shared group 'db'`, `from_file tls/web.key`, `template`,
+            `env staging overlay`; several are joined by commas.
+    """
+
+    path: str
+    line: int
+    column: int
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.how}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One client and what it gets.
+
+    Attributes:
+        name: as `[clients]` has it.
+        keys: the public keys of its hosts; each gets the same secrets.
+        secrets: its own in the definition's order, then those of its groups.
+        public: the keys of those that are configuration and may be shown.
+        origins: for each key of `secrets`, where it comes from.
+    """
+
+    name: str
+    keys: tuple[ClientKey, ...]
+    secrets: tuple[Secret, ...]
+    public: frozenset[str]
+    origins: Mapping[str, Origin]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A definition, read and checked whole.
+
+    Attributes:
+        path: the file that was named, which may include others.
+        name: the coffer's, or None where the definition does not say.
+        server: the address of the server, as text that has been checked, or None.
+        plain_server: the same with the server's plain id, for clients of suite 0.
+        expires: how long a release is good for, as text that `parse_lifetime` reads, or None.
+        clients: by name, in the order of `[clients]`.
+        warnings: what is allowed but deserves a look, a line each.
+        secret_files: the files in which secrets stand in the clear: those of the definition that have values of their own, and
+            those that `from_file` named for keys that are not public.
+    """
+
+    path: Path
+    name: str | None
+    server: str | None
+    plain_server: str | None
+    expires: str | None
+    clients: Mapping[str, Client]
+    warnings: tuple[str, ...]
+    secret_files: tuple[Path, ...]

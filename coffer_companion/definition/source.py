@@ -1,0 +1,234 @@
+"""The files of a definition: read, parsed, and every place in them known by line and column."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import tomli
+
+from .model import DefinitionError, Origin, Problem, dotted
+from .positions import KeyPath, Positions
+
+# Nearest names are looked for among all the clients, so a definition whose every section is wrong must not pay for each.
+_SUGGESTIONS: Final = 20
+
+
+class UnreadableError(Exception):
+    """A file cannot be taken. The text says why and what to do, without the file's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One TOML file.
+
+    Attributes:
+        path: as the operator, or the file that includes it, named it.
+        data: what tomli read.
+        positions: where its keys stand.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    positions: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A key in a file."""
+
+    source: Source
+    path: KeyPath
+
+    def within(self, *parts: str | int) -> Place:
+        """A place further inside."""
+        return Place(self.source, self.path + parts)
+
+    def origin(self, how: str) -> Origin:
+        """This place as an origin."""
+        line, column = self.source.positions.of(self.path)
+        return Origin(path=str(self.source.path), line=line, column=column, how=how)
+
+    def problem(self, text: str) -> Problem:
+        """Something that is wrong here."""
+        line, column = self.source.positions.of(self.path)
+        return Problem(path=str(self.source.path), line=line, column=column, key=dotted(self.path), text=text)
+
+    def __str__(self) -> str:
+        line, column = self.source.positions.of(self.path)
+        return f"{self.source.path}:{line}:{column}"
+
+
+class Report:
+    """Collects the problems and warnings of one run, so that the operator sees all of them at once."""
+
+    def __init__(self) -> None:
+        # A shared value may be wrong for many clients in the same words: dictionaries keep order and forget repetitions.
+        self._problems: dict[Problem, None] = {}
+        self._warnings: dict[str, None] = {}
+        self._suggestions_left = _SUGGESTIONS
+
+    def refuse(self, place: Place, text: str) -> None:
+        """Note what is wrong at a place, and what to do about it."""
+        self.add(place.problem(text))
+
+    def add(self, problem: Problem) -> None:
+        """Note a problem whose place is not a key."""
+        self._problems[problem] = None
+
+    def warn(self, place: Place, text: str) -> None:
+        """Note what deserves a look."""
+        self._warnings[str(place.problem(text))] = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings so far."""
+        return tuple(self._warnings)
+
+    def nearest(self, name: str, names: Iterable[str]) -> str:
+        """` Did you mean 'other'?` where one of `names` is close to `name`, else nothing. To be put behind a sentence."""
+        if not self._suggestions_left:
+            return ""
+        self._suggestions_left -= 1
+        match = difflib.get_close_matches(name, names, n=1)
+        return f" Did you mean {match[0]!r}?" if match else ""
+
+    def stop_if_refused(self) -> None:
+        """End here where anything is wrong.
+
+        Raises:
+            DefinitionError: with every problem so far, file by file in the order met, each file's by line.
+        """
+        if not self._problems:
+            return
+        files = {path: index for index, path in enumerate(dict.fromkeys(problem.path for problem in self._problems))}
+        raise DefinitionError(sorted(self._problems, key=lambda problem: (files[problem.path], problem.line or 0, problem.column or 0)))
+
+
+class Folder:
+    """The folder of a definition, outside which it takes nothing unless the operator allows it.
+
+    A definition may be written by more people than those who upload it; it must not be able to hand
+    the uploader's own files to a client.
+    """
+
+    def __init__(self, path: Path, *, allow_outside: bool) -> None:
+        self._root = os.path.realpath(path)
+        self._allow_outside = allow_outside
+
+    def find(self, name: str, *, beside: Path) -> Path:
+        """The file `name`, relative to the folder of the file `beside`, with links followed.
+
+        Raises:
+            UnreadableError: it is not there, is no regular file, or lies outside the folder.
+        """
+        try:
+            found = Path(os.path.realpath(beside.parent / name, strict=True))
+            mode = found.stat().st_mode
+        except (OSError, ValueError) as error:
+            raise UnreadableError(f"{name!r} cannot be read ({_reason(error)}). {_CHECK_NAME}") from None
+        if not self._allow_outside and not found.is_relative_to(self._root):
+            raise UnreadableError(
+                f"{name!r} is outside the definition's folder. Move it inside, or allow it with --allow-outside if you trust the definition."
+            )
+        if not stat.S_ISREG(mode):
+            raise UnreadableError(f"{name!r} is not a file. {_CHECK_NAME}")
+        return found
+
+
+_CHECK_NAME: Final = "Check the name, which is relative to the file that it stands in, and its permissions."
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "not a file name"
+
+
+def read_bytes(path: Path, *, limit_bytes: int) -> bytes:
+    """The contents of a small file.
+
+    Raises:
+        UnreadableError: it cannot be read, or is larger than the limit.
+    """
+    try:
+        with path.open("rb") as file:
+            # One byte more shows that there is more, without reading all of it.
+            data = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise UnreadableError(f"the file cannot be read ({_reason(error)}). Check its permissions.") from None
+    if len(data) > limit_bytes:
+        raise UnreadableError(f"the file has more than {limit_bytes} bytes. Name a smaller one.")
+    return data
+
+
+def read_sources(path: Path, folder: Folder, report: Report) -> tuple[Source, ...]:
+    """The definition at `path` and all that it includes, each file once, an included one after the file that names it.
+
+    Raises:
+        DefinitionError: the first file cannot be read or is not TOML. Of others that is noted in `report`.
+    """
+    root = _read(path)
+    return (root, *_included(root, folder, report, chain=(os.path.realpath(path),), seen={os.path.realpath(path)}))
+
+
+def _included(source: Source, folder: Folder, report: Report, *, chain: tuple[str, ...], seen: set[str]) -> Iterator[Source]:
+    here = Place(source, ("include",))
+    names = source.data.get("include", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        report.refuse(here, 'include is a list of file names. Write include = ["common.toml"].')
+        return
+    for index, name in enumerate(names):
+        place = here.within(index)
+        try:
+            found = str(folder.find(name, beside=source.path))
+        except UnreadableError as error:
+            report.refuse(place, str(error))
+            continue
+        if found in chain:
+            circle = " -> ".join(Path(member).name for member in (*chain[chain.index(found) :], found))
+            report.refuse(place, f"the files include each other in a circle: {circle}. Take one of the includes out.")
+        elif found not in seen:
+            seen.add(found)
+            try:
+                included = _read(source.path.parent / name)
+            except DefinitionError as error:
+                for problem in error.problems:
+                    report.add(problem)
+                continue
+            yield included
+            yield from _included(included, folder, report, chain=(*chain, found), seen=seen)
+
+
+def _read(path: Path) -> Source:
+    """Read and parse one file.
+
+    Raises:
+        DefinitionError: it cannot be read or is not TOML.
+    """
+
+    def refused(text: str, line: int | None = None, column: int | None = None) -> DefinitionError:
+        return DefinitionError([Problem(path=str(path), line=line, column=column, text=text)])
+
+    try:
+        # Some editors begin a file with a byte order mark, which says nothing in UTF-8.
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise refused(f"the file cannot be read ({_reason(error)}). Check its name and its permissions.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        raise refused("the file is not UTF-8 text. Save it as UTF-8.", line, column) from None
+    try:
+        data = tomli.loads(text)
+        return Source(path=path, data=data, positions=Positions(text))
+    except tomli.TOMLDecodeError as error:
+        raise refused(f"this is not TOML: {error.msg}. Correct the line.", error.lineno, error.colno) from None
+    except RecursionError:
+        raise refused("the file nests arrays or tables too deeply. Arrays cannot be delivered; take them out.") from None
+    except ValueError:
+        # Python itself refuses to read an integer of thousands of digits, and does not say where.
+        raise refused("the file has a number that is too long. An integer has at most 64 bits.") from None

@@ -1,0 +1,116 @@
+"""What the companion remembers between its runs: the server, and of each coffer the newest release and its notes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomli
+import tomlkit
+
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.errors import CofferError, KeyTextError
+from coffer_protocol.release.coffer import Seen
+
+from . import places
+
+
+class SettingsError(CofferError):
+    """A file of the companion's own cannot be read, or does not hold what it should."""
+
+
+def remembered_server() -> str | None:
+    """The server in companion.toml, or None where there is none.
+
+    Raises:
+        SettingsError: the file is there and cannot be read.
+    """
+    path = places.settings_file()
+    try:
+        content = tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}. `coffer-companion init ADDRESS` writes it anew") from None
+    match content:
+        case {"server": str() as server, **others} if not others:
+            return server
+    raise SettingsError(f'{path}: it must hold `server = "coffer://…"` and nothing else; `coffer-companion init ADDRESS` writes it anew')
+
+
+def remember_server(address: ServerAddress) -> Path:
+    """Write the server to companion.toml, and return its path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Written by `coffer-companion init`: the server that uploads go to."))
+    document.add("server", tomlkit.item(str(address)))
+    path = places.settings_file()
+    places.write_atomically(path, tomlkit.dumps(document).encode())
+    return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherState:
+    """What this publisher knows of one coffer on one server.
+
+    Attributes:
+        seen: the newest release that it has made or checked, or None before the first.
+        notes: the sealed note of each client's current blob, by the client's id. They are sealed under the coffer's note key.
+    """
+
+    seen: Seen | None = None
+    notes: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> PublisherState:
+        """Read it, or an empty one where there is no file.
+
+        Raises:
+            SettingsError: the file is damaged: to go on without it would let an old release pass for the newest.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                seen=Seen(serial=int(content["serial"]), signed_sha256=bytes.fromhex(content["signed_sha256"])),
+                notes={bytes.fromhex(client): base64.b64decode(note) for client, note in content["notes"].items()},
+            )
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(
+                f"{path}: this publisher's memory of its releases cannot be read ({type(error).__name__}). Restore it from a backup, or, "
+                "if the server is known to show its newest release, remove the file"
+            ) from None
+
+    def save(self, path: Path) -> None:
+        """Write it, atomically.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        assert self.seen is not None
+        assert self.seen.signed_sha256 is not None
+        content = {
+            "serial": self.seen.serial,
+            "signed_sha256": self.seen.signed_sha256.hex(),
+            "notes": {client.hex(): base64.b64encode(note).decode() for client, note in self.notes.items()},
+        }
+        places.write_atomically(path, json.dumps(content).encode())
+
+
+def parse_address(text: str, source: str) -> ServerAddress:
+    """A server's address, with the place it came from in its error.
+
+    Raises:
+        KeyTextError: it is not one.
+    """
+    try:
+        return ServerAddress.from_text(text)
+    except KeyTextError as error:
+        raise KeyTextError(f"{source}: {error}") from None

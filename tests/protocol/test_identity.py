@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coffer_protocol import identity as identities
+from coffer_protocol import primitives
+from coffer_protocol.errors import KeyTextError
+from coffer_protocol.identity import BareKey, Identity, PublicKey, format_id, parse_client_key, parse_id, parse_publisher_key
+from tests.support import identity, vectors
+
+VECTORS = vectors("identities")
+WEB = identity("web")
+
+
+@pytest.mark.parametrize("entry", VECTORS["identities"], ids=lambda entry: entry["name"])
+def test_everything_follows_from_the_seed(entry: Any) -> None:
+    whole = Identity(seed=bytes.fromhex(entry["seed"]))
+    public = whole.public()
+    mlkem_seed, seal_x25519 = whole.seal_secret()
+    assert whole.secret_text() == entry["secret_text"]
+    assert public.text() == entry["public_text"]
+    assert format_id(whole.id()) == entry["id"]
+    assert whole.box_secret().hex() == entry["box_sk"]
+    assert format_id(whole.plain_id()) == entry["plain_id"]
+    assert whole.plain_secret().hex() == entry["plain_sk"]
+    assert whole.publisher_key().hex() == entry["sign_pk"]
+    assert primitives.shake256(bytes.fromhex(entry["seal_seed"]), 96) == mlkem_seed + seal_x25519
+    assert primitives.sha256(public.seal_mlkem).hex() == entry["mlkem_ek_sha256"]
+    assert public.seal_x25519.hex() == entry["seal_x25519_pk"]
+    assert Identity.from_text(entry["secret_text"]) == whole
+    assert PublicKey.from_text(entry["public_text"]) == public
+    assert parse_client_key(entry["public_text"]) == public
+    assert parse_client_key(entry["plain_id"]) == BareKey(id=whole.plain_id())
+
+
+@pytest.mark.parametrize("entry", VECTORS["refuse"], ids=lambda entry: entry["why"])
+def test_secret_texts_are_refused(entry: Any) -> None:
+    with pytest.raises(KeyTextError):
+        Identity.from_text(entry["text"])
+
+
+@pytest.mark.parametrize("entry", VECTORS["refuse_ids"], ids=lambda entry: entry["why"])
+def test_ids_are_refused(entry: Any) -> None:
+    with pytest.raises(KeyTextError):
+        parse_id(entry["id"])
+    with pytest.raises(KeyTextError):
+        parse_client_key(entry["id"])
+
+
+def test_an_id_is_read_in_either_case_with_dashes_anywhere() -> None:
+    text = format_id(WEB.id())
+    assert parse_id(text.lower()) == WEB.id()
+    assert parse_id("-".join(text[i : i + 8] for i in range(0, 64, 8))) == WEB.id()
+    assert text == text.upper()
+
+
+@pytest.mark.parametrize("text", ["", "zz" * 32, "0x" + "ab" * 31, "ab " * 21 + "a", "é" * 64])
+def test_what_is_no_id(text: str) -> None:
+    with pytest.raises(KeyTextError):
+        parse_id(text)
+    with pytest.raises(KeyTextError):
+        parse_publisher_key(text)
+
+
+@given(st.data())
+def test_a_public_key_text_with_one_character_changed_is_refused(data: st.DataObject) -> None:
+    text = WEB.public().text()
+    place = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567189AB=").filter(lambda letter: letter != text[place]))
+    with pytest.raises(KeyTextError):
+        PublicKey.from_text(text[:place] + other + text[place + 1 :])
+
+
+@given(st.integers(0, 60))
+def test_a_damaged_secret_is_refused_without_repeating_it(place: int) -> None:
+    text = WEB.secret_text()
+    place = min(place + len(identities.SECRET_PREFIX), len(text) - 1)
+    damaged = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+    with pytest.raises(KeyTextError) as caught:
+        Identity.from_text(damaged)
+    assert text[25:40] not in str(caught.value)
+
+
+def test_a_secret_where_a_public_key_belongs_says_so() -> None:
+    for parse in (PublicKey.from_text, parse_client_key):
+        with pytest.raises(KeyTextError, match="SECRET") as caught:
+            parse(WEB.secret_text())
+        assert WEB.secret_text()[20:] not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["id", "sign", "seal_mlkem", "seal_x25519"])
+def test_a_public_key_with_a_part_that_cannot_be_used_is_refused(field: str) -> None:
+    parts = {name: getattr(WEB.public(), name) for name in ("id", "sign", "seal_mlkem", "seal_x25519")}
+    parts[field] = b"\xff" * len(parts[field])
+    with pytest.raises(KeyTextError):
+        PublicKey(**parts)
+
+
+def test_the_seed_is_in_no_repr() -> None:
+    assert repr(WEB) == "Identity()"
+    assert WEB.seed.hex() not in f"{WEB} {WEB!r}"
+
+
+def test_an_identity_file_both_ways() -> None:
+    text = WEB.file_text()
+    assert Identity.from_file_text(text, mode=0o100600) == WEB
+    assert format_id(WEB.id()) in text
+    assert identities.parse_public_file(f"# web\n\n{WEB.public().text()}\n") == WEB.public()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o666])
+def test_a_file_that_others_can_use_is_refused(mode: int) -> None:
+    with pytest.raises(KeyTextError, match="chmod 600"):
+        Identity.from_file_text(WEB.file_text(), mode=mode)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", WEB.secret_text() + "\n" + WEB.secret_text()])
+def test_a_file_holds_exactly_one_secret(text: str) -> None:
+    with pytest.raises(KeyTextError, match="one"):
+        Identity.from_file_text(text, mode=0o600)
+
+
+def test_generated_identities_differ() -> None:
+    assert Identity.generate() != Identity.generate()
+    assert Identity.generate(lambda count: bytes(count)).seed == bytes(32)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coffer_protocol import cbor, message
+from coffer_protocol.errors import MalformedMessageError
+from coffer_protocol.message import (
+    RULES,
+    Ask,
+    Bye,
+    Commit,
+    Direction,
+    Drop,
+    Entry,
+    Error,
+    Get,
+    Hello,
+    KeyNotFound,
+    Link,
+    Message,
+    MessageType,
+    OkCommit,
+    OkGet,
+    OkOpen,
+    Open,
+    Put,
+    Reuse,
+    Still,
+    Tell,
+    Watch,
+)
+
+ID, HASH, MARK = bytes(range(32)), bytes(range(32, 64)), bytes(range(16))
+
+ENTRIES = [Entry(id=bytes([n]) * 32, alg=1 + n % 2, since=n + 1, sha256=HASH, mark=MARK) for n in range(30)]
+
+EVERY: list[Message] = [
+    Hello(client=ID),
+    Link(),
+    Get(),
+    OkGet(coffer=b"sealed"),
+    Watch(serial=7),
+    Still(),
+    Open(coffer="shop"),
+    OkOpen.pack(b"signed", ENTRIES),
+    OkOpen.pack(None, []),
+    Put(id=ID, mark=MARK, note=b"note", alg=2, blob=b"blob"),
+    Drop(id=ID),
+    Commit(signed=b"signed"),
+    OkCommit(serial=9),
+    Ask(name="heads", params=["shop", 1]),
+    Tell(answer=b"\x80"),
+    Reuse(id=ID, mark=MARK, alg=2, since=3, sha256=HASH),
+    Bye(client=ID),
+    KeyNotFound(client=ID),
+    Error(code="turn", sentence="GET may not follow GET"),
+]
+
+
+@pytest.mark.parametrize("sent", EVERY, ids=lambda sent: type(sent).__name__)
+def test_every_message_both_ways(sent: Message) -> None:
+    assert message.decode_body_untrusted(message.type_of(sent), message.encode_body(sent)) == sent
+
+
+def test_every_type_has_a_message_and_a_rule() -> None:
+    assert {message.type_of(sent) for sent in EVERY} == set(MessageType) - {MessageType.PART}
+    assert set(RULES) == set(MessageType)
+
+
+def test_a_listing_gives_its_entries_one_by_one() -> None:
+    listing = OkOpen.pack(b"signed", ENTRIES)
+    assert list(listing.entries()) == ENTRIES
+    assert list(listing.entries()) == ENTRIES
+
+
+def test_only_the_server_says_error_and_only_known_codes_have_a_meaning() -> None:
+    assert RULES[MessageType.ERROR].sender is Direction.SERVER_TO_CLIENT
+    assert message.decode_body_untrusted(MessageType.ERROR, b"later: a newer code") == Error(code="later", sentence="a newer code")
+    assert message.decode_body_untrusted(MessageType.ERROR, b"bare") == Error(code="bare", sentence="")
+
+
+def test_an_errors_text_cannot_steer_a_terminal() -> None:
+    decoded = message.decode_body_untrusted(MessageType.ERROR, b"turn: \x1b[2Jgone\r\nforged line")
+    assert isinstance(decoded, Error)
+    assert decoded.sentence.isprintable()
+
+
+def entry(**changed: Any) -> list[Any]:
+    return list(({"id": ID, "alg": 1, "since": 1, "sha256": HASH, "mark": MARK} | changed).values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (MessageType.LINK, b"x"),
+        (MessageType.GET, b"\x00"),
+        (MessageType.STILL, b"\xf6"),
+        (MessageType.BYE, ID[:31]),
+        (MessageType.KEY_NOT_FOUND, ID + b"x"),
+        (MessageType.ERROR, b"\xff"),
+        (MessageType.WATCH, b""),
+        (MessageType.WATCH, cbor.encode(-1)),
+        (MessageType.WATCH, cbor.encode(True)),
+        (MessageType.WATCH, cbor.encode("1")),
+        (MessageType.WATCH, b"\x18\x01"),
+        (MessageType.WATCH, cbor.encode(1) + b"x"),
+        (MessageType.WATCH, cbor.encode(2**63)),
+        (MessageType.OPEN, cbor.encode(b"shop")),
+        (MessageType.OPEN, cbor.encode(["shop"])),
+        (MessageType.PUT, cbor.encode([ID, MARK, b"", 2])),
+        (MessageType.PUT, cbor.encode([ID, MARK, b"", 2, b"", 0])),
+        (MessageType.PUT, cbor.encode([ID, MARK, b"", True, b""])),
+        (MessageType.PUT, cbor.encode([ID, MARK[:15], b"", 2, b""])),
+        (MessageType.PUT, cbor.encode([ID[:31], MARK, b"", 2, b""])),
+        (MessageType.PUT, cbor.encode([ID, MARK, bytes((64 << 10) + 1), 2, b""])),
+        (MessageType.PUT, cbor.encode([ID, MARK, "", 2, b""])),
+        (MessageType.DROP, cbor.encode(ID[:31])),
+        (MessageType.DROP, cbor.encode([ID])),
+        (MessageType.COMMIT, cbor.encode("signed")),
+        (MessageType.OK_COMMIT, cbor.encode(0)),
+        (MessageType.ASK, cbor.encode(["heads"])),
+        (MessageType.ASK, cbor.encode(["heads", {}])),
+        (MessageType.REUSE, cbor.encode([ID, MARK, 1, 0, HASH])),
+        (MessageType.REUSE, cbor.encode([ID, MARK, 1, 1, HASH[:31]])),
+        (MessageType.OK_OPEN, cbor.encode([b"signed"])),
+        (MessageType.OK_OPEN, cbor.encode([b"signed", [], []])),
+        (MessageType.OK_OPEN, cbor.encode(["signed", []])),
+        (MessageType.OK_OPEN, cbor.encode([b"signed", {}])),
+        (MessageType.OK_OPEN, b"\x98\x02\xf6\x80"),
+    ],
+)
+def test_bodies_that_are_refused(kind: MessageType, body: bytes) -> None:
+    with pytest.raises(MalformedMessageError):
+        message.decode_body_untrusted(kind, body)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry()[:4]],
+        [[*entry(), 0]],
+        [entry(id=ID[:31])],
+        [entry(alg=True)],
+        [entry(since=0)],
+        [entry(sha256=b"")],
+        [entry(mark=MARK + b"x")],
+        ["entry"],
+    ],
+)
+def test_listings_whose_entries_are_refused(entries: list[Any]) -> None:
+    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, cbor.encode([None, entries]))
+    assert isinstance(decoded, OkOpen)
+    with pytest.raises(MalformedMessageError):
+        list(decoded.entries())
+
+
+def test_a_listing_that_promises_more_entries_than_it_has_is_refused() -> None:
+    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, b"\x82\xf6" + cbor.array_head(1_000_000))
+    assert isinstance(decoded, OkOpen)
+    with pytest.raises(MalformedMessageError):
+        list(decoded.entries())
