@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_frames_in_pieces_of_any_size(frames: list[Frame], cuts: list[int]) -> N
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     decoder = Decoder()
     decoded = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         decoder.feed(data[start:end])
         while (whole := decoder.next_frame()) is not None:
             decoded.append(whole)

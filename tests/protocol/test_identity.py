@@ -126,4 +126,4 @@ def test_a_file_holds_exactly_one_secret(text: str) -> None:
 
 def test_generated_identities_differ() -> None:
     assert Identity.generate() != Identity.generate()
-    assert Identity.generate(lambda count: bytes(count)).seed == bytes(32)
+    assert Identity.generate(bytes).seed == bytes(32)

@@ -115,7 +115,7 @@ def test_every_byte_of_hello_counts() -> None:
 
 
 def test_every_byte_of_link_counts() -> None:
-    for place in range(0, len(content(1))):
+    for place in range(len(content(1))):
         client = initiator()
         client.hello()
         forged = content(1)[:place] + bytes([content(1)[place] ^ 0x80]) + content(1)[place + 1 :]
@@ -173,10 +173,9 @@ def test_frames_cannot_be_replayed_or_reordered() -> None:
 
 
 def test_a_fresh_ephemeral_key_for_every_hello() -> None:
-    make = lambda: NoiseResponder({hint(SERVER.id()): SERVER.box_secret()})  # noqa: E731
     answers = []
     for _ in range(2):
-        server = make()
+        server = NoiseResponder({hint(SERVER.id()): SERVER.box_secret()})
         server.read_hello(content(0))
         answers.append(server.answer(MessageType.LINK, b"")[0][: primitives.X25519_BYTES])
     assert answers[0] != answers[1]

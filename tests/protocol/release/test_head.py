@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coffer_protocol import cbor
+from coffer_protocol.errors import BadSignatureError, NotAReleaseError, UntrustedPublisherError
+from coffer_protocol.primitives import sha256
+from coffer_protocol.release.head import Head, sign, verify_untrusted
+from tests.support import identity, vectors
+
+VECTORS = vectors("releases")
+PUBLISHER = identity("publisher")
+KEY = PUBLISHER.publisher_key()
+
+
+def head(**changed: Any) -> Head:
+    fields: dict[str, Any] = {"coffer": "shop", "serial": 1, "root": bytes(32), "count": 0, "issued": 1, "publisher": KEY}
+    return Head(**(fields | changed))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_heads_of_the_vectors_both_ways(number: int) -> None:
+    signed = bytes.fromhex(VECTORS["signed"][number])
+    verified = verify_untrusted(signed, publishers={KEY})
+    assert verified.head.serial == number + 1
+    assert sign(verified.head, PUBLISHER) == signed
+
+
+def test_the_chain_of_the_vectors() -> None:
+    first, second = (verify_untrusted(bytes.fromhex(signed), publishers={KEY}) for signed in VECTORS["signed"])
+    assert second.head.prev == first.sha256 == sha256(first.signed)
+
+
+def test_a_head_that_changes_publishers() -> None:
+    signed = bytes.fromhex(VECTORS["with_publishers"])
+    verified = verify_untrusted(signed, publishers={KEY})
+    assert verified.head.publishers == (identity("publisher2").publisher_key(), KEY)
+    assert sign(verified.head, PUBLISHER) == signed
+
+
+def test_every_byte_of_signed_counts() -> None:
+    signed = sign(head(expires=5, prev=bytes(32), servers=(bytes(32),)), PUBLISHER)
+    for place in range(len(signed)):
+        with pytest.raises((NotAReleaseError, UntrustedPublisherError, BadSignatureError)):
+            verify_untrusted(signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :], publishers={KEY})
+
+
+def test_another_publishers_key_is_not_trusted_and_its_signature_not_good() -> None:
+    other = identity("publisher2")
+    with pytest.raises(UntrustedPublisherError, match="6121E2"):
+        verify_untrusted(sign(head(), PUBLISHER), publishers={other.publisher_key()})
+    good = sign(head(), PUBLISHER)
+    signature = sign(head(publisher=other.publisher_key()), other)[-64:]
+    with pytest.raises(BadSignatureError):
+        verify_untrusted(good[:-64] + signature, publishers={KEY})
+
+
+def test_nobody_signs_in_anothers_name() -> None:
+    with pytest.raises(ValueError, match="own name"):
+        sign(head(), identity("publisher2"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"coffer": "Shop"},
+        {"serial": 0},
+        {"serial": True},
+        {"serial": 2**63},
+        {"root": bytes(31)},
+        {"count": -1},
+        {"issued": "1"},
+        {"expires": -1},
+        {"prev": b""},
+        {"publisher": bytes(33)},
+        {"publishers": ()},
+        {"publishers": (KEY, KEY)},
+        {"publishers": (bytes(31),)},
+        {"servers": ("a" * 32,)},
+    ],
+)
+def test_fields_that_are_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(NotAReleaseError):
+        head(**changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"v": 2},
+        {"v": True},
+        {"coffer": None},
+        {"coffer": b"shop"},
+        {"publishers": "no list"},
+        {"servers": {}},
+        {"extra": 1},
+        {"expires": None},
+    ],
+)
+def test_maps_that_are_no_heads(changed: dict[str, Any]) -> None:
+    fields = cbor.decode(head().encode())
+    assert isinstance(fields, dict)
+    with pytest.raises(NotAReleaseError):
+        Head.decode_untrusted(cbor.encode(fields | changed))
+
+
+@pytest.mark.parametrize("key", ["v", "coffer", "serial", "root", "count", "issued", "publisher"])
+def test_a_head_that_lacks_a_key_is_refused(key: str) -> None:
+    fields = cbor.decode(head().encode())
+    assert isinstance(fields, dict)
+    del fields[key]
+    with pytest.raises(NotAReleaseError):
+        Head.decode_untrusted(cbor.encode(fields))
+
+
+@pytest.mark.parametrize(
+    "parts", [b"", [], [b"\xa1\x01\x27", {}, b""], [b"\xa1\x01\x27", {1: 2}, b"", b""], [b"\xa1\x01\x26", {}, b"", b""]]
+)
+def test_what_is_no_cose_sign1_of_ours(parts: Any) -> None:
+    with pytest.raises(NotAReleaseError):
+        verify_untrusted(cbor.encode(parts), publishers={KEY})
