@@ -1,8 +1,8 @@
 """The command line `coffer-companion`: options in, sentences out. What the commands do is in the modules beside this one.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 it failed, or `diff --exit-code`… 10, there are changes; 2 usage, or a
-definition that is wrong; 3 the server cannot be reached; 4 the server does not know this publisher, or does not let it; 5 what the server
-shows does not verify; 7 another release came first; 130 interrupted.
+Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 it failed; 2 usage, or a definition that is wrong; 3 the server cannot be
+reached; 4 the server does not know this publisher, or does not let it; 5 what the server shows does not verify; 7 another release came first;
+10 there are changes, and `diff --exit-code` was asked; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from coffer_protocol.errors import (
 from coffer_protocol.identity import Identity, PublicKey, parse_id
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S
 
-from . import checking, compile, importing, places, settings
+from . import checking, places, settings
+from .compile import wanted_shards
 from .definition import Definition, DefinitionError, load, parse_lifetime
 from .plan import Plan
 from .publish import Publication, preview, publish
@@ -178,7 +179,7 @@ def _identity(path: Path | None) -> Identity:
     place = path or places.publisher_key()
     if path is None and not place.exists():
         raise KeyTextError(f"there is no publisher's identity at {place}: `coffer-companion init ADDRESS` makes one")
-    return keyfile.read(place)
+    return keyfile.read(place, program="coffer-companion")
 
 
 # ------------------------------------------------------------------------------------------------------- commands
@@ -192,7 +193,7 @@ def init(
     """Make a publisher's identity, remember the server, and print what the server's operator must type."""
     parsed = parse_address(address, "ADDRESS")
     path = identity or places.publisher_key()
-    public = (keyfile.read(path) if path.exists() else keyfile.create(path)).public()
+    public = (_identity(path) if path.exists() else keyfile.create(path)).public()
     written = settings.remember_server(parsed)
     errors.print(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}", markup=False, soft_wrap=True)
     coffer = parsed.coffer or "COFFER"
@@ -221,7 +222,7 @@ def keygen(
 def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOption = False) -> None:
     """Read a definition, and say what is wrong or looks wrong with it. Nothing is sent."""
     definition = _load(file, env, allow_outside)
-    wanted = compile.wanted_shards(definition)
+    wanted = wanted_shards(definition)
     _warn((*definition.warnings, *checking.lint(definition)))
     keys = sum(len(client.secrets) for client in definition.clients.values())
     typer.echo(f"{file}: {len(definition.clients)} clients with {len(wanted)} public keys, {keys} values: good")
@@ -361,7 +362,7 @@ def _publication(definition: Definition, server: str | None, identity: Path | No
         address=reached,
         coffer=coffer,
         identity=publisher,
-        wanted=compile.wanted_shards(definition),
+        wanted=wanted_shards(definition),
         public={client.name: client.public for client in definition.clients.values()},
         lifetime_s=DEFAULT_LIFETIME_S if lifetime is None else parse_lifetime(lifetime),
         renew=expires is not None,

@@ -206,7 +206,7 @@ class _Comparison:
             went = gone_by_name.pop(name, [])
             if went or not touched.isdisjoint(ids):
                 yield self._client_change(name, ids, went)
-        for name, went in gone_by_name.items():
+        for name in gone_by_name:
             yield ClientChange(client=name, change=Change.REMOVED)
 
     def _client_change(self, name: str, ids: list[bytes], went: list[bytes]) -> ClientChange:

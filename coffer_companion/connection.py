@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import trio
@@ -51,7 +51,7 @@ class Connection:
         try:
             with trio.fail_after(ANSWER_TIMEOUT_S):
                 while (message := self._session.next_message()) is None:
-                    self._session.receive(await self._stream.receive_some(_RECEIVE_BYTES))
+                    self._session.receive(bytes(await self._stream.receive_some(_RECEIVE_BYTES)))
         except trio.BrokenResourceError:
             raise UnreachableError("the connection to the server was lost: try again") from None
         except trio.TooSlowError:
@@ -84,10 +84,8 @@ class Connection:
     async def close(self) -> None:
         """Say Bye where it may be said, and close."""
         with trio.move_on_after(1):
-            try:
+            with suppress(ProtocolError, trio.BrokenResourceError):
                 await self._stream.send_all(self._session.bye())
-            except (ProtocolError, trio.BrokenResourceError):
-                pass
         await trio.aclose_forcefully(self._stream)
 
 

@@ -88,8 +88,9 @@ def test_every_public_thing_is_documented() -> None:
     for name, tree in sources():
         if ast.get_docstring(tree) is None and tree.body:
             missing.append(name)
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-        for owner in (tree, *(node for node in classes if not node.name.startswith("_"))):
+        owners: list[ast.Module | ast.ClassDef] = [tree]
+        owners += [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+        for owner in owners:
             for node in owner.body:
                 is_definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
                 if is_definition and not node.name.startswith("_") and ast.get_docstring(node) is None:
