@@ -1,0 +1,93 @@
+"""A connection's bytes: a session over a stream, with a deadline on everything (PROTOCOL.md, 9)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from coffer_protocol import limits
+from coffer_protocol.errors import LocalProtocolError, RemoteProtocolError
+from coffer_protocol.message import Error, Message
+from coffer_protocol.session import ServerSession
+
+RECEIVE_BYTES: Final = 64 << 10
+# What is given to the kernel at a time: each piece has its own deadline, so that a large answer may be slow but never stuck.
+SEND_BYTES: Final = 64 << 10
+SILENCE_S: Final = limits.UPLOAD_SILENCE_S
+# How long a peer that is told of an error may go on sending: closed earlier, the kernel would throw away what it has not read yet.
+LINGER_S: Final = 5.0
+
+
+class Channel:
+    """One peer: messages in, messages out.
+
+    Every method may raise trio.TooSlowError, where the peer is silent or does not read, and trio.BrokenResourceError, where it is gone.
+    """
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream, session: ServerSession) -> None:
+        self._stream = stream
+        self._session = session
+
+    @property
+    def suite(self) -> int | None:
+        """The suite that the peer speaks."""
+        return self._session.suite
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last message has passed."""
+        return self._session.is_over
+
+    async def first_message(self) -> Message:
+        """The Hello.
+
+        Raises:
+            RemoteProtocolError: something else came.
+        """
+        with trio.fail_after(limits.HELLO_TIMEOUT_S):
+            return await self.next_message()
+
+    async def next_message(self) -> Message:
+        """The peer's next message.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol, or closed.
+        """
+        while (message := self._session.next_message()) is None:
+            with trio.fail_after(SILENCE_S):
+                self._session.receive(bytes(await self._stream.receive_some(RECEIVE_BYTES)))
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a message."""
+        await self._write(self._session.send(message))
+
+    async def _write(self, data: bytes) -> None:
+        for start in range(0, len(data), SEND_BYTES):
+            with trio.fail_after(SILENCE_S):
+                await self._stream.send_all(data[start : start + SEND_BYTES])
+
+    async def refuse(self, error: RemoteProtocolError) -> None:
+        """Tell the peer how it broke the protocol, where it may be told, and end."""
+        await self._end_with(self._session.refuse(error))
+
+    async def fail(self, code: str, sentence: str) -> None:
+        """Tell the peer why its request fails, where an Error may still be sent, and end."""
+        try:
+            data = self._session.send(Error(code=code, sentence=sentence))
+        except LocalProtocolError:
+            return
+        await self._end_with(data)
+
+    async def _end_with(self, data: bytes) -> None:
+        if data:
+            await self._write(data)
+            await self.linger()
+
+    async def linger(self) -> None:
+        """Say that nothing more will come, and let the peer close first."""
+        with trio.move_on_after(LINGER_S):
+            await self._stream.send_eof()
+            while await self._stream.receive_some(RECEIVE_BYTES):
+                pass

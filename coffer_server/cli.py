@@ -1,0 +1,274 @@
+"""The command line of the server.
+
+Exit codes: 0 done; 1 failed, and stderr says what happened, where, and what to type next; 2 usage.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import trio
+import typer
+from typer.core import TyperGroup
+
+from coffer_protocol.address import Host, ServerAddress, check_name
+from coffer_protocol.errors import CofferError, KeyTextError
+from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_public_file
+from coffer_protocol.suite import Responder
+from coffer_protocol.suite.box import BoxResponder
+from coffer_protocol.suite.noise import NoiseResponder, hint
+
+from . import config, logs, server
+from .connection import Service
+from .errors import StateError
+from .state import StateFolder
+from .store.base import Publisher
+
+
+class _Commands(TyperGroup):
+    """Commands whose expected errors are sentences on stderr, never tracebacks."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CofferError as error:
+            typer.echo(f"coffer-server: {error}", err=True)
+        except OSError as error:
+            typer.echo(f"coffer-server: {error.filename or 'input/output'}: {error.strerror}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Keep sealed secrets, and give each client its own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+publisher_app = typer.Typer(help="Say who may publish what.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(publisher_app, name="publisher")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.")]
+CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
+
+
+@app.command()
+def init(
+    folder: Folder,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:PORT]", help="The name that clients will use; makes the server listen on all interfaces."),
+    ] = None,
+) -> None:
+    """Make a server: its state folder with identity, settings and database. Prints the address for the operator."""
+    settings = config.for_host(None if host is None else Host.from_text(host))
+    identity = StateFolder(folder).create(settings)
+    address = _address(identity.id(), settings.advertised)
+    typer.echo(address)
+    typer.echo(f"On the operator's machine:\n  coffer-companion init '{address}'", err=True)
+    typer.echo(f"Here:\n  coffer-server run {shlex.quote(str(folder))}", err=True)
+    _warn_unreachable(settings.advertised)
+
+
+@app.command("id")
+def show_id(folder: Folder) -> None:
+    """Print the server's ids, and the address that the operator needs for each."""
+    state = StateFolder(folder)
+    state.check(["id", str(folder)])
+    settings, identity = state.settings(), state.identity()
+    typer.echo(f"suite 1: publishers, and clients with a key from `coffer-client keygen`\n  id       {format_id(identity.id())}")
+    typer.echo(f"  address  {_address(identity.id(), settings.advertised)}")
+    if 0 in settings.suites:
+        typer.echo(f"suite 0: clients with a bare NaCl key\n  id       {format_id(identity.plain_id())}")
+        typer.echo(f"  address  {_address(identity.plain_id(), settings.advertised)}")
+    _warn_unreachable(settings.advertised)
+
+
+@app.command()
+def run(
+    folder: Folder,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Listen here instead of where server.toml says; may be given several times."),
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write the bound addresses here, one a line, once the server serves.")
+    ] = None,
+) -> None:
+    """Serve, until SIGTERM or SIGINT."""
+    state = StateFolder(folder)
+    state.check(["run", str(folder), *(word for host in listen or () for word in ("--listen", host))])
+    settings, identity = state.settings(), state.identity()
+    logs.configure(settings)
+    if not state.database_path.exists():
+        logs.log.warning("the database was not there: a new one is made; add the publishers again, and upload")
+    hosts = [Host.from_text(text) for text in listen] if listen else settings.listen
+    store = state.store()
+    try:
+        service = Service(
+            store=store,
+            responders={suite: maker for suite, maker in _responders(identity).items() if suite in settings.suites},
+            settings=settings,
+            folder=folder,
+            now=time.time,
+        )
+        trio.run(lambda: server.run(service, hosts, ready_file=ready_file))
+    finally:
+        store.close()
+
+
+def _responders(identity: Identity) -> dict[int, Callable[[], Responder]]:
+    keys = {hint(identity.id()): identity.box_secret()}
+    plain_secret = identity.plain_secret()
+
+    def noise() -> Responder:
+        return NoiseResponder(keys)
+
+    def box() -> Responder:
+        return BoxResponder(plain_secret)
+
+    return {1: noise, 0: box}
+
+
+# --------------------------------------------------------------------------------------------------------- publishers
+
+
+@publisher_app.command("add")
+def add_publisher(
+    folder: Folder,
+    coffer: CofferName,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The publisher's public key text, a .pub file, or - for stdin.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call this publisher, such as laptop.")] = None,
+) -> None:
+    """Let a key publish a coffer, from its next upload on. The server need not be restarted."""
+    state = StateFolder(folder)
+    state.check(["publisher", "add", str(folder), coffer, key, *(["--name", name] if name is not None else [])])
+    check_name(coffer, "the coffer")
+    if name is not None:
+        check_name(name, "the publisher")
+    public = _read_key(key)
+    store = state.store()
+    try:
+        is_new = store.add_publisher(coffer=coffer, key=public, name=name, now=int(time.time()))
+    finally:
+        store.close()
+    typer.echo(f"{format_id(public.sign)} {'may now publish' if is_new else 'publishes already:'} {coffer}", err=True)
+
+
+@publisher_app.command("list")
+def list_publishers(
+    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")] = False
+) -> None:
+    """List who may publish what."""
+    state = StateFolder(folder)
+    state.check(["publisher", "list", str(folder), *(["--json"] if as_json else [])])
+    store = state.store()
+    try:
+        publishers = store.publishers()
+    finally:
+        store.close()
+    if as_json:
+        typer.echo(json.dumps([_as_json(publisher) for publisher in publishers], indent=2))
+        return
+    if not publishers:
+        typer.echo(f"Nobody may publish yet:\n  coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY", err=True)
+    for publisher in publishers:
+        added = datetime.fromtimestamp(publisher.added, UTC)
+        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {added:%Y-%m-%d}")
+
+
+@publisher_app.command("remove")
+def remove_publisher(
+    folder: Folder,
+    coffer: CofferName,
+    key: Annotated[str, typer.Argument(metavar="KEY|NAME", help="The publisher's name, public key text, .pub file, or - for stdin.")],
+) -> None:
+    """Take a key's right to publish a coffer away, from its next upload on."""
+    state = StateFolder(folder)
+    state.check(["publisher", "remove", str(folder), coffer, key])
+    store = state.store()
+    try:
+        of_coffer = [publisher for publisher in store.publishers() if publisher.coffer == coffer]
+        named = [publisher.key for publisher in of_coffer if publisher.name == key]
+        public = named[0] if named else _read_key(key)
+        if not store.remove_publisher(coffer=coffer, publisher=public.id):
+            raise StateError(
+                f"{key!r} does not publish {coffer!r}; see who does:\n  coffer-server publisher list {shlex.quote(str(folder))}"
+            )
+    finally:
+        store.close()
+    typer.echo(f"{format_id(public.sign)} may no longer publish {coffer}", err=True)
+
+
+def _as_json(publisher: Publisher) -> dict[str, object]:
+    return {
+        "coffer": publisher.coffer,
+        "name": publisher.name,
+        "publisher": format_id(publisher.key.sign),
+        "id": format_id(publisher.key.id),
+        "added": publisher.added,
+    }
+
+
+def _read_key(text: str) -> PublicKey:
+    """The public key that an argument gives: as text, as the path of a `.pub` file, or `-` for stdin.
+
+    Raises:
+        KeyTextError: it does not.
+    """
+    if text == "-":
+        return parse_public_file(sys.stdin.read())
+    if text.startswith(PUBLIC_PREFIX):
+        return PublicKey.from_text(text)
+    path = Path(text)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError):
+        raise KeyTextError(
+            f"{_shortened(text)} is neither a public key text ({PUBLIC_PREFIX}…) nor a file that can be read; "
+            "the publisher's own `coffer-companion init` prints the whole line"
+        ) from None
+    try:
+        return parse_public_file(content)
+    except KeyTextError as error:
+        raise KeyTextError(f"{path}: {error}") from None
+
+
+def _shortened(text: str) -> str:
+    # A secret may stand where a key belongs: it is not repeated, least of all to a terminal that is logged.
+    return repr(text) if len(text) <= 64 and not text.upper().startswith("COFFER-SECRET") else "this"
+
+
+# ---------------------------------------------------------------------------------------------------------- addresses
+
+
+def _address(server_id: bytes, host: Host) -> str:
+    return str(ServerAddress(server=server_id, hosts=(host,)))
+
+
+def _warn_unreachable(host: Host) -> None:
+    if _is_reachable(host.name):
+        return
+    typer.echo(
+        f"Others cannot reach {host.name}: for clients on other machines set `advertise` and `listen` in server.toml "
+        "(a new server gets both from `init DIR --host NAME`)",
+        err=True,
+    )
+
+
+def _is_reachable(name: str) -> bool:
+    """Whether clients on other machines could mean this one by `name`."""
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name != "localhost" and not name.endswith(".localhost")
+    return not (address.is_loopback or address.is_unspecified)

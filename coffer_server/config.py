@@ -1,0 +1,165 @@
+"""server.toml: the server's settings, parsed strictly."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import tomli
+
+from coffer_protocol import limits
+from coffer_protocol.address import DEFAULT_PORT, Host
+from coffer_protocol.errors import KeyTextError
+
+from .errors import SettingsError
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
+_SUITES: Final = (0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What server.toml says; each field's default is what stands where the file says nothing.
+
+    Attributes:
+        listen: where the server listens; port 0 picks a free one.
+        advertise: the name and port that clients use, or None for the first of `listen`.
+        suites: the suites that are served. Suite 1 must be: publishers speak nothing else.
+        max_connections: beyond it, a new connection is closed at once.
+        upload_bytes: what one upload may have.
+        upload_shards: how many clients one upload may name.
+        log_level: one of `LOG_LEVELS`.
+        log_format: `text` for people, `json` for machines.
+    """
+
+    listen: tuple[Host, ...] = (Host(name="127.0.0.1"),)
+    advertise: Host | None = None
+    suites: tuple[int, ...] = _SUITES
+    max_connections: int = 10_000
+    upload_bytes: int = limits.UPLOAD_BYTES
+    upload_shards: int = limits.UPLOAD_SHARDS
+    log_level: str = "info"
+    log_format: str = "text"
+
+    @property
+    def advertised(self) -> Host:
+        """The host that belongs into this server's address."""
+        return self.advertise or self.listen[0]
+
+
+def for_host(advertise: Host | None) -> Settings:
+    """The settings of a new server: one that others reach by `advertise`, or one for this machine alone."""
+    if advertise is None:
+        return Settings()
+    if advertise.port == 0:
+        raise SettingsError(f"--host {advertise}: clients cannot connect to port 0; leave the port out for {DEFAULT_PORT}")
+    everywhere = (Host(name="0.0.0.0", port=advertise.port), Host(name="::", port=advertise.port))  # noqa: S104 (asked for by --host)
+    return Settings(listen=everywhere, advertise=advertise)
+
+
+def parse(text: str, *, source: str) -> Settings:
+    """The settings in the text of a server.toml. `source` names the file in errors.
+
+    Raises:
+        SettingsError: it is not TOML, or a key is unknown or holds what it must not; the text names the key.
+    """
+    try:
+        table = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not TOML: {error}") from None
+    values = {}
+    for key, value in table.items():
+        if key not in _PARSERS:
+            nearest = difflib.get_close_matches(key, _PARSERS, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{source}: the key {key!r} is unknown; the nearest that is known is {nearest!r}")
+        try:
+            values[key] = _PARSERS[key](value)
+        except (ValueError, KeyTextError) as error:
+            raise SettingsError(f"{source}: {key}: {error}") from None
+    return Settings(**values)
+
+
+def _hosts(value: object) -> tuple[Host, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise ValueError('a list of "HOST:PORT" is wanted')
+    return tuple(Host.from_text(item) for item in value)
+
+
+def _host(value: object) -> Host:
+    if not isinstance(value, str):
+        raise ValueError('"NAME" or "NAME:PORT" is wanted')
+    host = Host.from_text(value)
+    if host.port == 0:
+        raise ValueError(f"clients cannot connect to port 0; leave the port out for {DEFAULT_PORT}")
+    return host
+
+
+def _suites(value: object) -> tuple[int, ...]:
+    if value not in ([0, 1], [1, 0], [1]) or any(isinstance(item, bool) for item in value):
+        raise ValueError("[0, 1] or [1] is wanted: publishers speak suite 1, so it is always served")
+    return tuple(sorted(value))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 1 << 63:
+        raise ValueError("a whole number from 1 is wanted")
+    return value
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is wanted")
+        return value
+
+    return check
+
+
+_PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "listen": _hosts,
+    "advertise": _host,
+    "suites": _suites,
+    "max_connections": _count,
+    "upload_bytes": _count,
+    "upload_shards": _count,
+    "log_level": _one_of(LOG_LEVELS),
+    "log_format": _one_of(LOG_FORMATS),
+}
+
+_COMMENTS: Final = {
+    "listen": 'Where the server listens. IPv6 stands in brackets: "[::1]:26337". Port 0 picks a free one.',
+    "advertise": 'The name that clients use, "NAME" or "NAME:PORT": it stands in the address that `coffer-server id` prints.',
+    "suites": "The suites that are served: 0 is for the smallest clients (NaCl box), 1 for all others and for publishers.",
+    "max_connections": "Connections at one time, in all; beyond it a new one is closed at once.",
+    "upload_bytes": "What one upload may have, in bytes.",
+    "upload_shards": "How many clients one upload may name.",
+    "log_level": "debug, info, warning or error.",
+    "log_format": "text for people, json for machines; both go to stderr.",
+}
+
+
+def render(settings: Settings) -> str:
+    """The text of a server.toml: every key with what it means, those at their defaults commented out."""
+    lines = ["# Settings of a Coffer server. A line that begins with # shows a default; restart the server after a change."]
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        shown = Host(name="secrets.example.org") if field.name == "advertise" and value is None else value
+        assignment = f"{field.name} = {_toml(shown)}"
+        lines += ["", f"# {_COMMENTS[field.name]}", f"# {assignment}" if value == field.default else assignment]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case int():
+            return str(value)
+        case Host(name=name, port=port):
+            # With its port, for who edits the line would look for it.
+            return f'"[{name}]:{port}"' if ":" in name else f'"{name}:{port}"'
+        case _:
+            return f'"{value}"'

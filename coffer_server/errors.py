@@ -1,0 +1,73 @@
+"""What the server refuses, and why.
+
+A `RefusedError` is the peer's to know: it becomes an Error message with its `code` (PROTOCOL.md, 3). The others are for the person
+at this end.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from coffer_protocol.errors import CofferError
+
+
+class SettingsError(CofferError):
+    """server.toml cannot be used."""
+
+
+class StateError(CofferError):
+    """The state folder, or a file in it, is not as it must be."""
+
+
+class ListenError(CofferError):
+    """The server cannot listen where it should."""
+
+
+class StoreError(CofferError):
+    """The store cannot be used: it is damaged, locked, full, or of another version."""
+
+
+class KeyInUseError(CofferError):
+    """A publisher's key, or its name, is taken already."""
+
+
+class RefusedError(CofferError):
+    """A request is refused. Its text is for the peer, who has proven its key: it says nothing about others."""
+
+    code: ClassVar[str]
+
+
+class DeniedError(RefusedError):
+    """The client or publisher may not do this, or the release breaks a rule of PROTOCOL.md, 7."""
+
+    code = "denied"
+
+
+class ConflictError(RefusedError):
+    """Another release came first."""
+
+    code = "conflict"
+
+
+class TooLargeError(RefusedError):
+    """More than the server's settings, or the protocol, allow."""
+
+    code = "limit"
+
+
+class BusyError(RefusedError):
+    """The publisher has an upload open elsewhere."""
+
+    code = "busy"
+
+
+class WrongSuiteError(RefusedError):
+    """The key is registered for the other suite."""
+
+    code = "suite"
+
+
+class UnsupportedError(RefusedError):
+    """This server does not answer that yet."""
+
+    code = "unsupported"

@@ -1,0 +1,135 @@
+"""The server: listens, gives each connection a task, and drains when it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from coffer_protocol.address import Host
+
+from .connection import Service, serve_connection
+from .errors import ListenError
+from .logs import log
+
+# How long sessions in progress may go on after the server was told to stop.
+DRAIN_S: Final = 5.0
+# Descriptors beside connections: listeners, the database's files, logs.
+_OTHER_DESCRIPTORS: Final = 128
+
+
+async def run(service: Service, hosts: Sequence[Host], *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        service: what connections share.
+        hosts: where to listen; port 0 picks a free one.
+        ready_file: holds the bound addresses, one a line, for as long as the server serves; None for no such file.
+
+    Raises:
+        ListenError: it cannot listen on one of `hosts`.
+    """
+    _provide_descriptors(service.settings.max_connections)
+    listeners = await open_listeners(hosts)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, _announced(listeners, ready_file):
+        await serve(service, listeners, signals)
+    log.info("stopped")
+
+
+async def serve(service: Service, listeners: Sequence[trio.SocketListener], signals: AsyncIterator[int]) -> None:
+    """Serve until a signal comes; then let sessions in progress finish, until `DRAIN_S` have passed or another signal comes."""
+    async with trio.open_nursery() as outer:
+        async with trio.open_nursery() as sessions:
+            accepting = trio.CancelScope()
+            outer.start_soon(_stop_at_signals, signals, accepting, sessions.cancel_scope)
+            with accepting:
+                await trio.serve_listeners(partial(_admit, service, sessions), list(listeners), handler_nursery=sessions)
+        outer.cancel_scope.cancel()
+
+
+async def _stop_at_signals(signals: AsyncIterator[int], accepting: trio.CancelScope, sessions: trio.CancelScope) -> None:
+    number = await anext(signals)
+    log.info("stopping", signal=signal.Signals(number).name)
+    sessions.deadline = trio.current_time() + DRAIN_S
+    accepting.cancel()
+    await anext(signals)
+    sessions.cancel()
+
+
+async def _admit(service: Service, sessions: trio.Nursery, stream: trio.SocketStream) -> None:
+    # This connection's task is among them already.
+    if len(sessions.child_tasks) > service.settings.max_connections:
+        log.debug("too many connections")
+        return
+    await serve_connection(service, stream)
+
+
+async def open_listeners(hosts: Sequence[Host]) -> list[trio.SocketListener]:
+    """Listeners on every one of `hosts`.
+
+    Raises:
+        ListenError: there cannot be one. No listener stays open.
+    """
+    listeners: list[trio.SocketListener] = []
+    for host in hosts:
+        try:
+            listeners += await trio.open_tcp_listeners(host.port, host=host.name)
+        except OSError as error:
+            # "All interfaces" means those that this machine has; one without IPv6 has none of that kind.
+            if host.name == "::" and len(hosts) > 1:
+                log.warning("this machine has no IPv6", listen=format_bound(host.name, host.port))
+                continue
+            for listener in listeners:
+                await listener.aclose()
+            raise ListenError(
+                f"cannot listen on {format_bound(host.name, host.port)}: {error.strerror or error}; "
+                "stop what listens there, or name another place with --listen HOST:PORT"
+            ) from None
+    return listeners
+
+
+def format_bound(name: str, port: int) -> str:
+    """`HOST:PORT`, the port always with it, IPv6 in brackets."""
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _bound(listener: trio.SocketListener) -> str:
+    name, port = listener.socket.getsockname()[:2]
+    return format_bound(name, port)
+
+
+@contextmanager
+def _announced(listeners: Sequence[trio.SocketListener], ready_file: Path | None) -> Iterator[None]:
+    addresses = [_bound(listener) for listener in listeners]
+    for address in addresses:
+        log.info("listening", address=address)
+    if ready_file is None:
+        yield
+        return
+    # Whoever waits for the file must never see half of it.
+    partial_file = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
+    partial_file.write_text("".join(f"{address}\n" for address in addresses), encoding="ascii")
+    partial_file.replace(ready_file)
+    try:
+        yield
+    finally:
+        ready_file.unlink(missing_ok=True)
+
+
+def _provide_descriptors(max_connections: int) -> None:
+    """Let this process open as many descriptors as its settings may need, as far as the system allows."""
+    wanted = max_connections + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("fewer connections than max_connections", open_files=allowed, wanted=wanted)

@@ -1,0 +1,133 @@
+"""The state folder: all that a server has. Its owner, and nobody else, works on it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coffer_protocol.identity import Identity
+
+from . import config, keyfile
+from .config import Settings
+from .errors import StateError
+from .store.sql import SqlStore
+
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """`identity`, `identity.pub`, `server.toml` and the database, in one folder of mode 0700."""
+
+    path: Path
+
+    @property
+    def identity_path(self) -> Path:
+        """The server's seed."""
+        return self.path / "identity"
+
+    @property
+    def settings_path(self) -> Path:
+        """The server's settings."""
+        return self.path / "server.toml"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite database."""
+        return self.path / "coffer.sqlite3"
+
+    def create(self, settings: Settings) -> Identity:
+        """Make the folder and everything in it.
+
+        Returns:
+            The new server's identity.
+
+        Raises:
+            StateError: the folder holds something already. Nothing is changed.
+        """
+        if self.identity_path.exists():
+            raise StateError(f"{self.path} is a server's state folder already; see its address:\n  coffer-server id {self._quoted()}")
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(self.path.iterdir()):
+                raise StateError(f"{self.path} is not empty: name a folder that is, or one that does not exist yet")
+            self.path.chmod(0o700)
+            self.settings_path.write_text(config.render(settings), encoding="utf-8")
+            SqlStore.open(self.database_path).close()
+            identity = Identity.generate()
+            # Last, for it is what makes a folder a server's.
+            keyfile.create(self.identity_path, identity)
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be made: {error.strerror}") from None
+        return identity
+
+    def check(self, command: Sequence[str]) -> None:
+        """See that this is a state folder, that nobody else can look into it, and that its owner is at work.
+
+        Args:
+            command: the arguments of `coffer-server`, for the line that the right user would type.
+
+        Raises:
+            StateError: one of these is not so.
+        """
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise StateError(f"{self.path} is not there ({error.strerror}); make it:\n  coffer-server init {self._quoted()}") from None
+        # Not even root may: it would leave files that the owner's server cannot write.
+        if status.st_uid != os.geteuid():
+            raise StateError(
+                f"{self.path} belongs to {_user_name(status.st_uid)}, and this is {_user_name(os.geteuid())}:\n"
+                f"  sudo -u {shlex.quote(_user_name(status.st_uid))} coffer-server {shlex.join(command)}"
+            )
+        if not self.identity_path.exists():
+            raise StateError(f"{self.path} is not a server's state folder; make one:\n  coffer-server init {self._quoted()}")
+        if stat.S_IMODE(status.st_mode) & _OTHERS:
+            raise StateError(f"others can look into {self.path} (mode {stat.S_IMODE(status.st_mode):04o}):\n  chmod 700 {self._quoted()}")
+
+    def identity(self) -> Identity:
+        """The server's identity.
+
+        Raises:
+            StateError: it cannot be used.
+        """
+        return keyfile.read(self.identity_path)
+
+    def settings(self) -> Settings:
+        """What server.toml says; the defaults where it is not there.
+
+        Raises:
+            SettingsError: it cannot be used.
+            StateError: it cannot be read.
+        """
+        try:
+            text = self.settings_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError(f"{self.settings_path} cannot be read: {error}") from None
+        return config.parse(text, source=str(self.settings_path))
+
+    def store(self) -> SqlStore:
+        """The store, opened.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        return SqlStore.open(self.database_path)
+
+    def _quoted(self) -> str:
+        return shlex.quote(str(self.path))
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        # As sudo wants a user without a name.
+        return f"#{uid}"

@@ -1,0 +1,91 @@
+"""An upload in progress: kept in a file without a name until it is committed, so that memory does not grow with it."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self, cast
+
+from coffer_protocol import message
+from coffer_protocol.limits import SHARD_BYTES
+from coffer_protocol.message import Drop, MessageType, Put, Reuse
+from coffer_protocol.release.blob import PAD_MULTIPLE_BYTES
+
+from .errors import TooLargeError
+from .store.base import Change
+
+# A record is: the type of its message, the length of its body, the body.
+_RECORD: Final = struct.Struct(">BI")
+# What is written to disk at a time: one hop to a thread for many small changes.
+FLUSH_BYTES: Final = 1 << 20
+# A shard at its limit, padded and sealed. HPKE adds a KEM ciphertext of 1,120 bytes and a tag, a sealed box 48 bytes.
+BLOB_BYTES: Final = SHARD_BYTES + PAD_MULTIPLE_BYTES + 1120 + 16
+
+
+class Upload:
+    """The changes of one upload, in the order in which they came.
+
+    Args:
+        folder: where the file without a name is made.
+        max_bytes: what all changes together may have.
+        max_shards: how many there may be.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_shards: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_shards = max_shards
+        self._file: IO[bytes] | None = None
+        self._pending = bytearray()
+        self._bytes = 0
+        self.counts: dict[type[Change], int] = {Put: 0, Reuse: 0, Drop: 0}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def wants_flush(self) -> bool:
+        """Whether enough is waiting in memory to be written."""
+        return len(self._pending) >= FLUSH_BYTES
+
+    def add(self, change: Change) -> None:
+        """Take one change.
+
+        Raises:
+            TooLargeError: it is more than the limits allow.
+        """
+        if isinstance(change, Put) and len(change.blob) > BLOB_BYTES:
+            raise TooLargeError(f"a blob has {len(change.blob)} bytes, and a shard's limit is {SHARD_BYTES}: split its secrets")
+        body = message.encode_body(change)
+        self._bytes += len(body)
+        self.counts[type(change)] += 1
+        if self._bytes > self._max_bytes:
+            raise TooLargeError(f"the upload is over {self._max_bytes} bytes; the server's operator can raise upload_bytes in server.toml")
+        if sum(self.counts.values()) > self._max_shards:
+            raise TooLargeError(
+                f"the upload names over {self._max_shards} clients; the server's operator can raise upload_shards in server.toml"
+            )
+        self._pending += _RECORD.pack(message.type_of(change), len(body)) + body
+
+    def flush(self) -> None:
+        """Write what waits to disk. Blocks."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed where the upload ends)
+        self._file.write(self._pending)
+        self._pending.clear()
+
+    def changes(self) -> Iterator[Change]:
+        """Every change that was added, read back from disk. Blocks. Nothing can be added afterwards."""
+        self.flush()
+        assert self._file is not None
+        self._file.seek(0)
+        while header := self._file.read(_RECORD.size):
+            kind, size_bytes = _RECORD.unpack(header)
+            yield cast(Change, message.decode_body_untrusted(MessageType(kind), self._file.read(size_bytes)))

@@ -1,0 +1,271 @@
+"""The command line, in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from coffer_protocol.address import Host, ServerAddress
+from coffer_protocol.identity import format_id
+from coffer_server import keyfile
+from coffer_server.cli import app
+from coffer_server.state import StateFolder
+
+from .publishing import identity
+
+KEY = identity(1).public()
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs `coffer-server` with arguments."""
+
+    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run: Run) -> Path:
+    """A new server's state folder."""
+    made = tmp_path / "state"
+    assert run("init", made).exit_code == 0
+    return made
+
+
+# -------------------------------------------------------------------------------------------------------------- init
+
+
+def test_init(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "deep" / "a state"
+    result = run("init", folder)
+    assert result.exit_code == 0
+    own = keyfile.read(folder / "identity")
+    address = ServerAddress.from_text(result.stdout)
+    assert address == ServerAddress(server=own.id(), hosts=(Host(name="127.0.0.1"),))
+    assert f"coffer-companion init '{address}'" in result.stderr
+    assert f"coffer-server run '{folder}'" in result.stderr
+    assert "Others cannot reach 127.0.0.1" in result.stderr
+    modes = {file.name: oct(stat.S_IMODE(file.stat().st_mode)) for file in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert modes.keys() == {"identity", "identity.pub", "server.toml", "coffer.sqlite3"}
+    assert (modes["identity"], modes["coffer.sqlite3"]) == ("0o600", "0o600")
+    assert (folder / "identity.pub").read_text() == own.public().text() + "\n"
+
+
+def test_init_with_a_host(tmp_path: Path, run: Run) -> None:
+    result = run("init", tmp_path / "s", "--host", "secrets.example.org:443")
+    assert result.stdout.strip().endswith("@secrets.example.org:443")
+    assert "cannot reach" not in result.stderr
+    assert StateFolder(tmp_path / "s").settings().listen == (Host(name="0.0.0.0", port=443), Host(name="::", port=443))
+
+
+def test_init_again_changes_nothing(folder: Path, run: Run) -> None:
+    before = (folder / "identity").read_bytes()
+    result = run("init", folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"coffer-server id {folder}" in result.stderr
+    assert (folder / "identity").read_bytes() == before
+
+
+def test_init_in_a_folder_with_something_in_it(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "mine").write_text("x")
+    result = run("init", tmp_path)
+    assert result.exit_code == 1
+    assert "is not empty" in result.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_init_where_a_folder_cannot_be(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "file").write_text("x")
+    result = run("init", tmp_path / "file" / "state")
+    assert result.exit_code == 1
+    assert "cannot be made" in result.stderr
+
+
+@pytest.mark.parametrize("host", ["a b", "secrets.example.org:0", ""])
+def test_init_with_a_host_that_is_none(tmp_path: Path, run: Run, host: str) -> None:
+    assert run("init", tmp_path / "s", "--host", host).exit_code == 1
+    assert not (tmp_path / "s").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------- id
+
+
+def test_id(folder: Path, run: Run) -> None:
+    result = run("id", folder)
+    own = keyfile.read(folder / "identity")
+    for server_id in (own.id(), own.plain_id()):
+        assert format_id(server_id) in result.stdout
+        assert str(ServerAddress(server=server_id, hosts=(Host(name="127.0.0.1"),))) in result.stdout
+    assert "Others cannot reach" in result.stderr
+
+
+def test_id_of_a_server_without_suite_0(folder: Path, run: Run) -> None:
+    (folder / "server.toml").write_text('suites = [1]\nadvertise = "secrets.example.org"\n')
+    result = run("id", folder)
+    assert "suite 0" not in result.stdout
+    assert "@secrets.example.org\n" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1.2.3", "[::1]", "0.0.0.0", "[::]"])
+def test_addresses_that_others_cannot_reach(folder: Path, run: Run, host: str) -> None:
+    (folder / "server.toml").write_text(f'advertise = "{host}"\n')
+    assert "Others cannot reach" in run("id", folder).stderr
+
+
+# -------------------------------------------------------------------------------------------------------- publishers
+
+
+def listed(run: Run, folder: Path) -> list[tuple[str, str | None, str]]:
+    result = run("publisher", "list", folder, "--json")
+    assert result.exit_code == 0
+    return [(item["coffer"], item["name"], item["publisher"]) for item in json.loads(result.stdout)]
+
+
+def test_publishers(folder: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "publisher.key.pub"
+    file.write_text(f"# mine\n{identity(2).public().text()}\n")
+    assert listed(run, folder) == []
+    assert "coffer-server publisher add" in run("publisher", "list", folder).stderr
+    assert run("publisher", "add", folder, "web-shop", KEY.text(), "--name", "laptop").exit_code == 0
+    assert run("publisher", "add", folder, "web-shop", file).exit_code == 0
+    assert run("publisher", "add", folder, "billing", "-", stdin=identity(3).public().text() + "\n").exit_code == 0
+    first = ("web-shop", "laptop", format_id(KEY.sign))
+    second = ("web-shop", None, format_id(identity(2).publisher_key()))
+    assert listed(run, folder)[0] == ("billing", None, format_id(identity(3).publisher_key()))
+    assert set(listed(run, folder)[1:]) == {first, second}
+    text = run("publisher", "list", folder).stdout
+    assert f"web-shop  laptop  {format_id(KEY.sign)}" in text
+    assert run("publisher", "remove", folder, "web-shop", "laptop").exit_code == 0
+    assert run("publisher", "remove", folder, "billing", identity(3).public().text()).exit_code == 0
+    assert listed(run, folder) == [second]
+
+
+def test_adding_twice_says_so(folder: Path, run: Run) -> None:
+    run("publisher", "add", folder, "web-shop", KEY.text())
+    result = run("publisher", "add", folder, "web-shop", KEY.text())
+    assert result.exit_code == 0
+    assert "publishes already" in result.stderr
+
+
+def test_a_key_of_another_coffer(folder: Path, run: Run) -> None:
+    run("publisher", "add", folder, "web-shop", KEY.text())
+    result = run("publisher", "add", folder, "billing", KEY.text())
+    assert result.exit_code == 1
+    assert "coffer-companion keygen PATH" in result.stderr
+
+
+def test_removing_who_does_not_publish(folder: Path, run: Run) -> None:
+    result = run("publisher", "remove", folder, "web-shop", KEY.text())
+    assert result.exit_code == 1
+    assert "coffer-server publisher list" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["Web Shop", "", "a" * 65])
+def test_names_are_checked(folder: Path, run: Run, name: str) -> None:
+    assert run("publisher", "add", folder, name, KEY.text()).exit_code == 1
+    assert run("publisher", "add", folder, "web-shop", KEY.text(), "--name", name).exit_code == 1
+
+
+def test_keys_that_are_none(folder: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "empty.pub"
+    file.write_text("")
+    for key in (KEY.text()[:-1], "nowhere.pub", file, format_id(KEY.id), tmp_path):
+        result = run("publisher", "add", folder, "web-shop", key)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("coffer-server: ")
+    assert listed(run, folder) == []
+
+
+def test_a_secret_given_for_a_key_is_not_repeated(folder: Path, run: Run, tmp_path: Path) -> None:
+    secret = identity(1).secret_text()
+    file = tmp_path / "publisher.key"
+    file.write_text(identity(1).file_text())
+    for key in (secret, file):
+        result = run("publisher", "add", folder, "web-shop", key)
+        assert result.exit_code == 1
+        assert secret[20:] not in result.output
+
+
+def test_another_user_is_shown_the_sudo_line(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    for arguments in (
+        ["publisher", "add", str(folder), "web-shop", "my key.pub", "--name", "laptop"],
+        ["publisher", "remove", str(folder), "web-shop", "laptop"],
+        ["publisher", "list", str(folder)],
+        ["run", str(folder), "--listen", "127.0.0.1:0"],
+        ["id", str(folder)],
+    ):
+        result = run(*arguments)
+        quoted = " ".join(f"'{word}'" if " " in word else word for word in arguments)
+        assert result.exit_code == 1
+        assert f"\n  sudo -u {owner} coffer-server {quoted}\n" in result.stderr
+
+
+# --------------------------------------------------------------------------------------------------------- the folder
+
+
+@pytest.mark.parametrize("command", [["run"], ["id"], ["publisher", "list"]])
+def test_a_folder_that_is_not_a_servers(run: Run, tmp_path: Path, command: list[str]) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        result = run(*command, folder)
+        assert result.exit_code == 1
+        assert f"coffer-server init {folder}" in result.stderr
+
+
+def test_an_identity_that_others_can_read(folder: Path, run: Run) -> None:
+    (folder / "identity").chmod(0o640)
+    result = run("run", folder)
+    assert result.exit_code == 1
+    assert f"\n  chmod 600 {folder}/identity\n" in result.stderr
+
+
+def test_a_folder_that_others_can_look_into(folder: Path, run: Run) -> None:
+    folder.chmod(0o750)
+    result = run("run", folder)
+    assert result.exit_code == 1
+    assert f"\n  chmod 700 {folder}\n" in result.stderr
+
+
+def test_an_identity_that_is_damaged(folder: Path, run: Run) -> None:
+    text = (folder / "identity").read_text()
+    for damaged in (b"", b"\xff", text[:-3].encode()):
+        (folder / "identity").write_bytes(damaged)
+        result = run("run", folder)
+        assert result.exit_code == 1
+        assert text.splitlines()[-1][20:40] not in result.output
+
+
+def test_settings_that_cannot_be_used(folder: Path, run: Run) -> None:
+    (folder / "server.toml").write_text("max_conections = 1\n")
+    result = run("run", folder)
+    assert result.exit_code == 1
+    assert f"{folder}/server.toml: the key 'max_conections' is unknown" in result.stderr
+
+
+def test_a_database_that_cannot_be_used(folder: Path, run: Run) -> None:
+    (folder / "coffer.sqlite3").write_bytes(b"not a database" * 1000)
+    result = run("publisher", "list", folder)
+    assert result.exit_code == 1
+    assert f"{folder}/coffer.sqlite3: the database failed" in result.stderr
+
+
+def test_usage(run: Run) -> None:
+    assert run("init").exit_code == 2
+    assert run("publisher", "add").exit_code == 2
+    assert run("no-such-command").exit_code == 2
+    assert run("--help").exit_code == 0

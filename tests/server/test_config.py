@@ -1,0 +1,97 @@
+"""server.toml."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from coffer_protocol.address import Host
+from coffer_server import config
+from coffer_server.config import Settings
+from coffer_server.errors import SettingsError
+
+
+def parse(text: str) -> Settings:
+    return config.parse(text, source="server.toml")
+
+
+def test_nothing_is_the_defaults() -> None:
+    assert parse("") == Settings()
+    assert Settings().listen == (Host(name="127.0.0.1", port=26337),)
+
+
+def test_every_setting() -> None:
+    settings = parse(
+        """
+        listen = ["0.0.0.0:1", "[::1]:0", "localhost"]
+        advertise = "secrets.example.org:2"
+        suites = [1]
+        max_connections = 3
+        upload_bytes = 4
+        upload_shards = 5
+        log_level = "debug"
+        log_format = "json"
+        """
+    )
+    assert settings == Settings(
+        listen=(Host(name="0.0.0.0", port=1), Host(name="::1", port=0), Host(name="localhost")),
+        advertise=Host(name="secrets.example.org", port=2),
+        suites=(1,),
+        max_connections=3,
+        upload_bytes=4,
+        upload_shards=5,
+        log_level="debug",
+        log_format="json",
+    )
+    assert parse(config.render(settings)) == settings
+
+
+def test_a_new_servers_settings_are_all_commented() -> None:
+    text = config.render(Settings())
+    assert all(not line or line.startswith("#") for line in text.splitlines())
+    for field in fields(Settings):
+        assert f"\n# {field.name} = " in text
+    # Every default that is shown is one, and every example can be used.
+    shown = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
+    assert parse(shown) == Settings(advertise=Host(name="secrets.example.org"))
+
+
+def test_a_host_makes_it_listen_everywhere() -> None:
+    settings = config.for_host(Host(name="secrets.example.org", port=443))
+    assert settings.listen == (Host(name="0.0.0.0", port=443), Host(name="::", port=443))
+    assert settings.advertised == Host(name="secrets.example.org", port=443)
+    assert parse(config.render(settings)) == settings
+    with pytest.raises(SettingsError, match="port 0"):
+        config.for_host(Host(name="secrets.example.org", port=0))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("listen", "is not TOML"),
+        ('lissen = ["127.0.0.1"]', "'lissen' is unknown; the nearest that is known is 'listen'"),
+        ("max_conections = 1", "'max_connections'"),
+        ("listen = []", "listen: a list"),
+        ('listen = "127.0.0.1:1"', "listen: a list"),
+        ('listen = ["127.0.0.1:port"]', "listen: host"),
+        ('advertise = "a b"', "advertise: host"),
+        ('advertise = "a:0"', "advertise: clients cannot connect to port 0"),
+        ("advertise = 1", "advertise: "),
+        ("suites = [0]", "suites: "),
+        ("suites = [1, 2]", "suites: "),
+        ("suites = [true]", "suites: "),
+        ("suites = 1", "suites: "),
+        ("max_connections = 0", "max_connections: a whole number"),
+        ("max_connections = true", "max_connections: a whole number"),
+        ("upload_bytes = 1.5", "upload_bytes: a whole number"),
+        ("upload_shards = -1", "upload_shards: a whole number"),
+        ('log_level = "loud"', "log_level: one of debug, info"),
+        ("log_format = []", "log_format: one of text, json"),
+    ],
+)
+def test_refused(text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        parse(text)
+    assert says in str(error.value)
+    assert str(error.value).startswith("server.toml")

@@ -1,0 +1,206 @@
+"""The server as a process of its own: what an operator starts, stops, and loses power under."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coffer_protocol.identity import BareKey, Identity
+from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet
+from coffer_protocol.release import blob
+from coffer_protocol.release.coffer import Coffer, Demand, accept_untrusted
+from coffer_protocol.shard import Secret, encode
+
+from .publishing import ISSUED, Author, identity
+from .running import ROOT, RunningServer, coffer_server, running_server
+from .sockets import connect, is_unknown, link, opened, start, upload
+
+WEB = identity(100)
+BARE = identity(101)
+
+
+def get(server: RunningServer, who: Identity) -> Coffer:
+    with link(server.address, who) as client:
+        answer = client.say(Get(), OkGet)
+        client.socket.sendall(client.session.bye())
+        assert client.socket.recv(1) == b""
+    return Coffer.decode_untrusted(answer.coffer)
+
+
+def test_sealed_and_verified_end_to_end(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state") as server:
+        author = Author()
+        server.add_publisher("web-shop", author.key.text())
+        secrets = (Secret(key="db.password", value="canary-91b2"),)
+        shard = encode(secrets)
+        sealed = {
+            WEB.id(): (2, blob.seal(WEB.public(), coffer="web-shop", since=1, shard=shard)),
+            BARE.plain_id(): (1, blob.seal(BareKey(id=BARE.plain_id()), coffer="web-shop", since=1, shard=shard)),
+        }
+        upload(server.address, author, author.release([author.put(id_, data, alg=alg) for id_, (alg, data) in sealed.items()]))
+        demand = Demand(coffer="web-shop", publishers={author.key.sign})
+        for who, plain, address in ((WEB, False, server.address), (BARE, True, server.plain_address)):
+            with link(address, who, plain=plain) as client:
+                body = client.say(Get(), OkGet).coffer
+            accepted = accept_untrusted(body, demand, identity=who, plain=plain, now=ISSUED)
+            assert accepted.secrets == secrets
+        assert is_unknown(server.address, identity(404))
+        assert server.stop() == 0
+        log = server.log_text()
+        assert "canary-91b2" not in log
+        assert WEB.secret_text() not in log
+        assert "release committed" in log
+        assert log.count("fetch served") == 2
+        assert "404" not in re.sub(r"\S*T\S*Z", "", log)
+
+
+def test_ready_file_and_addresses(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state") as server:
+        [host] = server.address.hosts
+        assert (tmp_path / "state" / "ready").read_text() == f"127.0.0.1:{host.port}\n"
+        assert f"listening address=127.0.0.1:{host.port}" in server.log_text()
+        assert server.stop() == 0
+        assert not (tmp_path / "state" / "ready").exists()
+        assert list((tmp_path / "state").glob("ready*")) == []
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_ipv6(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state", listen="[::1]:0") as server:
+        assert is_unknown(server.address, WEB)
+        assert (tmp_path / "state" / "ready").read_text().startswith("[::1]:")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_it(tmp_path: Path, number: signal.Signals) -> None:
+    with running_server(tmp_path / "state") as server:
+        server.process.send_signal(number)
+        assert server.process.wait(30) == 0
+        assert f"stopping signal={number.name}" in server.log_text()
+        assert "Traceback" not in server.log_text()
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state") as server:
+        taken = str(server.address.hosts[0].port)
+        second = coffer_server("run", tmp_path / "state", "--listen", f"127.0.0.1:{taken}")
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{taken}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_publishers_take_effect_without_a_restart(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state") as server:
+        author = Author()
+        assert is_unknown(server.address, author.identity)
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first())
+        assert get(server, author.identity).blob == b"note key"
+
+
+def test_an_upload_cut_off_by_kill_leaves_nothing(tmp_path: Path) -> None:
+    author = Author()
+    with running_server(tmp_path / "state") as server:
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first({WEB.id(): b"first"}))
+        cut = author.release([author.put(WEB.id(), bytes(1 << 20)), author.put(identity(3).id(), bytes(1 << 20))])
+        with opened(server.address, author) as client:
+            client.send(*cut.changes)
+            server.kill()
+    files = {file.name for file in (tmp_path / "state").iterdir()}
+    assert files <= {"identity", "identity.pub", "server.toml", "server.log", "ready"} | {
+        f"coffer.sqlite3{end}" for end in ("", "-wal", "-shm")
+    }
+    with running_server(tmp_path / "state") as server:
+        assert get(server, WEB).blob == b"first"
+        assert is_unknown(server.address, identity(3))
+        upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
+        assert get(server, WEB).blob == b"second"
+
+
+def test_what_was_acknowledged_survives_kill(tmp_path: Path) -> None:
+    author = Author()
+    with running_server(tmp_path / "state") as server:
+        server.add_publisher("web-shop", author.key.text())
+        release = author.first({WEB.id(): b"acknowledged"})
+        with opened(server.address, author) as client:
+            client.send(*release.changes)
+            client.say(Commit(signed=release.signed), OkCommit)
+            server.kill()
+        author.published(release)
+    with running_server(tmp_path / "state") as server:
+        assert get(server, WEB).blob == b"acknowledged"
+        upload(server.address, author, author.release([Drop(id=WEB.id())]))
+
+
+def test_a_database_that_is_lost_is_restored_by_one_upload(tmp_path: Path) -> None:
+    author = Author()
+    with running_server(tmp_path / "state") as server:
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first())
+        upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
+    for file in (tmp_path / "state").glob("coffer.sqlite3*"):
+        file.unlink()
+    with running_server(tmp_path / "state") as server:
+        assert "the database was not there" in server.log_text()
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first({WEB.id(): b"third"}))
+        assert get(server, WEB).blob == b"third"
+
+
+def test_connections_are_bounded(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert coffer_server("init", state).returncode == 0
+    (state / "server.toml").write_text("max_connections = 2\n")
+    with running_server(state) as server:
+        held = [connect(server.address.hosts[0]) for _ in range(2)]
+        # Those two are in the server's hands once it has closed a third.
+        with connect(server.address.hosts[0]) as third:
+            assert third.recv(1) == b""
+        for connection in held:
+            connection.close()
+        with start(server.address, WEB) as client:
+            client.receive()
+
+
+def test_a_missing_package_is_named() -> None:
+    code = "import sys; sys.modules['trio'] = None; from coffer_server.__main__ import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert "trio is missing" in ended.stderr
+    assert "pip install --upgrade 'coffer-secrets[server]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_libraries_that_are_too_old_are_named() -> None:
+    code = (
+        "from coffer_protocol import primitives; from coffer_protocol.errors import UnavailableError\n"
+        "def check(): raise UnavailableError('no ML-KEM-768')\n"
+        "primitives.check_available = check\n"
+        "from coffer_server.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, "no ML-KEM-768" in ended.stderr) == (2, True)
+
+
+def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
+    assert coffer_server("init", tmp_path / "state").returncode == 0
+    ready_file = tmp_path / "nowhere" / "ready"
+    ended = coffer_server("run", tmp_path / "state", "--listen", "127.0.0.1:0", "--ready-file", ready_file)
+    assert ended.returncode == 1
+    assert f"coffer-server: {ready_file}" in ended.stderr
+    assert "Traceback" not in ended.stderr

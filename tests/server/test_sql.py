@@ -1,0 +1,129 @@
+"""What the SQLite store is beyond the contract: durable, private, and of one version."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from coffer_protocol.message import Drop
+from coffer_server.errors import DeniedError, StoreError
+from coffer_server.store.sql import SqlStore
+
+from .publishing import ISSUED, Author, Release, identity
+
+WEB = identity(100).id()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "coffer.sqlite3"
+
+
+def commit(store: SqlStore, author: Author, release: Release) -> None:
+    store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
+    author.published(release)
+
+
+def published(store: SqlStore) -> Author:
+    author = Author()
+    store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
+    commit(store, author, author.first({WEB: b"for web"}))
+    return author
+
+
+def test_what_was_committed_is_there_for_another(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+    with closing(SqlStore.open(path)) as store:
+        fetched = store.fetch(WEB)
+        assert (fetched.serial, fetched.body.signed, fetched.body.blob) == (1, author.signed, b"for web")
+
+
+def test_another_process_sees_it_at_once(path: Path) -> None:
+    with closing(SqlStore.open(path)) as server, closing(SqlStore.open(path)) as command:
+        author = published(server)
+        assert command.fetch(WEB).serial == 1
+        commit(command, author, author.release([author.put(WEB, b"new")]))
+        # The snapshot that the first one keeps is of a release that is no longer current.
+        assert server.fetch(WEB).body.blob == b"new"
+        assert server.fetch(WEB).serial == 2
+
+
+def test_the_settings_that_make_it_durable(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store, store._transaction() as connection:
+        pragmas = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_nobody_else_can_read_its_files(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        published(store)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert path.name in modes
+
+
+def test_history_says_who_had_what_when(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+        commit(store, author, author.release([author.put(WEB, b"second")]))
+        commit(store, author, author.release([Drop(id=WEB)]))
+        commit(store, author, author.release([author.put(WEB, b"fourth")]))
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT from_serial, until_serial, since FROM members WHERE client = ? ORDER BY from_serial", (WEB,)
+        ).fetchall()
+        assert rows == [(1, 2, 1), (2, 3, 2), (4, None, 4)]
+        assert connection.execute("SELECT serial FROM releases ORDER BY serial").fetchall() == [(1,), (2,), (3,), (4,)]
+
+
+def test_a_get_uses_the_indexes(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        published(store)
+    with closing(sqlite3.connect(path)) as connection:
+        for where in ("client = x'00' AND until_serial IS NULL", "coffer = 'a' AND until_serial IS NULL ORDER BY client"):
+            [plan] = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM members WHERE {where}").fetchall()
+            assert "USING INDEX members_" in plan[3], plan
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    SqlStore.open(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(StoreError, match="schema 99"):
+        SqlStore.open(path)
+
+
+def test_what_is_not_a_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"this is not a database, and long enough to say so" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        SqlStore.open(path)
+
+
+def test_a_fault_of_the_database_shows_no_values(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DROP TABLE blobs")
+        with pytest.raises(StoreError) as error:
+            store.fetch(WEB)
+        assert WEB.hex() not in str(error.value)
+        assert "no such table" in str(error.value)
+        with pytest.raises(StoreError):
+            commit(store, author, author.release([author.put(WEB, b"x")]))
+
+
+def test_a_refusal_leaves_the_connection_usable(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+        for _ in range(40):
+            with pytest.raises(DeniedError):
+                store.fetch(identity(999).id())
+            with pytest.raises(DeniedError):
+                commit(store, author, author.release([]))
+        commit(store, author, author.release([author.put(WEB, b"x")]))
