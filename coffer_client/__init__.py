@@ -1,0 +1,48 @@
+"""Coffer's client: an application's secrets, fetched from a server that cannot read them and verified before they are used.
+
+    import coffer_client
+
+    secrets = coffer_client.fetch()
+    connect(secrets["db.url"])
+
+Where from and as whom is in COFFER_SERVER and COFFER_IDENTITY, or in the arguments of `fetch`.
+"""
+
+from __future__ import annotations
+
+from coffer_protocol.errors import (
+    CofferError,
+    KeyNotFoundError,
+    KeyTextError,
+    ProtocolError,
+    ReleaseError,
+    ServerError,
+    ShardError,
+    UnavailableError,
+    UnreachableError,
+)
+from coffer_protocol.shard import SecretValue
+
+from .coffer import Coffer, Release
+from .errors import BusyServerError, ConfigurationError, NoSuchKeyError, RefusedClientError
+from .fetch import fetch
+
+__all__ = [
+    "BusyServerError",
+    "Coffer",
+    "CofferError",
+    "ConfigurationError",
+    "KeyNotFoundError",
+    "KeyTextError",
+    "NoSuchKeyError",
+    "ProtocolError",
+    "RefusedClientError",
+    "Release",
+    "ReleaseError",
+    "SecretValue",
+    "ServerError",
+    "ShardError",
+    "UnavailableError",
+    "UnreachableError",
+    "fetch",
+]

@@ -1,0 +1,10 @@
+"""`coffer-client`, and `python -m coffer_client`."""
+
+from __future__ import annotations
+
+from .cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The typer application: help, and every command, built from the table in `options`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from .errors import EXITS
+from .options import COMMANDS, HELP_FLAGS, PROGRAM, Arguments, Command, Option, Parsed
+
+_ARGUMENTS = "arguments"
+
+
+def build(handlers: Mapping[str, Callable[[Parsed], None]]) -> typer.Typer:
+    """The application, each command given to its handler by name."""
+    # Without rich's markup, which would take [clients] for a style. Errors are for `cli`, which knows how they are shown.
+    app = typer.Typer(
+        name=PROGRAM,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": list(reversed(HELP_FLAGS))},
+        epilog="Exit codes: " + "; ".join(f"{row.code} {row.meaning}" for row in EXITS) + ".",
+    )
+    app.callback()(_root)
+    for command in COMMANDS:
+        context = {"allow_interspersed_args": not (command.arguments and command.arguments.are_command_line)}
+        app.command(command.name, help=command.help, context_settings=context)(_callback(command, handlers[command.name]))
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("coffer-secrets")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        typer.echo(f"{PROGRAM} {number}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Fetch this machine's secrets, sealed to its key and signed by their publisher."""
+
+
+def _callback(command: Command, handler: Callable[[Parsed], None]) -> Callable[..., None]:
+    """A function with the signature from which typer makes the command."""
+
+    def invoke(**values: Any) -> None:
+        arguments = values.pop(_ARGUMENTS, None) or ()
+        handler(Parsed(command=command, values=values, arguments=(arguments,) if isinstance(arguments, str) else tuple(arguments)))
+
+    parameters = [_option(option) for option in command.options]
+    if command.arguments:
+        parameters.append(_arguments(command.arguments))
+    invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # as inspect documents; typeshed has it not
+    invoke.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return invoke
+
+
+def _option(option: Option) -> inspect.Parameter:
+    if option.metavar is None:
+        return _parameter(option.name, Annotated[bool, typer.Option(option.flag, help=option.help)], False)
+    return _parameter(option.name, Annotated[str | None, typer.Option(option.flag, metavar=option.metavar, help=option.help)], None)
+
+
+def _arguments(arguments: Arguments) -> inspect.Parameter:
+    information = typer.Argument(metavar=arguments.metavar, help=arguments.help)
+    if arguments.most == 1:
+        return _parameter(_ARGUMENTS, Annotated[str | None, information], None)
+    return _parameter(_ARGUMENTS, Annotated[list[str] | None, information], inspect.Parameter.empty if arguments.least else None)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

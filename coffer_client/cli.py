@@ -1,0 +1,65 @@
+"""The command line: which parser reads it, and what an error looks like from outside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Final
+
+from coffer_protocol.errors import CofferError
+
+from .commands import HANDLERS, Handler, tell
+from .errors import EXIT_INTERRUPTED, exit_code
+from .options import GET, PROGRAM, RUN, parse
+
+# Applications wait for these, so they load nothing that they do not need.
+_FAST: Final = {command.name: command for command in (GET, RUN)}
+
+
+def run(words: list[str], handlers: Mapping[str, Handler] = HANDLERS) -> int:
+    """Do what the command line says, and return the exit code. Expected errors are one message on stderr, never a traceback.
+
+    In shell format a failure prints `(exit N)` as its only stdout: `eval "$(coffer-client get --format shell)"` then fails, and under
+    `set -e` the script stops, where an empty output would let it go on without its secrets.
+    """
+    code = 1
+    try:
+        code = _dispatch(words, handlers)
+    except CofferError as error:
+        tell(str(error))
+        code = exit_code(error)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    finally:
+        # Also where an error that nobody expected is on its way out.
+        if code and _wants_shell(words):
+            sys.stdout.write(f"(exit {code})\n")
+    return code
+
+
+def _dispatch(words: list[str], handlers: Mapping[str, Handler]) -> int:
+    command = _FAST.get(words[0]) if words else None
+    if command is not None:
+        parsed = parse(command, words[1:])
+        if parsed is not None:
+            handlers[command.name](parsed)
+            return 0
+    from .app import build
+
+    try:
+        build(handlers)(words, prog_name=PROGRAM)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _wants_shell(words: list[str]) -> bool:
+    """Whether the output goes to `eval`. It is asked of lines that cannot be parsed, too."""
+    own = words[: words.index("--")] if "--" in words else words
+    return words[:1] != [RUN.name] and ("--format=shell" in own or ("--format", "shell") in pairwise(own))
+
+
+def main() -> None:
+    """The program `coffer-client`."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,190 @@
+"""The table of commands and their options, and a small parser that it drives.
+
+`get` and `run` are parsed here; `app` builds help, and the commands of which nobody waits for the start, from the same table with typer.
+Both read a command line in the same way, and a test holds them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import UsageError
+
+PROGRAM: Final = "coffer-client"
+HELP_FLAGS: Final = ("--help", "-h")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """`--NAME METAVAR`, or the switch `--NAME` where there is no metavar. Given twice, the last one counts."""
+
+    name: str
+    metavar: str | None = None
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """As it is typed."""
+        return f"--{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """What a command takes beside options.
+
+    Attributes:
+        metavar: one of them, as the help shows it.
+        help: what they are.
+        least, most: how many there may be; at most None is any number.
+        are_command_line: whether the first begins another command's line, whose options are not ours.
+    """
+
+    metavar: str
+    help: str
+    least: int = 0
+    most: int | None = None
+    are_command_line: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: as it is typed.
+        help: what it does.
+        options: in the order of the help.
+        arguments: what it takes beside them, or None.
+    """
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    arguments: Arguments | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A command line: what was typed, not yet what it means.
+
+    Raises:
+        UsageError: there are too few arguments, or too many.
+    """
+
+    command: Command
+    values: Mapping[str, str | bool | None]
+    arguments: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        taken = self.command.arguments
+        least, most = (taken.least, taken.most) if taken else (0, 0)
+        if len(self.arguments) < least:
+            raise UsageError(f"an argument is missing: `{PROGRAM} {self.command.name} --help` shows how")
+        if most is not None and len(self.arguments) > most:
+            raise UsageError(f"there are more arguments than {most}: `{PROGRAM} {self.command.name} --help` shows how")
+
+    def text(self, name: str) -> str | None:
+        """The value of an option, None where it was not given."""
+        value = self.values[name]
+        assert not isinstance(value, bool)
+        return value
+
+    def switch(self, name: str) -> bool:
+        """Whether a switch was given."""
+        return self.values[name] is True
+
+
+_SERVER: Final = Option(name="server", metavar="ADDRESS", help="The address that `coffer-companion address` prints. Else COFFER_SERVER.")
+_IDENTITY: Final = Option(
+    name="identity",
+    metavar="PATH",
+    help="The identity file. Else COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text itself), or "
+    "$XDG_CONFIG_HOME/coffer/client.key.",
+)
+_BARE: Final = Option(
+    name="bare",
+    help="Use the identity's bare NaCl key (suite 0). Files made by `keygen --bare` say so themselves; else also COFFER_BARE=1.",
+)
+_TIMEOUT: Final = Option(name="timeout", metavar="SECONDS", help="How long to wait for the server, in all. Default: 10.")
+_FORMAT: Final = Option(
+    name="format",
+    metavar="raw|shell|dotenv|json",
+    help="raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a failure prints "
+    "`(exit N)`. dotenv: a .env file. json: one object. Dates are written as TOML does, bytes in base64 but for raw; in shell and dotenv "
+    "dots and dashes in keys become underscores.",
+)
+
+GET: Final = Command(
+    name="get",
+    help="Print secrets.",
+    options=(_FORMAT, _SERVER, _IDENTITY, _BARE, _TIMEOUT),
+    arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
+)
+RUN: Final = Command(
+    name="run",
+    help="Run a command with all secrets in its environment.",
+    options=(_SERVER, _IDENTITY, _BARE, _TIMEOUT),
+    arguments=Arguments(
+        metavar="-- CMD",
+        help="The command and its arguments. It takes this process's place: signals and exit status are its own. Secrets win over "
+        "variables of their names; COFFER_IDENTITY_TEXT is taken out.",
+        least=1,
+        are_command_line=True,
+    ),
+)
+KEYGEN: Final = Command(
+    name="keygen",
+    help="Make this client's identity, and print the line for the operator.",
+    options=(Option(name="bare", help="To be known by a bare NaCl key of 64 hex digits (suite 0)."),),
+    arguments=Arguments(metavar="PATH", help="The file to make. Default: $XDG_CONFIG_HOME/coffer/client.key.", most=1),
+)
+ID: Final = Command(
+    name="id",
+    help="Print this client's public key, for the operator.",
+    options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits.")),
+)
+COMMANDS: Final = (GET, RUN, KEYGEN, ID)
+
+
+def parse(command: Command, words: Sequence[str]) -> Parsed | None:
+    """Read what follows the command's name.
+
+    Returns:
+        What was typed; None where it asks for help.
+
+    Raises:
+        UsageError: it is not a line that the command knows. The text repeats no option's value.
+    """
+    options = {option.flag: option for option in command.options}
+    values: dict[str, str | bool | None] = {option.name: None if option.metavar else False for option in command.options}
+    arguments: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            arguments += rest
+        elif word in HELP_FLAGS:
+            return None
+        elif word == "-" or not word.startswith("-"):
+            arguments.append(word)
+            if command.arguments and command.arguments.are_command_line:
+                arguments += rest
+        else:
+            flag, equals, value = word.partition("=")
+            option = options.get(flag)
+            if option is None:
+                raise UsageError(f"there is no option {flag}: `{PROGRAM} {command.name} --help` lists them")
+            values[option.name] = _value(option, value if equals else None, next(rest, None) if option.metavar and not equals else None)
+    return Parsed(command=command, values=values, arguments=tuple(arguments))
+
+
+def _value(option: Option, attached: str | None, following: str | None) -> str | bool:
+    if option.metavar is None:
+        if attached is not None:
+            raise UsageError(f"{option.flag} takes no value")
+        return True
+    value = following if attached is None else attached
+    if value is None:
+        raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
+    return value

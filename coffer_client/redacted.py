@@ -1,0 +1,125 @@
+"""Values that do not show themselves.
+
+Each type is a subclass of what it holds, and differs from it in its repr alone: `str(value)`, formatting, equality, hashing and JSON are
+those of the plain value, and a pickle holds the plain value. So a value that strays into a debugger, a log of a structure or an
+assertion's message is not shown, and one that is used is used as ever. What methods return (`value.upper()`) is plain.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any, Self, SupportsIndex
+
+from coffer_protocol.shard import SecretValue
+
+
+class _Redacted:
+    """The repr that hides; copies are the value itself, for it cannot change."""
+
+    __slots__ = ()
+    _kind = "value"
+
+    def __repr__(self) -> str:
+        return f"<secret {self._kind}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any], /) -> Self:
+        return self
+
+
+class SecretText(_Redacted, str):
+    """A text."""
+
+    __slots__ = ()
+    _kind = "text"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+class SecretBytes(_Redacted, bytes):
+    """Bytes. Their `str()` is Python's own b'…', which shows them."""
+
+    __slots__ = ()
+    _kind = "bytes"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return bytes, (bytes(self),)
+
+
+class SecretInt(_Redacted, int):
+    """An integer."""
+
+    __slots__ = ()
+    _kind = "integer"
+    # int has no str of its own and would take the repr.
+    __str__ = int.__repr__
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return int, (int(self),)
+
+
+class SecretFloat(_Redacted, float):
+    """A float."""
+
+    __slots__ = ()
+    _kind = "float"
+    # As for int.
+    __str__ = float.__repr__
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return float, (float(self),)
+
+
+class SecretDateTime(_Redacted, datetime):
+    """A date and time, with or without an offset."""
+
+    __slots__ = ()
+    _kind = "date-time"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return datetime.fromisoformat, (self.isoformat(),)
+
+
+class SecretDate(_Redacted, date):
+    """A date."""
+
+    __slots__ = ()
+    _kind = "date"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return date.fromisoformat, (self.isoformat(),)
+
+
+class SecretTime(_Redacted, time):
+    """A time of day."""
+
+    __slots__ = ()
+    _kind = "time"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return time.fromisoformat, (self.isoformat(),)
+
+
+def redact(value: SecretValue) -> SecretValue:
+    """The same value under the type that hides it. Booleans come back as they are: Python has no subclasses of bool."""
+    match value:
+        case bool():
+            return value
+        case str():
+            return SecretText(value)
+        case int():
+            return SecretInt(value)
+        case float():
+            return SecretFloat(value)
+        case bytes():
+            return SecretBytes(value)
+        # A datetime is a date, so it comes first.
+        case datetime():
+            return SecretDateTime.fromisoformat(value.isoformat())
+        case date():
+            return SecretDate.fromisoformat(value.isoformat())
+        case time():
+            return SecretTime.fromisoformat(value.isoformat())

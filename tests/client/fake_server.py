@@ -1,0 +1,162 @@
+"""A real listener whose every connection follows a script, so that it can lie and fall silent as no Coffer server would."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeAlias, TypeVar
+
+from coffer_client.credential import Credential
+from coffer_protocol.address import Host, ServerAddress
+from coffer_protocol.identity import Identity
+from coffer_protocol.message import Bye, Get, Hello, Link, Message, OkGet
+from coffer_protocol.session import ServerSession
+from coffer_protocol.shard import SecretValue
+from coffer_protocol.suite.box import BoxResponder
+from coffer_protocol.suite.noise import NoiseResponder, hint
+from tests.support import identity
+
+from .releases import COFFER, PUBLISHER, make_body
+
+SERVER = identity("server")
+# Nothing here takes so long; it ends a test that would hang.
+_GUARD_S = 60.0
+
+M = TypeVar("M", bound=Message)
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, sock: socket.socket, own: Identity) -> None:
+        self._socket = sock
+        self.session = ServerSession(
+            {0: lambda: BoxResponder(own.plain_secret()), 1: lambda: NoiseResponder({hint(own.id()): own.box_secret()})}
+        )
+
+    def expect(self, expected: type[M]) -> M:
+        """The client's next message, which must be of that type."""
+        while (message := self.session.next_message()) is None:
+            self.session.receive(self._socket.recv(1 << 16))
+        assert isinstance(message, expected)
+        return message
+
+    def send(self, message: Message) -> None:
+        """Send as the protocol says."""
+        self._socket.sendall(self.session.send(message))
+
+    def write(self, data: bytes) -> None:
+        """Send anything."""
+        self._socket.sendall(data)
+
+    def link(self) -> None:
+        """The handshake, to Link."""
+        self.expect(Hello)
+        self.send(Link())
+
+    def wait_for_close(self) -> None:
+        """Say nothing until the client has gone."""
+        with contextlib.suppress(ConnectionError):
+            while self._socket.recv(1 << 16):
+                pass
+
+
+Script: TypeAlias = Callable[[Peer], None]
+
+
+class FakeServer:
+    """Listens on a free port of 127.0.0.1 while it is entered; an error of its script is raised at the end."""
+
+    def __init__(self, script: Script, *, own: Identity = SERVER) -> None:
+        self._script = script
+        self._own = own
+        self._error: BaseException | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self.host = Host(name="127.0.0.1", port=self._listener.getsockname()[1])
+        self.connections = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # Wakes the thread out of its accept.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(_GUARD_S)
+        self._listener.close()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.settimeout(_GUARD_S)
+            with connection:
+                try:
+                    self._script(Peer(connection, self._own))
+                except BaseException as error:  # noqa: BLE001 (it belongs to the test's own thread)
+                    self._error = error
+
+    def address(self, *, bare: bool = False, serial: int = 0) -> ServerAddress:
+        """The address that the operator would give."""
+        return address_of(self.host, bare=bare, serial=serial)
+
+
+def address_of(*hosts: Host, bare: bool = False, serial: int = 0) -> ServerAddress:
+    """The address of `SERVER`, at these hosts."""
+    return ServerAddress(
+        server=SERVER.plain_id() if bare else SERVER.id(),
+        hosts=hosts,
+        coffer=COFFER,
+        publishers=(PUBLISHER.publisher_key(),),
+        serial=serial,
+    )
+
+
+def unused_host() -> Host:
+    """Where nobody listens: a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Host(name="127.0.0.1", port=listener.getsockname()[1])
+
+
+def giving(body: bytes) -> Script:
+    """Behaves, and gives `body` in its OkGet, whatever that is."""
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        peer.expect(Get)
+        peer.send(OkGet(coffer=body))
+        peer.wait_for_close()
+
+    return script
+
+
+def serving(credential: Credential, secrets: Mapping[str, SecretValue], *, expires: int | None = None) -> Script:
+    """Behaves, to the Bye."""
+    body = make_body(credential, secrets, expires=expires)
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        peer.expect(Get)
+        peer.send(OkGet(coffer=body))
+        peer.expect(Bye)
+
+    return script
+
+
+def answering(answer: Callable[[Hello], Message]) -> Script:
+    """Answers the Hello with this in the place of Link."""
+
+    def script(peer: Peer) -> None:
+        peer.send(answer(peer.expect(Hello)))
+        peer.wait_for_close()
+
+    return script

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import tomli
+
+from coffer_client import cli, keyfile
+from coffer_client.credential import Credential
+from coffer_client.options import Parsed
+from coffer_protocol.message import Get, Hello, KeyNotFound
+from coffer_protocol.shard import SecretValue
+from tests.support import identity
+
+from .fake_server import FakeServer, Peer, Script, answering, giving, serving, unused_host
+
+SECRETS: dict[str, SecretValue] = {"db.url": "postgres://", "port": 5432, "certificate": b"\xff\x00"}
+Configure = Callable[[FakeServer, Credential], None]
+
+
+@pytest.fixture
+def served(configured: Configure, whole: Credential) -> Callable[[Script, list[str]], int]:
+    """Runs a command line against a server that follows a script, and gives the exit code."""
+
+    def run(script: Script, words: list[str]) -> int:
+        with FakeServer(script) as server:
+            configured(server, whole)
+            return cli.run(words)
+
+    return run
+
+
+Served = Callable[[Script, list[str]], int]
+
+
+def hang_up(peer: Peer) -> None:
+    peer.expect(Hello)
+
+
+# --------------------------------------------------------------------------------------------------------------------- get
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["db.url"], b"postgres://"),
+        (["port", "--format", "raw"], b"5432"),
+        (["certificate"], b"\xff\x00"),
+        (["--format=shell"], b"export db_url='postgres://'\nexport port='5432'\nexport certificate='/wA='\n"),
+        (["--format=dotenv", "port", "db.url", "port"], b'port="5432"\ndb_url="postgres://"\n'),
+    ],
+)
+def test_get_prints_what_was_asked_for(
+    served: Served, whole: Credential, capfdbinary: pytest.CaptureFixture[bytes], words: list[str], shown: bytes
+) -> None:
+    assert served(serving(whole, SECRETS), ["get", *words]) == 0
+    assert capfdbinary.readouterr() == (shown, b"")
+
+
+def test_get_prints_json(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    assert served(serving(whole, SECRETS), ["get", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"db.url": "postgres://", "port": 5432, "certificate": "/wA="}
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "raw"]])
+def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.run(["get", *words]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "--format shell, dotenv or json" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["get", "key"], "COFFER_SERVER"),
+        (["get", "--format", "xml"], "--format is one of raw, shell, dotenv, json"),
+        (["get", "--nope"], "no option --nope"),
+        (["get", "key", "--server", "x"], "--server: "),
+        (["run"], "missing"),
+        (["run", "--", "true"], "COFFER_SERVER"),
+    ],
+)
+def test_wrong_usage_is_told(home: Path, capfd: pytest.CaptureFixture[str], words: list[str], reason: str) -> None:
+    assert cli.run(words) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("coffer-client: ")
+    assert reason in err
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "-1", "inf", "nan"])
+def test_a_timeout_is_a_number(served: Served, whole: Credential, timeout: str) -> None:
+    assert served(serving(whole, SECRETS), ["get", "port", f"--timeout={timeout}"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "key", "code"),
+    [
+        (hang_up, "key", 3),
+        (answering(lambda hello: KeyNotFound(client=hello.client)), "key", 4),
+        (giving(b"\x80"), "key", 5),
+        (serving(Credential(identity=identity("web")), SECRETS), "nokey", 6),
+        (serving(Credential(identity=identity("web")), {"1": ""}), "1", 2),
+    ],
+)
+def test_a_failure_has_its_exit_code_and_in_shell_format_is_one(
+    served: Served, capfd: pytest.CaptureFixture[str], script: Script, key: str, code: int
+) -> None:
+    assert served(script, ["get", "--format", "shell", key]) == code
+    out, err = capfd.readouterr()
+    assert out == f"(exit {code})\n"
+    assert err.startswith("coffer-client: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["get", "--format=shell", "--nope"], ["gett", "--format", "shell"], ["--nope", "--format", "shell"]])
+def test_a_line_that_cannot_be_read_fails_in_the_shell_too(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.run(words) == 2
+    assert capfd.readouterr().out == "(exit 2)\n"
+
+
+@pytest.mark.parametrize("words", [["get", "--", "--format", "shell"], ["run", "--nope", "--format", "shell"]])
+def test_what_is_not_for_eval_is_not_answered_for_it(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.run(words) == 2
+    assert capfd.readouterr().out == ""
+
+
+def raise_interrupt(parsed: Parsed) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def raise_mistake(parsed: Parsed) -> NoReturn:
+    raise RuntimeError("a mistake")
+
+
+def test_an_interruption_is_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["get", "--format=shell"], {"get": raise_interrupt}) == 130
+    assert capfd.readouterr() == ("(exit 130)\n", "")
+
+
+def test_a_mistake_of_ours_fails_in_the_shell_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError):
+        cli.run(["get", "--format=shell"], {"get": raise_mistake})
+    assert capfd.readouterr().out == "(exit 1)\n"
+
+
+def test_a_server_that_is_not_there(
+    home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host = unused_host()
+    with FakeServer(hang_up) as server:
+        address = str(server.address()).replace(str(server.host), str(host))
+    monkeypatch.setenv("COFFER_IDENTITY_TEXT", whole.identity.secret_text())
+    assert cli.run(["get", "key", "--server", address]) == 3
+    assert f"{host}: Connection refused. Is the server running" in capfd.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------------- keygen and id
+
+
+def test_keygen_makes_the_identity_that_get_finds(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["keygen"]) == 0
+    out, err = capfd.readouterr()
+    path = home / ".config" / "coffer" / "client.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(path) in err
+    (key,) = tomli.loads(out).values()
+    assert key == keyfile.read(path).public().text()
+    assert cli.run(["id"]) == 0
+    out, err = capfd.readouterr()
+    assert out == f"{key}\n"
+    assert keyfile.read(path).id().hex().upper() in err
+    assert cli.run(["keygen"]) == 2
+    assert "exists already" in capfd.readouterr().err
+
+
+def test_keygen_bare_makes_an_identity_that_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = home / "my.key"
+    assert cli.run(["keygen", "--bare", str(path)]) == 0
+    out, err = capfd.readouterr()
+    digits = keyfile.read(path).plain_id().hex().upper()
+    assert out.endswith(f' = "{digits}"\n')
+    assert "--identity" in err
+    assert cli.run(["id", "--identity", str(path)]) == 0
+    assert capfd.readouterr() == (f"{digits}\n", "")
+
+
+def test_id_bare_shows_the_other_key_of_an_identity(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    web = identity("web")
+    monkeypatch.setenv("COFFER_IDENTITY_TEXT", web.secret_text())
+    assert cli.run(["id", "--bare"]) == 0
+    assert capfd.readouterr().out == f"{web.plain_id().hex().upper()}\n"
+
+
+def test_a_file_of_keygen_bare_speaks_suite_0(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    bare = Credential(identity=keyfile.create(home / ".config" / "coffer" / "client.key", bare=True), bare=True)
+    suites = []
+
+    def script(peer: Peer) -> None:
+        serving(bare, SECRETS)(peer)
+        suites.append(peer.session.suite)
+
+    with FakeServer(script) as server:
+        assert cli.run(["get", "port", "--server", str(server.address(bare=True))]) == 0
+    assert capfd.readouterr().out == "5432"
+    assert suites == [0]
+
+
+# -------------------------------------------------------------------------------------------------------------------- typer
+
+
+def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--help"]) == 0
+    assert "Usage: coffer-client" in capfd.readouterr().out
+    assert cli.run(["get", "--help"]) == 0
+    assert "--format raw|shell|dotenv|json" in capfd.readouterr().out
+    assert cli.run(["--version"]) == 0
+    assert capfd.readouterr().out.startswith("coffer-client ")
+
+
+def test_no_command_shows_the_help() -> None:
+    assert cli.run([]) == 2
+
+
+def test_the_secrets_are_asked_for_with_get(served: Served, whole: Credential) -> None:
+    asked = []
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        asked.append(peer.expect(Get))
+
+    assert served(script, ["get", "key"]) == 3
+    assert asked == [Get()]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+import coffer_client
+from coffer_client import errors
+from coffer_client.errors import EXITS, NoSuchKeyError, RefusedClientError, exit_code
+from coffer_protocol import errors as protocol_errors
+from coffer_protocol.errors import CofferError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (protocol_errors.UnavailableError(), 1),
+        (errors.OutputError(), 1),
+        (errors.UsageError(), 2),
+        (errors.EnvironmentNameError(), 2),
+        (protocol_errors.KeyTextError(), 2),
+        (protocol_errors.UnreachableError(), 3),
+        (errors.BusyServerError("busy", ""), 3),
+        (protocol_errors.KeyNotFoundError(), 4),
+        (RefusedClientError("suite", "", ""), 4),
+        (protocol_errors.ServerError("turn", ""), 5),
+        (protocol_errors.UnopenableError(), 5),
+        (protocol_errors.ForkError(), 5),
+        (protocol_errors.ShardError(), 5),
+        (NoSuchKeyError(), 6),
+        (errors.CommandNotExecutableError(), 126),
+        (errors.CommandNotFoundError(), 127),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_error_has_its_exit_code(error: CofferError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_codes_stand_once() -> None:
+    assert [row.code for row in EXITS] == sorted({row.code for row in EXITS})
+
+
+def test_a_missing_key_is_shown_as_a_sentence() -> None:
+    assert str(NoSuchKeyError("no 'key'")) == "no 'key'"
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    assert str(RefusedClientError("suite", "it is bare", "Do this.")) == "the server refused: suite: it is bare. Do this."
+
+
+def test_the_package_exports_what_it_names() -> None:
+    for name in coffer_client.__all__:
+        assert hasattr(coffer_client, name)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from coffer_client.errors import UsageError
+from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, parse
+
+
+def test_options_and_arguments_in_any_order() -> None:
+    parsed = parse(GET, ["a", "--server", "coffer://", "b", "--format=json", "--bare", "-", "--", "--c"])
+    assert parsed is not None
+    assert parsed.arguments == ("a", "b", "-", "--c")
+    assert (parsed.text("server"), parsed.text("format"), parsed.text("identity")) == ("coffer://", "json", None)
+    assert parsed.switch("bare")
+
+
+@pytest.mark.parametrize("words", [["--bare", "--", "ls", "--bare", "-h", "--"], ["--bare", "ls", "--bare", "-h", "--"]])
+def test_a_commands_own_line_is_left_alone(words: list[str]) -> None:
+    parsed = parse(RUN, words)
+    assert parsed is not None
+    assert parsed.arguments == ("ls", "--bare", "-h", "--")
+
+
+def test_the_last_of_two_counts_and_a_value_may_be_anything() -> None:
+    parsed = parse(GET, ["--format", "json", "--format", "--server", "--identity="])
+    assert parsed is not None
+    assert (parsed.text("format"), parsed.text("identity")) == ("--server", "")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["key", "--bare", "-h"], ["--server", "x", "--help"]])
+def test_help_is_for_somebody_else(words: list[str]) -> None:
+    assert parse(GET, words) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--nope"], "no option --nope"),
+        (["--nope=canary"], "no option --nope:"),
+        (["-x"], "no option -x"),
+        (["--server"], "--server needs a value: --server ADDRESS"),
+        (["--bare=1"], "--bare takes no value"),
+    ],
+)
+def test_what_is_not_known_is_refused(words: list[str], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason) as caught:
+        parse(GET, words)
+    assert "canary" not in str(caught.value)
+
+
+def test_arguments_are_counted() -> None:
+    with pytest.raises(UsageError, match=r"missing.*coffer-client run --help"):
+        parse(RUN, ["--"])
+    with pytest.raises(UsageError, match="more arguments than 1"):
+        parse(KEYGEN, ["a", "b"])
+
+
+def test_every_option_and_argument_has_its_help() -> None:
+    for command in COMMANDS:
+        assert command.help.endswith(".")
+        assert all(option.help.endswith(".") for option in command.options)
+        assert command.arguments is None or command.arguments.help.endswith(".")

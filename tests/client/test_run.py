@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coffer_client import run
+from coffer_client.errors import CommandNotExecutableError, CommandNotFoundError, EnvironmentNameError
+from tests.support import ROOT
+
+PATH = os.environb[b"PATH"]
+
+
+def test_secrets_win_and_the_identity_is_taken_out() -> None:
+    inherited = {b"HOME": b"/root", b"db_url": b"old", b"COFFER_IDENTITY_TEXT": b"canary", b"\xff": b"\xfe", b"COFFER_SERVER": b"x"}
+    variables = run.command_environment({"db.url": "é", "port": 5432}, inherited)
+    assert variables == {b"HOME": b"/root", b"db_url": "é".encode(), b"\xff": b"\xfe", b"COFFER_SERVER": b"x", b"port": b"5432"}
+
+
+def test_secrets_that_cannot_stand_there_are_refused() -> None:
+    with pytest.raises(EnvironmentNameError):
+        run.command_environment({"1": "x"}, {})
+
+
+@pytest.mark.parametrize("command", ["there-is-no-such-command", "/there/is/none"])
+def test_a_command_that_does_not_exist(command: str) -> None:
+    with pytest.raises(CommandNotFoundError, match=f"{command}: there is no such command"):
+        run.execute([command], {b"PATH": PATH})
+
+
+def test_what_cannot_be_executed(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.touch(0o600)
+    with pytest.raises(CommandNotExecutableError, match="Permission denied"):
+        run.execute([str(path)], {b"PATH": PATH})
+    with pytest.raises(CommandNotExecutableError, match="Permission denied"):
+        run.execute([str(tmp_path)], {b"PATH": PATH})
+
+
+def test_secrets_that_no_environment_takes_say_so() -> None:
+    with pytest.raises(CommandNotExecutableError, match="too large for an environment"):
+        run.execute(["true"], {b"PATH": PATH, b"key": b"x" * (1 << 20)})
+
+
+@pytest.mark.parametrize("signal", ["PIPE", "XFSZ", "TERM", "INT"])
+def test_the_command_has_the_usual_signals(signal: str) -> None:
+    program = "import os, sys; from coffer_client import run; run.execute(sys.argv[1:], os.environb)"
+    ran = subprocess.run([sys.executable, "-c", program, "sh", "-c", f"ulimit -c 0; kill -{signal} $$; exit 9"], cwd=ROOT, check=False)
+    assert ran.returncode < 0
