@@ -168,7 +168,7 @@ class Assembler:
             bundle.size_bytes = _size(bundle.ready)
         return bundle.ready
 
-    def _fill(self, values: dict[str, Value], ready: _Values, name: str) -> dict[str, Value]:
+    def _fill(self, values: dict[str, Value], ready: dict[str, Value], name: str) -> dict[str, Value]:
         """`values` with their templates filled in from each other and from `ready`."""
         templates = {key: value.template for key, value in values.items() if value.template is not None}
         if not templates:
@@ -184,7 +184,7 @@ class Assembler:
             return values
         filled = dict(values)
         for key in order:
-            filled[key] = self._fill_one(filled[key], ChainMap(filled, dict(ready)) if ready else filled, name)
+            filled[key] = self._fill_one(filled[key], ChainMap(filled, ready), name)
         return filled
 
     def _fill_one(self, value: Value, others: _Values, name: str) -> Value:

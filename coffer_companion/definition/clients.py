@@ -60,6 +60,6 @@ class KeyReader:
                 except KeyTextError as error:
                     raise KeyTextError(f"{name!r}: {error}") from None
             case {"from_file": _, **others} if others:
-                raise KeyTextError(f"beside from_file nothing else can stand here, such as {min(others)!r}. Take it out.")
+                raise KeyTextError(f"beside from_file nothing else can stand here, such as {next(iter(others))!r}. Take it out.")
             case _:
                 raise KeyTextError(f"a client's key is {_FORMS}. Write one of these.")

@@ -29,7 +29,7 @@ _MEMBERS: Final = "clients"
 _ID: Final = "id"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Item:
     """A key and what tomli read for it.
 
@@ -190,18 +190,18 @@ class _Gatherer:
                     f"(or, in the form of the original Coffer, an id to this table).",
                 )
 
-    def _fill(self, section: Section, table: Mapping[str, Any], place: Place, *, group: str | None) -> None:
+    def _fill(self, section: Section, table: Mapping[str, Any], place: Place, *, group: str | None, public: bool = False) -> None:
+        """Put all of a client's or a group's table, or of its table `public`, into its section."""
         for key, raw in table.items():
             here = place.within(key)
             if key in SOURCES:
                 self._report.refuse(here, f"this is a whole section, not one value. Write KEY = {{ {key} = … }} inside it.")
-            elif key != _PUBLIC:
-                self._flatten(section, key, raw, here, group=group, public=False)
+            elif key != _PUBLIC or public:
+                self._flatten(section, key, raw, here, group=group, public=public)
             elif not isinstance(raw, dict):
                 self._report.refuse(here, "the name 'public' is reserved for the table of what is not secret. Call the key something else.")
             else:
-                for inner, value in raw.items():
-                    self._flatten(section, inner, value, here.within(inner), group=group, public=True)
+                self._fill(section, raw, here, group=group, public=True)
 
     def _flatten(self, section: Section, key: str, raw: Any, place: Place, *, group: str | None, public: bool) -> None:
         """Put a value, or all of a table's, under dotted keys."""

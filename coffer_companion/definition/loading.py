@@ -46,6 +46,8 @@ def load(
     report = Report()
     folder = Folder(path.parent, allow_outside=allow_outside)
     sources = read_sources(path, folder, report)
+    # What a file that could not be read would have said would be missed in every place.
+    report.stop_if_refused()
     layer = gather(sources, report)
     if overlay is not None:
         lay_over(layer, gather_overlay(sources, overlay, report), report)

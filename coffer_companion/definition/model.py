@@ -131,4 +131,4 @@ class Definition:
     expires: str | None
     clients: Mapping[str, Client]
     warnings: tuple[str, ...]
-    secret_files: tuple[Path, ...]
+    secret_files: tuple[Path, ...] = ()

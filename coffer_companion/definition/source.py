@@ -23,7 +23,7 @@ class UnreadableError(Exception):
     """A file cannot be taken. The text says why and what to do, without the file's name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
     """One TOML file.
 
@@ -38,7 +38,7 @@ class Source:
     positions: Positions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """A key in a file."""
 
@@ -134,7 +134,7 @@ class Folder:
             raise UnreadableError(f"{name!r} cannot be read ({_reason(error)}). {_CHECK_NAME}") from None
         if not self._allow_outside and not found.is_relative_to(self._root):
             raise UnreadableError(
-                f"{name!r} is outside the definition's folder. Move it inside, or allow it with --allow-outside if you trust the definition."
+                f"{name!r} is outside the definition's folder. Move it inside, or trust the definition with --allow-outside."
             )
         if not stat.S_ISREG(mode):
             raise UnreadableError(f"{name!r} is not a file. {_CHECK_NAME}")

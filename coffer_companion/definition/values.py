@@ -34,7 +34,7 @@ class _RefusedError(Exception):
     """This value cannot be delivered. The text says why and what to do, and never has the value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Value:
     """One value, as far as it can be known without knowing whose it is.
 
@@ -109,7 +109,8 @@ class ValueReader:
                 raise _RefusedError("a table cannot be a value here. Write text, a number, a boolean or a date.")
         if not item.public:
             self._secret_files[item.place.source.path] = None
-        return raw
+        value: SecretValue = raw
+        return value
 
     def _from_table(self, item: Item) -> tuple[SecretValue | Template, str]:
         """The content of a `from_…` table, and how it came."""
