@@ -9,6 +9,7 @@ from typing import Final
 from .errors import KeyTextError
 from .identity import format_id, parse_id, parse_publisher_key
 from .limits import NAME_CHARACTERS
+from .primitives import check_ed25519_public, check_x25519_public
 
 SCHEME: Final = "coffer://"
 DEFAULT_PORT: Final = 26337
@@ -76,6 +77,9 @@ class ServerAddress:
         coffer: the coffer demanded, or None.
         publishers: the publisher keys trusted, 32 bytes each.
         serial: the lowest serial accepted, 0 for any.
+
+    Raises:
+        KeyTextError: a key is not one that can be used.
     """
 
     server: bytes
@@ -83,6 +87,11 @@ class ServerAddress:
     coffer: str | None = None
     publishers: tuple[bytes, ...] = ()
     serial: int = 0
+
+    def __post_init__(self) -> None:
+        check_x25519_public(self.server)
+        for key in self.publishers:
+            check_ed25519_public(key)
 
     def __str__(self) -> str:
         text = f"{SCHEME}{format_id(self.server)}@{','.join(map(str, self.hosts))}"
@@ -119,6 +128,8 @@ class ServerAddress:
             match name:
                 case "publisher":
                     publishers.append(parse_publisher_key(value))
+                case "serial" if serial:
+                    raise KeyTextError("the address has two serials: leave the higher one")
                 case "serial":
                     if not value.isascii() or not value.isdecimal() or len(value) > 19 or not 0 < int(value) <= _MAX_SERIAL:
                         raise KeyTextError(f"serial={value}: a serial is a whole number from 1")

@@ -10,7 +10,6 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, Final, TypeAlias
 
 import cbor2
@@ -30,8 +29,12 @@ Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict
 
 # Nothing in protocol 1 nests deeper than a release's list in a tag in a list; more is somebody's attack on the stack.
 MAX_DEPTH: Final = 8
+# A release has an audit path of at most 64 hashes, a head a few dozen publishers. An item costs its reader a hundred times the byte that
+# it can be written with, so whoever expects more must say so.
+MAX_ITEMS: Final = 1024
 
-_MAJOR_ARRAY = 4
+_MAJOR_ARRAY: Final = 4
+_ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 _NAN = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
 
@@ -48,12 +51,20 @@ def _prepare(value: Any) -> Any:
             return {key: _prepare(value[key]) for key in sorted(value, key=encode)}
         case list() | tuple():
             return [_prepare(item) for item in value]
-        case _:
+        case None | bool() | float() | str() | bytes():
             return value
+        case int() if -(1 << 64) <= value < 1 << 64:
+            return value
+        case _:
+            raise TypeError(f"protocol 1 has no {type(value).__name__} of that kind")
 
 
 def encode(value: Any) -> bytes:
-    """The deterministic encoding of None, bool, int, float, str, bytes, and of lists, maps and `Tagged` of these."""
+    """The deterministic encoding of None, bool, int, float, str, bytes, and of lists, maps and `Tagged` of these.
+
+    Raises:
+        TypeError: the value is of another type, or an integer over 64 bits.
+    """
     return cbor2.dumps(_prepare(value), encoders={float: _write_float})
 
 
@@ -71,9 +82,38 @@ def _refused_tag(value: Any, immutable: bool) -> Any:
 _CBOR2_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
 
-def _decoder(stream: BytesIO, tags: tuple[int, ...]) -> cbor2.CBORDecoder:
-    semantic = dict.fromkeys(_CBOR2_TAGS, _refused_tag) | {number: _raw_tag(number) for number in tags}
-    return cbor2.CBORDecoder(stream, semantic_decoders=semantic, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
+def _end_of_item(data: bytes, start: int, max_items: int) -> int:
+    """Where the item that begins at `start` ends, found from its heads alone, so that nothing is decoded that is too much.
+
+    Raises:
+        DecodeError: it is cut short, of indefinite length, or holds more than `max_items` items.
+    """
+    offset, open_items = start, 1
+    while open_items:
+        max_items -= 1
+        if max_items < 0:
+            raise DecodeError("CBOR with more items than may be here")
+        if offset >= len(data):
+            raise DecodeError("CBOR that is cut short")
+        major, short = data[offset] >> 5, data[offset] & 0x1F
+        if short > max(_ARGUMENT_BYTES):
+            raise DecodeError("CBOR of indefinite length")
+        extra = _ARGUMENT_BYTES.get(short, 0)
+        argument = int.from_bytes(data[offset + 1 : offset + 1 + extra], "big") if extra else short
+        offset += 1 + extra
+        open_items -= 1
+        match major:
+            case 2 | 3:  # byte and text strings
+                offset += argument
+            case 4:  # arrays
+                open_items += argument
+            case 5:  # maps
+                open_items += 2 * argument
+            case 6:  # tags
+                open_items += 1
+    if offset > len(data):
+        raise DecodeError("CBOR that is cut short")
+    return offset
 
 
 def _checked(value: Any, tags: tuple[int, ...]) -> Value:
@@ -95,23 +135,32 @@ def _checked(value: Any, tags: tuple[int, ...]) -> Value:
             raise DecodeError("a type that is not allowed here")
 
 
-def _next_item(decoder: cbor2.CBORDecoder, tags: tuple[int, ...]) -> Value:
-    try:
-        return _checked(decoder.decode(), tags)
-    # cbor2 wraps what its callbacks raise, but hands on what Python's own limits raise (a depth, a huge length).
-    except (cbor2.CBORError, RecursionError, MemoryError, OverflowError, ValueError) as error:
-        raise DecodeError(f"not CBOR as protocol 1 has it: {type(error).__name__}") from None
-
-
-def decode(data: bytes, *, tags: tuple[int, ...] = ()) -> Value:
+def decode(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> Value:
     """The one value that `data` encodes.
 
+    Args:
+        data: the bytes.
+        tags: the tags that may stand in it.
+        max_items: how many items it may have, at every depth together.
+
     Raises:
-        DecodeError: anything but the deterministic encoding of one value of the allowed types and `tags`.
+        DecodeError: anything but the deterministic encoding of one value of the allowed types, tags and size.
     """
-    value = _next_item(_decoder(BytesIO(data), tags), tags)
+    if _end_of_item(data, 0, max_items) != len(data):
+        raise DecodeError("CBOR with bytes behind its end")
+    return _decode_whole(data, tags)
+
+
+def _decode_whole(data: bytes, tags: tuple[int, ...]) -> Value:
+    semantic = dict.fromkeys(_CBOR2_TAGS, _refused_tag) | {number: _raw_tag(number) for number in tags}
+    try:
+        decoded = cbor2.loads(data, semantic_decoders=semantic, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
+        value = _checked(decoded, tags)
+    # cbor2 wraps what its callbacks raise, but hands on what Python's own limits raise.
+    except (cbor2.CBORError, RecursionError, MemoryError, OverflowError, ValueError):
+        raise DecodeError("not CBOR as protocol 1 has it") from None
     if encode(value) != data:
-        raise DecodeError("not the deterministic encoding, or bytes behind it")
+        raise DecodeError("CBOR that is not in the deterministic encoding")
     return value
 
 
@@ -137,40 +186,29 @@ def split_array(data: bytes) -> tuple[int, bytes]:
     """
     if not data or data[0] >> 5 != _MAJOR_ARRAY:
         raise DecodeError("not an array")
-    extra = {24: 1, 25: 2, 26: 4, 27: 8}.get(data[0] & 0x1F, 0)
+    extra = _ARGUMENT_BYTES.get(data[0] & 0x1F, 0)
     length = int.from_bytes(data[1 : 1 + extra], "big") if extra else data[0] & 0x1F
     if array_head(length) != data[: 1 + extra]:
         raise DecodeError("not an array's head in its shortest form")
     return length, data[1 + extra :]
 
 
-def split_first(data: bytes, *, tags: tuple[int, ...] = ()) -> tuple[Value, bytes]:
-    """The first value in `data`, and the bytes behind it.
-
-    Raises:
-        DecodeError: as `decode`.
-    """
-    value = _next_item(_decoder(BytesIO(data), tags), tags)
-    encoded = encode(value)
-    if not data.startswith(encoded):
-        raise DecodeError("not the deterministic encoding")
-    return value, data[len(encoded) :]
+def split_first(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> tuple[Value, bytes]:
+    """The first value in `data`, and the bytes behind it. Arguments and errors are those of `decode`."""
+    end = _end_of_item(data, 0, max_items)
+    return _decode_whole(data[:end], tags), data[end:]
 
 
-def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = ()) -> Iterator[Value]:
+def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> Iterator[Value]:
     """The `count` values that stand one behind the other in `data`, each decoded only when it is asked for.
 
     Raises:
         DecodeError: as `decode`, at the item that is wrong; and behind the last, where bytes are left.
     """
-    decoder = _decoder(BytesIO(data), tags)
     offset = 0
     for _ in range(count):
-        value = _next_item(decoder, tags)
-        encoded = encode(value)
-        if data[offset : offset + len(encoded)] != encoded:
-            raise DecodeError("not the deterministic encoding")
-        offset += len(encoded)
-        yield value
+        end = _end_of_item(data, offset, max_items)
+        yield _decode_whole(data[offset:end], tags)
+        offset = end
     if offset != len(data):
         raise DecodeError("bytes behind the last item")

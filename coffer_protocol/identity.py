@@ -139,7 +139,8 @@ class PublicKey:
         if not text.startswith(PUBLIC_PREFIX):
             raise KeyTextError(f"a public key text begins with {PUBLIC_PREFIX}")
         encoded = text[len(PUBLIC_PREFIX) :]
-        if encoded != encoded.lower():
+        # Some letters outside ASCII become ASCII where they are made upper-case.
+        if encoded != encoded.lower() or not encoded.isascii():
             raise KeyTextError("a public key text is lower-case: copy it anew, whole")
         data = _unbase32(encoded.upper(), _PUBLIC_BODY_BYTES + _CHECKSUM_BYTES)
         body, check = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]

@@ -16,6 +16,10 @@ NOTE_BYTES: Final = 64 << 10
 # A message in parts: lists grow with the number of clients, nothing else does.
 LISTING_BYTES: Final = 128 << 20
 MESSAGE_BYTES: Final = 2 << 20
+# A signed head, with some hundreds of keys in it where publishers or servers change.
+SIGNED_BYTES: Final = 16 << 10
+# The text of an Error: a code and a sentence.
+ERROR_BYTES: Final = 1 << 10
 # A session's keys are used for so many frames, and so long; then both sides connect again.
 SESSION_FRAMES: Final = 1 << 20
 SESSION_TIMEOUT_S: Final = 3600.0

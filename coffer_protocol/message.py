@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 
 from . import cbor
 from .cbor import Value
-from .errors import DecodeError, MalformedMessageError
+from .errors import DecodeError, KeyTextError, MalformedMessageError
 from .identity import ID_BYTES
-from .limits import LISTING_BYTES, MESSAGE_BYTES, NOTE_BYTES
+from .limits import ERROR_BYTES, LISTING_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, NOTE_BYTES, SIGNED_BYTES
+from .primitives import check_x25519_public
 
 HASH_BYTES: Final = 32
 MARK_BYTES: Final = 16
@@ -66,7 +67,7 @@ class Rule:
     sender: Direction | None
     followers: frozenset[MessageType]
     suites: frozenset[int]
-    limit_bytes: int = MESSAGE_BYTES
+    limit_bytes: int
 
 
 _C: Final = Direction.CLIENT_TO_SERVER
@@ -76,28 +77,32 @@ _BOTH: Final = frozenset({0, 1})
 _ONE: Final = frozenset({1})
 _CHANGE: Final = frozenset({_T.PUT, _T.REUSE, _T.DROP, _T.COMMIT, _T.BYE})
 _END: Final[frozenset[MessageType]] = frozenset()
+# The CBOR heads of an integer, and of a string that is shorter than 64 KiB, at their longest.
+_UINT_BYTES: Final = 9
+_STRING_HEAD_BYTES: Final = 3
+_REUSE_BYTES: Final = 1 + 3 * _STRING_HEAD_BYTES + ID_BYTES + MARK_BYTES + HASH_BYTES + 2 * _UINT_BYTES
 
 RULES: Final[Mapping[MessageType, Rule]] = {
-    _T.HELLO: Rule(sender=_C, followers=frozenset({_T.LINK, _T.KEY_NOT_FOUND, _T.ERROR}), suites=_BOTH),
-    _T.LINK: Rule(sender=_S, followers=frozenset({_T.GET, _T.WATCH, _T.OPEN, _T.ASK, _T.BYE}), suites=_BOTH),
-    _T.GET: Rule(sender=_C, followers=frozenset({_T.OK_GET, _T.ERROR}), suites=_BOTH),
-    _T.OK_GET: Rule(sender=_S, followers=frozenset({_T.WATCH, _T.ASK, _T.BYE}), suites=_BOTH),
-    _T.WATCH: Rule(sender=_C, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE),
-    _T.STILL: Rule(sender=_S, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE),
-    # What may follow a part is what could have stood in its place; the session sees to that.
-    _T.PART: Rule(sender=None, followers=_END, suites=_ONE),
-    _T.OPEN: Rule(sender=_C, followers=frozenset({_T.OK_OPEN, _T.ERROR}), suites=_ONE),
+    _T.HELLO: Rule(sender=_C, followers=frozenset({_T.LINK, _T.KEY_NOT_FOUND, _T.ERROR}), suites=_BOTH, limit_bytes=ID_BYTES),
+    _T.LINK: Rule(sender=_S, followers=frozenset({_T.GET, _T.WATCH, _T.OPEN, _T.ASK, _T.BYE}), suites=_BOTH, limit_bytes=0),
+    _T.GET: Rule(sender=_C, followers=frozenset({_T.OK_GET, _T.ERROR}), suites=_BOTH, limit_bytes=0),
+    _T.OK_GET: Rule(sender=_S, followers=frozenset({_T.WATCH, _T.ASK, _T.BYE}), suites=_BOTH, limit_bytes=MESSAGE_BYTES),
+    _T.WATCH: Rule(sender=_C, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=_UINT_BYTES),
+    _T.STILL: Rule(sender=_S, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=0),
+    # What may follow a part is what could have stood in its place; the session sees to that, and to the sum.
+    _T.PART: Rule(sender=None, followers=_END, suites=_ONE, limit_bytes=LISTING_BYTES),
+    _T.OPEN: Rule(sender=_C, followers=frozenset({_T.OK_OPEN, _T.ERROR}), suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + NAME_CHARACTERS),
     _T.OK_OPEN: Rule(sender=_S, followers=_CHANGE, suites=_ONE, limit_bytes=LISTING_BYTES),
-    _T.PUT: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
-    _T.DROP: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
-    _T.COMMIT: Rule(sender=_C, followers=frozenset({_T.OK_COMMIT, _T.ERROR}), suites=_ONE),
-    _T.OK_COMMIT: Rule(sender=_S, followers=frozenset({_T.BYE}), suites=_ONE),
-    _T.ASK: Rule(sender=_C, followers=frozenset({_T.TELL, _T.ERROR}), suites=_ONE),
+    _T.PUT: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=MESSAGE_BYTES),
+    _T.DROP: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + ID_BYTES),
+    _T.COMMIT: Rule(sender=_C, followers=frozenset({_T.OK_COMMIT, _T.ERROR}), suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + SIGNED_BYTES),
+    _T.OK_COMMIT: Rule(sender=_S, followers=frozenset({_T.BYE}), suites=_ONE, limit_bytes=_UINT_BYTES),
+    _T.ASK: Rule(sender=_C, followers=frozenset({_T.TELL, _T.ERROR}), suites=_ONE, limit_bytes=MESSAGE_BYTES),
     _T.TELL: Rule(sender=_S, followers=frozenset({_T.ASK, _T.OPEN, _T.GET, _T.WATCH, _T.BYE}), suites=_ONE, limit_bytes=LISTING_BYTES),
-    _T.REUSE: Rule(sender=_C, followers=_CHANGE, suites=_ONE),
-    _T.BYE: Rule(sender=_C, followers=_END, suites=_BOTH),
-    _T.KEY_NOT_FOUND: Rule(sender=_S, followers=_END, suites=_BOTH),
-    _T.ERROR: Rule(sender=_S, followers=_END, suites=_BOTH),
+    _T.REUSE: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=_REUSE_BYTES),
+    _T.BYE: Rule(sender=_C, followers=_END, suites=_BOTH, limit_bytes=ID_BYTES),
+    _T.KEY_NOT_FOUND: Rule(sender=_S, followers=_END, suites=_BOTH, limit_bytes=ID_BYTES),
+    _T.ERROR: Rule(sender=_S, followers=_END, suites=_BOTH, limit_bytes=ERROR_BYTES),
 }
 
 # The codes of Error. Programs act on these alone.
@@ -105,6 +110,14 @@ ERROR_CODES: Final = frozenset({"turn", "denied", "conflict", "limit", "busy", "
 
 
 # ------------------------------------------------------------------------------------------------ checked fields
+
+
+def _check_id(value: bytes, name: str) -> None:
+    _check_bytes(value, ID_BYTES, name)
+    try:
+        check_x25519_public(value)
+    except KeyTextError:
+        raise MalformedMessageError(f"{name} is not a key that can be used") from None
 
 
 def _check_bytes(value: Value, size_bytes: int, name: str) -> None:
@@ -127,7 +140,7 @@ class Hello:
     client: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.client, ID_BYTES, "the client's id")
+        _check_id(self.client, "the client's id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +201,7 @@ class Entry:
     mark: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_id(self.id, "an id")
         _check_uint(self.alg, "an alg")
         _check_uint(self.since, "a since", least=1)
         _check_bytes(self.sha256, HASH_BYTES, "a hash")
@@ -245,7 +258,7 @@ class Put:
     blob: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_id(self.id, "an id")
         _check_bytes(self.mark, MARK_BYTES, "a mark")
         if len(self.note) > NOTE_BYTES:
             raise MalformedMessageError("a note is too long")
@@ -259,7 +272,7 @@ class Drop:
     id: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_id(self.id, "an id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +286,7 @@ class Reuse:
     sha256: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.id, ID_BYTES, "an id")
+        _check_id(self.id, "an id")
         _check_bytes(self.mark, MARK_BYTES, "a mark")
         _check_uint(self.alg, "an alg")
         _check_uint(self.since, "a since", least=1)
@@ -319,7 +332,7 @@ class Bye:
     client: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.client, ID_BYTES, "the client's id")
+        _check_id(self.client, "the client's id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +342,7 @@ class KeyNotFound:
     client: bytes
 
     def __post_init__(self) -> None:
-        _check_bytes(self.client, ID_BYTES, "the client's id")
+        _check_id(self.client, "the client's id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,7 +429,8 @@ def encode_body(message: Message) -> bytes:
         case Reuse():
             return cbor.encode([message.id, message.mark, message.alg, message.since, message.sha256])
         case Error(code=code, sentence=sentence):
-            return f"{code}: {sentence}".encode()
+            # A sentence that is too long loses its end: the code is what counts.
+            return f"{code}: {sentence}".encode()[:ERROR_BYTES].decode(errors="ignore").encode()
 
 
 def decode_body_untrusted(kind: MessageType, body: bytes) -> Message:
@@ -455,7 +469,9 @@ def _decode_body(kind: MessageType, body: bytes) -> Message:
             return _decode_error(body)
         case _T.OK_OPEN:
             return _decode_listing(body)
-    match kind, cbor.decode(body):
+    # Of these, a question alone may hold a list: of ids, which have 32 bytes each.
+    max_items = max(cbor.MAX_ITEMS, len(body) // ID_BYTES) if kind is _T.ASK else cbor.MAX_ITEMS
+    match kind, cbor.decode(body, max_items=max_items):
         case _T.WATCH, int() as serial:
             return Watch(serial=serial)
         case _T.OK_COMMIT, int() as serial:

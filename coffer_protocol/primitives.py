@@ -220,12 +220,13 @@ def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
     """The plaintext.
 
     Raises:
-        ValueError: it was not sealed to this key.
+        ValueError: it was not sealed to this key, or with an ephemeral key that must not be used.
     """
     try:
+        check_x25519_public(ciphertext[:X25519_BYTES])
         return sodium.crypto_box_seal_open(ciphertext, public, secret)
     # PyNaCl refuses what is too short with a TypeError, and its own ValueError is one of ours already.
-    except (CryptoError, TypeError):
+    except (CryptoError, TypeError, KeyTextError):
         raise ValueError("not sealed to this key") from None
 
 

@@ -3,13 +3,14 @@
     session.receive(bytes from the peer)      b"" where the peer has closed
     session.next_message()                    the next whole message, or None: receive more first
     session.send(message)                     the bytes to write
+    session.send_pieces(message)              the same, a frame at a time
 
 A session knows the table in `message.RULES` and one suite's handshake; it reads no socket and no clock. After an error it stays dead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from . import frame, message
@@ -25,7 +26,7 @@ from .errors import (
 from .frame import Frame, Header
 from .limits import FRAME_CONTENT_BYTES, SESSION_FRAMES, UNKNOWN_CLIENT_BYTES
 from .message import RULES, Bye, Direction, Error, Hello, KeyNotFound, Message, MessageType
-from .suite import HELLO_BYTES, OVERHEAD_BYTES, Initiator, Responder, Transport
+from .suite import ANSWER_OVERHEAD_BYTES, HELLO_BYTES, OVERHEAD_BYTES, Initiator, Responder, Transport
 
 _PARTS_SUITE: Final = 1
 
@@ -113,6 +114,8 @@ class _Session:
                 break
             body = self._open(kind, received)
             if kind is MessageType.PART:
+                if not body:
+                    raise MalformedMessageError("a Part without a piece of anything")
                 self._parts += body
                 continue
             whole = bytes(self._parts) + body
@@ -175,32 +178,43 @@ class _Session:
         Raises:
             LocalProtocolError: the message may not follow.
         """
+        return b"".join(self.send_pieces(sent))
+
+    def send_pieces(self, sent: Message) -> Iterator[bytes]:
+        """The frames of a message, each sealed only when it is asked for: sealing a long one at once would hold an event loop.
+
+        All of them must be written, before anything else is sent.
+
+        Raises:
+            LocalProtocolError: the message may not follow.
+        """
         kind = message.type_of(sent)
         if not self._may_follow(kind, self._own):
             raise LocalProtocolError(f"{kind.name} may not be sent now")
         if self._error is not None and kind is not MessageType.ERROR:
             raise LocalProtocolError("the session is dead")
-        data = self._seal_all(kind, message.encode_body(sent))
+        yield from self._seal_all(kind, message.encode_body(sent))
         self._last = kind
-        return data
 
-    def _seal_all(self, kind: MessageType, body: bytes) -> bytes:
+    def _seal_all(self, kind: MessageType, body: bytes) -> Iterator[bytes]:
         if self._transport is None or self._suite is None:
-            return self._frame(kind, self._seal_handshake(kind, body))
+            yield self._frame(kind, self._seal_handshake(kind, body))
+            return
         if len(body) > RULES[kind].limit_bytes:
             raise LocalProtocolError(f"{kind.name} is longer than {RULES[kind].limit_bytes} bytes")
         piece = FRAME_CONTENT_BYTES - OVERHEAD_BYTES[self._suite]
         if len(body) > piece and self._suite != _PARTS_SUITE:
             raise LocalProtocolError(f"suite {self._suite} sends at most {piece} bytes in a message")
-        data = bytearray()
         offset = 0
         while len(body) - offset > piece:
-            data += self._frame(MessageType.PART, self._transport.seal(MessageType.PART, body[offset : offset + piece]))
+            yield self._frame(MessageType.PART, self._transport.seal(MessageType.PART, body[offset : offset + piece]))
             offset += piece
-        return bytes(data + self._frame(kind, self._transport.seal(kind, body[offset:])))
+        yield self._frame(kind, self._transport.seal(kind, body[offset:]))
 
     def _frame(self, kind: MessageType, content: bytes) -> bytes:
-        self._count_frame(LocalProtocolError)
+        # The Error that tells of too many frames is itself one more.
+        if kind is not MessageType.ERROR:
+            self._count_frame(LocalProtocolError)
         return frame.encode(Frame(kind, content))
 
     def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
@@ -240,7 +254,8 @@ class ClientSession(_Session):
         return self._initiator.hello()
 
     def _check_handshake_header(self, header: Header) -> MessageType:
-        if header.kind not in self._expected(self._peer):
+        body_bytes = header.length_bytes - ANSWER_OVERHEAD_BYTES[self._initiator.suite]
+        if header.kind not in self._expected(self._peer) or not 0 <= body_bytes <= RULES[MessageType(header.kind)].limit_bytes:
             raise UnopenableError(f"the answer is not one that a Coffer server gives. {_NO_ANSWER}")
         return MessageType(header.kind)
 
@@ -301,6 +316,8 @@ class ServerSession(_Session):
     def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
         assert self._responder is not None
         content, self._transport = self._responder.answer(kind, body)
+        # Its keys are of no use any more, and a session that waits for an hour should be small.
+        self._responder = None
         return content
 
     def _check_message(self, decoded: Message) -> None:

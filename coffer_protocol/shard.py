@@ -158,7 +158,8 @@ def decode(data: bytes) -> tuple[Secret, ...]:
     if len(data) > SHARD_BYTES:
         raise ShardError(f"the shard has {len(data)} bytes; at most {SHARD_BYTES} are accepted")
     try:
-        items = cbor.decode(data, tags=_TAGS)
+        # A signed shard holds as many secrets as fit into it.
+        items = cbor.decode(data, tags=_TAGS, max_items=len(data))
     except DecodeError as error:
         raise ShardError(f"the shard is {error}") from None
     if not isinstance(items, list):

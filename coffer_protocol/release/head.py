@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,12 +67,20 @@ class Head:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, bytes) or len(value) != size):
                 raise NotAReleaseError(f"the head's {name} is not {size} bytes")
-        for name in ("publishers", "servers"):
+        for name, check in (("publishers", primitives.check_ed25519_public), ("servers", primitives.check_x25519_public)):
             keys = getattr(self, name)
-            if keys is not None and not (
-                keys and len(set(keys)) == len(keys) and all(isinstance(key, bytes) and len(key) == _KEY_BYTES for key in keys)
-            ):
-                raise NotAReleaseError(f"the head's {name} are not different keys of {_KEY_BYTES} bytes")
+            if keys is not None:
+                self._check_keys(name, keys, check)
+
+    @staticmethod
+    def _check_keys(name: str, keys: object, check: Callable[[bytes], None]) -> None:
+        if not isinstance(keys, tuple) or not keys or not all(isinstance(key, bytes) for key in keys) or len(set(keys)) != len(keys):
+            raise NotAReleaseError(f"the head's {name} are not a list of different keys")
+        try:
+            for key in keys:
+                check(key)
+        except KeyTextError as error:
+            raise NotAReleaseError(f"of the head's {name}, {error}") from None
 
     def encode(self) -> bytes:
         """The head's bytes, which are signed."""

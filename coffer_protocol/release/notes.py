@@ -99,7 +99,8 @@ class NoteKey:
         try:
             if len(nonce) < primitives.XCHACHA_NONCE_BYTES:
                 raise ValueError("too short")
-            body = cbor.decode(unpad(primitives.xchacha20poly1305_open(self.key, nonce, rest, _associated(coffer, client_id, since))))
+            data = unpad(primitives.xchacha20poly1305_open(self.key, nonce, rest, _associated(coffer, client_id, since)))
+            body = cbor.decode(data, max_items=len(data))
         except (ValueError, DecodeError):
             raise NoteError("a note cannot be opened: the server has changed it") from None
         match body:

@@ -62,5 +62,7 @@ class Responder(Protocol):
 
 # The content of a Hello, in bytes, and the suite that it belongs to: nothing is negotiated (PROTOCOL.md, 3).
 HELLO_BYTES: Final = {152: 0, 1302: 1}
-# What a content has beside its body.
+# What the answer to a Hello has beside its body.
+ANSWER_OVERHEAD_BYTES: Final = {0: 40, 1: 1153}
+# What every later content has beside its body.
 OVERHEAD_BYTES: Final = {0: 40, 1: 17}

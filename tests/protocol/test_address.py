@@ -80,6 +80,7 @@ def test_what_is_written_is_read(address: ServerAddress) -> None:
         (f"coffer://{ID}@host/shop?serial=-1", "serial"),
         (f"coffer://{ID}@host/shop?serial={2**63}", "serial"),
         (f"coffer://{ID}@host/shop?token=1", "token"),
+        (f"coffer://{ID}@host/shop?serial=9&serial=1", "two serials"),
         (f"coffer://{ID}@host/shop?", "''"),
     ],
 )

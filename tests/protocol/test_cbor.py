@@ -128,6 +128,20 @@ def test_floats_are_always_64_bits() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [object(), {1, 2}, 2**64, -(2**64) - 1, [object()]])
+def test_what_protocol_1_does_not_have_is_not_written(value: Any) -> None:
+    with pytest.raises(TypeError, match="protocol 1"):
+        cbor.encode(value)
+
+
+def test_the_number_of_items_is_bounded() -> None:
+    assert cbor.decode(cbor.encode([0] * 9), max_items=10) == [0] * 9
+    with pytest.raises(DecodeError, match="more items"):
+        cbor.decode(cbor.encode([0] * 10), max_items=10)
+    with pytest.raises(DecodeError, match="more items"):
+        list(cbor.iter_items(cbor.encode([0] * 10), 1, max_items=10))
+
+
 def test_a_tag_is_read_only_where_it_is_named() -> None:
     data = cbor.encode(Tagged(1004, "2026-01-31"))
     assert cbor.decode(data, tags=(1004,)) == Tagged(1004, "2026-01-31")

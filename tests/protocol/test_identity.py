@@ -85,6 +85,13 @@ def test_a_damaged_secret_is_refused_without_repeating_it(place: int) -> None:
     assert text[25:40] not in str(caught.value)
 
 
+@pytest.mark.parametrize(("letter", "other"), [("i", "ı"), ("s", "ſ")])
+def test_letters_that_only_look_like_base32_are_refused(letter: str, other: str) -> None:
+    text = WEB.public().text()
+    with pytest.raises(KeyTextError):
+        PublicKey.from_text(text[:7] + text[7:].replace(letter, other, 1))
+
+
 def test_a_secret_where_a_public_key_belongs_says_so() -> None:
     for parse in (PublicKey.from_text, parse_client_key):
         with pytest.raises(KeyTextError, match="SECRET") as caught:

@@ -34,7 +34,7 @@ from coffer_protocol.message import (
 
 ID, HASH, MARK = bytes(range(32)), bytes(range(32, 64)), bytes(range(16))
 
-ENTRIES = [Entry(id=bytes([n]) * 32, alg=1 + n % 2, since=n + 1, sha256=HASH, mark=MARK) for n in range(30)]
+ENTRIES = [Entry(id=bytes([n + 1]) * 32, alg=1 + n % 2, since=n + 1, sha256=HASH, mark=MARK) for n in range(30)]
 
 EVERY: list[Message] = [
     Hello(client=ID),
@@ -116,6 +116,9 @@ def entry(**changed: Any) -> list[Any]:
         (MessageType.PUT, cbor.encode([ID[:31], MARK, b"", 2, b""])),
         (MessageType.PUT, cbor.encode([ID, MARK, bytes((64 << 10) + 1), 2, b""])),
         (MessageType.PUT, cbor.encode([ID, MARK, "", 2, b""])),
+        (MessageType.PUT, cbor.encode([bytes(32), MARK, b"", 2, b""])),
+        (MessageType.PUT, cbor.encode([b"\xff" * 32, MARK, b"", 2, b""])),
+        (MessageType.BYE, bytes(32)),
         (MessageType.DROP, cbor.encode(ID[:31])),
         (MessageType.DROP, cbor.encode([ID])),
         (MessageType.COMMIT, cbor.encode("signed")),
@@ -161,3 +164,33 @@ def test_a_listing_that_promises_more_entries_than_it_has_is_refused() -> None:
     assert isinstance(decoded, OkOpen)
     with pytest.raises(MalformedMessageError):
         list(decoded.entries())
+
+
+@pytest.mark.parametrize("kind", [MessageType.WATCH, MessageType.ASK, MessageType.PUT, MessageType.COMMIT])
+def test_many_small_items_are_refused_before_any_is_decoded(kind: MessageType) -> None:
+    """Each costs its reader a hundred times its one byte: two mebibytes of them would hold a server for seconds."""
+    with pytest.raises(MalformedMessageError, match="more items"):
+        message.decode_body_untrusted(kind, cbor.array_head(1 << 21) + b"\xa0" * (1 << 21))
+
+
+def test_an_entry_is_bounded_by_itself() -> None:
+    entry_of_many = cbor.array_head(1 << 20) + b"\xa0" * (1 << 20)
+    listing = OkOpen(signed=None, packed=entry_of_many, count=1)
+    with pytest.raises(MalformedMessageError, match="more items"):
+        next(listing.entries())
+    with pytest.raises(MalformedMessageError, match="more items"):
+        message.decode_body_untrusted(MessageType.OK_OPEN, b"\x82" + entry_of_many + b"\x80")
+
+
+def test_a_question_may_hold_many_ids() -> None:
+    sent = Ask(name="notes", params=["shop", 1, [ID] * 50_000])
+    assert message.decode_body_untrusted(MessageType.ASK, message.encode_body(sent)) == sent
+
+
+def test_a_long_sentence_loses_its_end() -> None:
+    body = message.encode_body(Error(code="denied", sentence="ä" * 2000))
+    assert len(body) <= RULES[MessageType.ERROR].limit_bytes
+    decoded = message.decode_body_untrusted(MessageType.ERROR, body)
+    assert isinstance(decoded, Error)
+    assert decoded.code == "denied"
+    assert set(decoded.sentence) == {"ä"}

@@ -50,7 +50,7 @@ from coffer_protocol.suite.noise import NoiseInitiator, NoiseResponder, hint
 from tests.support import identity
 
 WEB, SERVER = identity("web"), identity("server")
-ID = bytes(32)
+ID = b"\7" * 32
 SUITES = [0, 1]
 
 RESPONDERS: dict[int, Callable[[], Responder]] = {
@@ -140,7 +140,7 @@ def test_several_frames_at_once() -> None:
     client, server = linked()
     carry(client, server, Open(coffer="shop"))
     carry(server, client, OkOpen.pack(None, []))
-    changes = [Put(id=bytes([n]) * 32, mark=bytes(16), note=b"n", alg=2, blob=bytes(n)) for n in range(5)]
+    changes = [Put(id=bytes([n]) * 32, mark=bytes(16), note=b"n", alg=2, blob=bytes(n)) for n in range(1, 6)]
     server.receive(b"".join(map(client.send, changes)) + client.send(Commit(signed=b"s")))
     assert [server.next_message() for _ in range(6)] == [*changes, Commit(signed=b"s")]
 
@@ -406,8 +406,49 @@ def test_a_session_has_an_end() -> None:
     other, server = linked()
     server._frames = limits.SESSION_FRAMES
     server.receive(other.send(Get()))
+    with pytest.raises(LimitError) as caught:
+        server.next_message()
+    # The Error that says so is one frame more.
+    other.receive(server.refuse(caught.value))
+    told = other.next_message()
+    assert isinstance(told, Error)
+    assert told.code == "limit"
+
+
+def test_an_empty_part_is_refused() -> None:
+    client, server = linked()
+    transport = client._transport
+    assert transport is not None
+    server.receive(frame.encode(Frame(MessageType.PART, transport.seal(MessageType.PART, b""))))
+    with pytest.raises(MalformedMessageError):
+        server.next_message()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for kind, rule in RULES.items()
+        if rule.sender is Direction.CLIENT_TO_SERVER and rule.limit_bytes < 0xF000 and kind is not MessageType.HELLO
+    ],
+)
+def test_a_message_longer_than_it_can_be_is_refused_by_its_header(kind: MessageType) -> None:
+    client, server = linked()
+    if kind in (MessageType.PUT, MessageType.REUSE, MessageType.DROP, MessageType.COMMIT):
+        carry(client, server, Open(coffer="shop"))
+        carry(server, client, OkOpen.pack(None, []))
+    server.receive(frame.encode(Frame(kind, bytes(RULES[kind].limit_bytes + 18)))[: frame.HEADER_BYTES])
     with pytest.raises(LimitError):
         server.next_message()
+
+
+@pytest.mark.parametrize(("suite", "length"), [(0, 39), (0, 41), (1, 1152), (1, 1154), (1, 65_535)])
+def test_a_link_has_one_length(suite: int, length: int) -> None:
+    client = client_session(suite)
+    client.hello()
+    client.receive(frame.encode(Frame(MessageType.LINK, bytes(length)))[: frame.HEADER_BYTES])
+    with pytest.raises(UnopenableError):
+        client.next_message()
 
 
 # --------------------------------------------------------------------------------------------------- property tests

@@ -41,7 +41,7 @@ def test_a_head_that_changes_publishers() -> None:
 
 
 def test_every_byte_of_signed_counts() -> None:
-    signed = sign(head(expires=5, prev=bytes(32), servers=(bytes(32),)), PUBLISHER)
+    signed = sign(head(expires=5, prev=bytes(32), servers=(identity("server").id(),)), PUBLISHER)
     for place in range(len(signed)):
         with pytest.raises((NotAReleaseError, UntrustedPublisherError, BadSignatureError)):
             verify_untrusted(signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :], publishers={KEY})
@@ -79,6 +79,9 @@ def test_nobody_signs_in_anothers_name() -> None:
         {"publishers": (KEY, KEY)},
         {"publishers": (bytes(31),)},
         {"servers": ("a" * 32,)},
+        {"servers": (bytes(32),)},
+        {"publishers": (b"\xff" * 32,)},
+        {"publishers": [KEY]},
     ],
 )
 def test_fields_that_are_refused(changed: dict[str, Any]) -> None:

@@ -37,11 +37,11 @@ def test_accepts_what_was_signed_be_it_expired(seen: Seen | None) -> None:
     "entries",
     [
         ENTRIES[:-1],
-        [*ENTRIES, dataclasses.replace(ENTRIES[0], id=b"\xff" * 32)],
+        [*ENTRIES, dataclasses.replace(ENTRIES[0], id=b"\x70" * 32)],
         [dataclasses.replace(ENTRIES[0], alg=1), *ENTRIES[1:]],
         [dataclasses.replace(ENTRIES[0], since=5), *ENTRIES[1:]],
         [dataclasses.replace(ENTRIES[0], sha256=bytes(32)), *ENTRIES[1:]],
-        [dataclasses.replace(ENTRIES[0], id=bytes(32)), *ENTRIES[1:]],
+        [dataclasses.replace(ENTRIES[0], id=b"\x69" * 32), *ENTRIES[1:]],
         ENTRIES[::-1],
         [ENTRIES[0], *ENTRIES],
         [],
