@@ -92,9 +92,8 @@ def test_every_public_thing_is_documented() -> None:
         owners += [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
         for owner in owners:
             for node in owner.body:
-                is_definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-                if is_definition and not node.name.startswith("_") and ast.get_docstring(node) is None:
-                    missing.append(f"{name}: {node.name}")
+                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                    missing += [] if ast.get_docstring(node) else [f"{name}: {node.name}"]
     assert not missing
 
 

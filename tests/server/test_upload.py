@@ -12,7 +12,7 @@ from coffer_server.store.base import Change
 from coffer_server.upload import BLOB_BYTES, FLUSH_BYTES, Upload
 
 CHANGES: list[Change] = [
-    Put(id=bytes(32), mark=bytes(16), note=b"note", alg=2, blob=bytes(70_000)),
+    Put(id=b"\x09" * 32, mark=bytes(16), note=b"note", alg=2, blob=bytes(70_000)),
     Drop(id=b"\1" * 32),
     Reuse(id=b"\2" * 32, mark=bytes(16), alg=1, since=3, sha256=bytes(32)),
 ]
@@ -41,9 +41,9 @@ def test_the_file_has_no_name(tmp_path: Path) -> None:
 
 def test_it_asks_to_be_flushed(tmp_path: Path) -> None:
     with Upload(tmp_path, max_bytes=1 << 30, max_shards=10) as upload:
-        upload.add(Put(id=bytes(32), mark=bytes(16), note=b"", alg=2, blob=bytes(FLUSH_BYTES // 2)))
+        upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(FLUSH_BYTES // 2)))
         asked = [upload.wants_flush]
-        upload.add(Put(id=bytes(32), mark=bytes(16), note=b"", alg=2, blob=bytes(FLUSH_BYTES // 2)))
+        upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(FLUSH_BYTES // 2)))
         asked.append(upload.wants_flush)
         upload.flush()
         asked.append(upload.wants_flush)
@@ -52,16 +52,16 @@ def test_it_asks_to_be_flushed(tmp_path: Path) -> None:
 
 def test_limits(tmp_path: Path) -> None:
     with Upload(tmp_path, max_bytes=1000, max_shards=2) as upload:
-        upload.add(Drop(id=bytes(32)))
-        upload.add(Drop(id=bytes(32)))
+        upload.add(Drop(id=b"\x09" * 32))
+        upload.add(Drop(id=b"\x09" * 32))
         with pytest.raises(TooLargeError, match="over 2 clients"):
-            upload.add(Drop(id=bytes(32)))
+            upload.add(Drop(id=b"\x09" * 32))
     with Upload(tmp_path, max_bytes=100, max_shards=5) as upload:
-        upload.add(Drop(id=bytes(32)))
-        upload.add(Drop(id=bytes(32)))
+        upload.add(Drop(id=b"\x09" * 32))
+        upload.add(Drop(id=b"\x09" * 32))
         with pytest.raises(TooLargeError, match="over 100 bytes"):
-            upload.add(Drop(id=bytes(32)))
+            upload.add(Drop(id=b"\x09" * 32))
     with Upload(tmp_path, max_bytes=1 << 30, max_shards=5) as upload:
-        upload.add(Put(id=bytes(32), mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES)))
+        upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES)))
         with pytest.raises(TooLargeError, match="a shard's limit"):
-            upload.add(Put(id=bytes(32), mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES + 1)))
+            upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES + 1)))
