@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -12,8 +14,6 @@ from coffer_protocol.message import Error, Message
 from coffer_protocol.session import ServerSession
 
 RECEIVE_BYTES: Final = 64 << 10
-# What is given to the kernel at a time: each piece has its own deadline, so that a large answer may be slow but never stuck.
-SEND_BYTES: Final = 64 << 10
 SILENCE_S: Final = limits.UPLOAD_SILENCE_S
 # How long a peer that is told of an error may go on sending: closed earlier, the kernel would throw away what it has not read yet.
 LINGER_S: Final = 5.0
@@ -28,6 +28,7 @@ class Channel:
     def __init__(self, stream: trio.abc.HalfCloseableStream, session: ServerSession) -> None:
         self._stream = stream
         self._session = session
+        self._unsent = b""
 
     @property
     def suite(self) -> int | None:
@@ -56,17 +57,50 @@ class Channel:
         """
         while (message := self._session.next_message()) is None:
             with trio.fail_after(SILENCE_S):
-                self._session.receive(bytes(await self._stream.receive_some(RECEIVE_BYTES)))
+                await self._receive()
         return message
 
+    async def next_message_whenever(self) -> Message:
+        """As `next_message`, from a peer that may be silent for as long as the caller lets it."""
+        while (message := self._session.next_message()) is None:
+            await self._receive()
+        return message
+
+    async def _receive(self) -> None:
+        self._session.receive(bytes(await self._stream.receive_some(RECEIVE_BYTES)))
+
     async def send(self, message: Message) -> None:
-        """Send a message."""
-        await self._write(self._session.send(message))
+        """Send a message, in pieces: each has its own deadline, so that a large answer may be slow but never stuck."""
+        for piece in self._session.send_pieces(message):
+            await self._write(piece)
+
+    def send_now(self, message: Message) -> None:
+        """Send a message without waiting, as far as the kernel takes it. No other task may be sending.
+
+        Raises:
+            LocalProtocolError: the message may not follow.
+        """
+        data = self._session.send(message)
+        if isinstance(self._stream, trio.SocketStream):
+            # Where the connection is full, or gone, `flush` finds out.
+            with suppress(OSError):
+                data = data[os.write(self._stream.socket.fileno(), data) :]
+        self._unsent = data
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something that was sent by `send_now` waits for `flush`."""
+        return bool(self._unsent)
+
+    async def flush(self) -> None:
+        """Send what `send_now` could not."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent:
+            await self._write(unsent)
 
     async def _write(self, data: bytes) -> None:
-        for start in range(0, len(data), SEND_BYTES):
-            with trio.fail_after(SILENCE_S):
-                await self._stream.send_all(data[start : start + SEND_BYTES])
+        with trio.fail_after(SILENCE_S):
+            await self._stream.send_all(data)
 
     async def refuse(self, error: RemoteProtocolError) -> None:
         """Tell the peer how it broke the protocol, where it may be told, and end."""

@@ -18,6 +18,10 @@ from .errors import SettingsError
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
 _SUITES: Final = (0, 1)
+# What PROTOCOL.md, 3 demands, and so the most that may be set.
+STILL_S: Final = 60
+# A date that far back is before any release.
+_MAX_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class Settings:
         max_connections: beyond it, a new connection is closed at once.
         upload_bytes: what one upload may have.
         upload_shards: how many clients one upload may name.
+        keep_releases: how many of a coffer's last releases are held with all that is in them.
+        keep_days: for how long a release is held, whatever their number, after another has followed it.
+        still_s: after how many seconds, at most, a watcher is told that there is nothing newer.
         log_level: one of `LOG_LEVELS`.
         log_format: `text` for people, `json` for machines.
     """
@@ -38,9 +45,12 @@ class Settings:
     listen: tuple[Host, ...] = (Host(name="127.0.0.1"),)
     advertise: Host | None = None
     suites: tuple[int, ...] = _SUITES
-    max_connections: int = 10_000
+    max_connections: int = 16_384
     upload_bytes: int = limits.UPLOAD_BYTES
     upload_shards: int = limits.UPLOAD_SHARDS
+    keep_releases: int = 20
+    keep_days: int = 90
+    still_s: int = STILL_S
     log_level: str = "info"
     log_format: str = "text"
 
@@ -109,6 +119,15 @@ def _count(value: object) -> int:
     return value
 
 
+def _from_1_to(most: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise ValueError(f"a whole number from 1 to {most} is wanted")
+        return value
+
+    return check
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in choices:
@@ -125,6 +144,9 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_connections": _count,
     "upload_bytes": _count,
     "upload_shards": _count,
+    "keep_releases": _count,
+    "keep_days": _from_1_to(_MAX_DAYS),
+    "still_s": _from_1_to(STILL_S),
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
 }
@@ -136,6 +158,9 @@ _COMMENTS: Final = {
     "max_connections": "Connections at one time, in all; beyond it a new one is closed at once.",
     "upload_bytes": "What one upload may have, in bytes.",
     "upload_shards": "How many clients one upload may name.",
+    "keep_releases": "How many of a coffer's last releases are held with all that is in them, for `history` and `rollback`.",
+    "keep_days": "Besides them, those that were the current release within so many days. Heads are kept for ever.",
+    "still_s": f"A watcher is told that there is nothing newer after so many seconds, or earlier; {STILL_S} at most.",
     "log_level": "debug, info, warning or error.",
     "log_format": "text for people, json for machines; both go to stderr.",
 }

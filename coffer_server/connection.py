@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Final, TypeVar
 
 import trio
 
 from coffer_protocol import limits
+from coffer_protocol import question as questions
 from coffer_protocol.errors import RemoteProtocolError
-from coffer_protocol.identity import format_id
 from coffer_protocol.message import (
     Ask,
     Bye,
@@ -23,77 +18,25 @@ from coffer_protocol.message import (
     Hello,
     KeyNotFound,
     Link,
+    Message,
     OkCommit,
-    OkGet,
     OkOpen,
     Open,
     Put,
     Reuse,
     Watch,
 )
+from coffer_protocol.question import Question
 from coffer_protocol.session import ServerSession
-from coffer_protocol.suite import Responder
 
+from . import watch
+from .answering import answer
 from .channel import Channel
-from .config import Settings
-from .errors import BusyError, RefusedError, UnsupportedError, WrongSuiteError
+from .errors import RefusedError, StoppingError
 from .logs import log, place_of
-from .store import rules
-from .store.base import Store
+from .recipient import Recipient
+from .service import Service
 from .upload import Upload
-
-# Look-ups at one time: more threads than cores only wait for each other.
-_READERS: Final = 8
-_LOG_ID_DIGITS: Final = 16
-
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """What all connections of a server share.
-
-    Attributes:
-        store: releases and publishers.
-        responders: makes a responder for each suite that is served.
-        settings: the server's.
-        folder: where uploads in progress are kept.
-        now: seconds since 1970.
-    """
-
-    store: Store
-    responders: Mapping[int, Callable[[], Responder]]
-    settings: Settings
-    folder: Path
-    now: Callable[[], float]
-    _reads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_READERS))
-    # One writer: a store commits one release at a time, and those that wait should not hold readers' threads.
-    _writes: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
-    _uploading: set[bytes] = field(default_factory=set)
-
-    async def read(self, call: Callable[[], _Result]) -> _Result:
-        """Run a call that blocks for a short time."""
-        return await trio.to_thread.run_sync(call, limiter=self._reads)
-
-    async def write(self, call: Callable[[], _Result]) -> _Result:
-        """Run a call that changes the store."""
-        return await trio.to_thread.run_sync(call, limiter=self._writes)
-
-    @contextmanager
-    def upload_of(self, publisher: bytes) -> Iterator[Upload]:
-        """The one upload that a publisher may have open.
-
-        Raises:
-            BusyError: it has one.
-        """
-        if publisher in self._uploading:
-            raise BusyError("this publisher has an upload open in another session: wait until it has ended")
-        self._uploading.add(publisher)
-        try:
-            with Upload(self.folder, max_bytes=self.settings.upload_bytes, max_shards=self.settings.upload_shards) as upload:
-                yield upload
-        finally:
-            self._uploading.discard(publisher)
 
 
 async def serve_connection(service: Service, stream: trio.abc.HalfCloseableStream) -> None:
@@ -115,6 +58,8 @@ async def _serve_session(service: Service, channel: Channel) -> None:
     except RefusedError as error:
         log.debug("refused", code=error.code)
         await channel.fail(error.code, str(error))
+    except StoppingError:
+        log.debug("watcher closed")
     except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
         raise
     except Exception as error:  # noqa: BLE001 (a fault in one connection must not end the others)
@@ -128,7 +73,6 @@ class _Conversation:
     def __init__(self, service: Service, channel: Channel) -> None:
         self._service = service
         self._channel = channel
-        self._client = b""
 
     async def run(self) -> None:
         hello = await self._channel.first_message()
@@ -141,38 +85,32 @@ class _Conversation:
             await self._channel.send(KeyNotFound(client=self._client))
             await self._channel.linger()
             return
-        self._check_suite(known.suite)
+        self._recipient = Recipient(self._service, self._channel, self._client, known)
         await self._channel.send(Link())
+        message = None
         while not self._channel.is_over:
-            await self._answer()
+            message = await self._answer(message or await self._channel.next_message())
 
-    def _check_suite(self, suite: int) -> None:
-        if suite == self._channel.suite:
-            return
-        if suite == 1:
-            raise WrongSuiteError(
-                "this key is registered as a full public key: speak suite 1, or ask your operator to register its 64 hex digits"
-            )
-        raise WrongSuiteError(
-            "this key is registered as a bare NaCl key: speak suite 0, or ask your operator to register its public key text"
-        )
-
-    async def _answer(self) -> None:
-        match await self._channel.next_message():
+    async def _answer(self, message: Message) -> Message | None:
+        """Do what a message asks for; the next message, where it has come meanwhile."""
+        match message:
             case Get():
-                await self._get()
+                await self._recipient.give(await self._recipient.fetch())
+            case Watch(serial=serial):
+                return await watch.Watch(self._service, self._channel, self._recipient, serial).run()
             case Open(coffer=coffer):
                 await self._publish(coffer)
-            case Watch() | Ask():
-                raise UnsupportedError("this server does not answer that yet")
+            case Ask() as ask:
+                await self._tell(questions.from_ask_untrusted(ask))
             case Bye():
                 pass
+        return None
 
-    async def _get(self) -> None:
-        fetched = await self._service.read(partial(self._service.store.fetch, self._client))
-        self._check_suite(rules.SUITE_OF_ALG[fetched.body.alg])
-        await self._channel.send(OkGet(coffer=fetched.body.encode()))
-        log.info("fetch served", client=self._log_id, coffer=fetched.coffer, serial=fetched.serial)
+    async def _tell(self, question: Question) -> None:
+        pending = self._service.adoption.pending(question.coffer)
+        await self._channel.send(
+            await self._service.read(partial(answer, self._service.store, question, asker=self._client, pending=pending))
+        )
 
     async def _publish(self, coffer: str) -> None:
         with self._service.upload_of(self._client) as upload:
@@ -191,7 +129,7 @@ class _Conversation:
 
     def _listing(self, coffer: str) -> OkOpen:
         with self._service.store.current(coffer=coffer, publisher=self._client) as current:
-            return OkOpen.pack(current.signed, current.entries)
+            return OkOpen.pack(None, ()) if current is None else OkOpen.pack(current.signed, current.entries)
 
     async def _commit(self, coffer: str, signed: bytes, upload: Upload) -> None:
         serial = await self._service.write(
@@ -199,16 +137,12 @@ class _Conversation:
                 coffer=coffer, publisher=self._client, signed=signed, changes=upload.changes(), now=int(self._service.now())
             )
         )
+        self._service.committed(coffer, serial)
         log.info(
             "release committed",
             coffer=coffer,
             serial=serial,
-            publisher=self._log_id,
+            publisher=self._recipient.log_id,
             **{kind.__name__.lower(): count for kind, count in upload.counts.items()},
         )
         await self._channel.send(OkCommit(serial=serial))
-
-    @property
-    def _log_id(self) -> str:
-        """Enough of the client's id to know it by."""
-        return format_id(self._client)[:_LOG_ID_DIGITS]

@@ -67,7 +67,11 @@ class WrongSuiteError(RefusedError):
     code = "suite"
 
 
-class UnsupportedError(RefusedError):
-    """This server does not answer that yet."""
+class NotHeldError(RefusedError):
+    """What was in that release is not held any more: it is beyond the server's retention."""
 
-    code = "unsupported"
+    code = "limit"
+
+
+class StoppingError(CofferError):
+    """The server stops. A session that only waits is closed without a word: its client goes to another server, or waits for this one."""

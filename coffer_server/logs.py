@@ -23,8 +23,10 @@ def configure(settings: Settings) -> None:
     renderer: structlog.typing.Processor
     if settings.log_format == "json":
         renderer = structlog.processors.JSONRenderer()
+    elif sys.stderr.isatty():
+        renderer = structlog.dev.ConsoleRenderer(pad_event_to=0)
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        renderer = render_text
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
@@ -33,6 +35,17 @@ def configure(settings: Settings) -> None:
     accepting = logging.getLogger("trio.serve_listeners")
     accepting.propagate = False
     accepting.handlers = [AcceptErrors()]
+
+
+def render_text(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
+    """An event as a line of text without colours, as structlog's own renderer has it at five times the cost: a fetch is one line."""
+    line = f"{event.pop('timestamp')} [{event.pop('level'):<9}] {event.pop('event')}"
+    return line + "".join([f" {key}={_shown(value)}" for key, value in event.items()])
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text else repr(text)
 
 
 class AcceptErrors(logging.Handler):

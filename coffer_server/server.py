@@ -15,9 +15,10 @@ import trio
 
 from coffer_protocol.address import Host
 
-from .connection import Service, serve_connection
+from .connection import serve_connection
 from .errors import ListenError
 from .logs import log
+from .service import Service
 
 # How long sessions in progress may go on after the server was told to stop.
 DRAIN_S: Final = 5.0
@@ -44,21 +45,27 @@ async def run(service: Service, hosts: Sequence[Host], *, ready_file: Path | Non
 
 
 async def serve(service: Service, listeners: Sequence[trio.SocketListener], signals: AsyncIterator[int]) -> None:
-    """Serve until a signal comes; then let sessions in progress finish, until `DRAIN_S` have passed or another signal comes."""
+    """Serve until a signal comes; then let sessions in progress finish, until `DRAIN_S` have passed or another signal comes.
+
+    A session that watches has nothing to finish: it is closed at once.
+    """
     async with trio.open_nursery() as outer:
+        outer.start_soon(service.run)
         async with trio.open_nursery() as sessions:
             accepting = trio.CancelScope()
-            outer.start_soon(_stop_at_signals, signals, accepting, sessions.cancel_scope)
+            outer.start_soon(_stop_at_signals, service, signals, accepting, sessions.cancel_scope)
             with accepting:
                 await trio.serve_listeners(partial(_admit, service, sessions), list(listeners), handler_nursery=sessions)
+        await service.flush()
         outer.cancel_scope.cancel()
 
 
-async def _stop_at_signals(signals: AsyncIterator[int], accepting: trio.CancelScope, sessions: trio.CancelScope) -> None:
+async def _stop_at_signals(service: Service, signals: AsyncIterator[int], accepting: trio.CancelScope, sessions: trio.CancelScope) -> None:
     number = await anext(signals)
     log.info("stopping", signal=signal.Signals(number).name)
     sessions.deadline = trio.current_time() + DRAIN_S
     accepting.cancel()
+    service.broadcast.stop()
     await anext(signals)
     sessions.cancel()
 

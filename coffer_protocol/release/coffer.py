@@ -127,9 +127,10 @@ def check_head_untrusted(signed: bytes, demand: Demand, *, now: float) -> Signed
             f"the server gave a release of {head.coffer!r}, and {demand.coffer!r} is demanded: compare the address with the operator's"
         )
     if head.expires is not None and now >= head.expires:
+        seen = f" (the last one seen is release {demand.seen.serial})" if demand.seen is not None else ""
         raise ExpiredReleaseError(
-            f"release {head.serial} of {head.coffer!r} expired at {_when(head.expires)}, and this machine's clock says {_when(int(now))}. "
-            "Where the clock is right, the operator must publish anew: coffer-companion upload"
+            f"release {head.serial} of {head.coffer!r}{seen} expired at {_when(head.expires)}, and this machine's clock says "
+            f"{_when(int(now))}. Where the clock is right, the operator must publish anew: coffer-companion upload"
         )
     if demand.seen is not None:
         _check_serial(release, demand.seen)
@@ -146,7 +147,7 @@ def _check_serial(release: SignedHead, seen: Seen) -> None:
     if head.serial > seen.serial + SERIAL_JUMP:
         raise SerialJumpError(
             f"the server gave release {head.serial} of {head.coffer!r}, implausibly far above release {seen.serial}, the last one seen: "
-            "ask the operator which it is"
+            "ask the operator which it is. Where the server is right, this client must forget what it has seen: coffer-client trust reset"
         )
     if head.serial == seen.serial and seen.signed_sha256 is not None and release.sha256 != seen.signed_sha256:
         raise ForkError(

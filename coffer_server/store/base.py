@@ -1,17 +1,19 @@
 """The store: what every kind of it does, and the errors that each method may raise.
 
-Methods block; the server calls them in threads. Each is one transaction: it sees one state, and changes everything or nothing.
+Methods block; the server calls them in threads. Each is one transaction: it sees one state, and changes everything or nothing. What a
+method gives as a context manager can be read, item by item, until the context ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.message import Drop, Entry, Put, Reuse
+from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import Coffer
 
 # What an upload does to one client's shard.
@@ -42,10 +44,12 @@ class Known:
     Attributes:
         coffer: the one coffer that it belongs to.
         suite: the one suite that it speaks (PROTOCOL.md, 3): 1 for a publisher, else as the alg of its blob says.
+        serial: of the coffer's current release, or None where that has no shard for it.
     """
 
     coffer: str
     suite: int
+    serial: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +62,22 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
-    """The current release: *signed* (None where there is none yet), and its entries in the order of their ids, read one by one."""
+class Listing:
+    """A release: *signed*, and its entries in the order of their ids, read one by one."""
 
-    signed: bytes | None
+    signed: bytes
     entries: Iterator[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Which releases are held with all that is in them; of the others, the heads alone.
+
+    A release is held while either holds: it is among the last `releases`, or it was the current one within the last `age_s` seconds.
+    """
+
+    releases: int
+    age_s: int
 
 
 class Store(Protocol):
@@ -78,11 +93,45 @@ class Store(Protocol):
             DeniedError: the current release of no coffer has a shard for this id.
         """
 
-    def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Current]:
-        """The current release of a coffer, for the publisher with this id. The entries can be read until the context ends.
+    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
+        """As `fetch`, for many clients at once. Those that have no shard are left out."""
+
+    def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
+        """The current release of a coffer, or None where there is none yet, for the publisher with this id.
 
         Raises:
             DeniedError: the id is not that of a publisher of this coffer, or there is no such coffer: the same text.
+        """
+
+    def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
+        """The *signed* of every release of a coffer from one serial on, at most `limits.HEADS_PER_ANSWER`.
+
+        Raises:
+            DeniedError: the id is neither that of a publisher of this coffer nor in its current release, or there is no such coffer.
+        """
+
+    def entries(self, *, coffer: str, publisher: bytes, serial: int) -> AbstractContextManager[Listing]:
+        """A release of a coffer, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`; or there has been no such release.
+            NotHeldError: the release is not held any more.
+        """
+
+    def notes(
+        self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]
+    ) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
+        """The id and the note of each of these clients that was in a release, for the publisher with this id.
+
+        Raises:
+            DeniedError, NotHeldError: as `entries`.
+        """
+
+    def fetches(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Iterator[Fetch]]:
+        """What `record_fetches` has recorded for a coffer, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`.
         """
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
@@ -102,6 +151,20 @@ class Store(Protocol):
             DeniedError: a rule of PROTOCOL.md, 7 is broken.
             ConflictError: serial or `prev` does not follow the current release.
             TooLargeError: a client of suite 0 could not be sent its shard.
+        """
+
+    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
+        """Record, for a coffer each, the last release that a client has fetched, in place of the one recorded before."""
+
+    def prune(self, retention: Retention, *, now: int) -> int:
+        """Let go of what only releases need that are no longer held: their entries, and blobs with their notes. Heads stay.
+
+        Args:
+            retention: which releases are held.
+            now: seconds since 1970.
+
+        Returns:
+            How many blobs were let go.
         """
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coffer_protocol.identity import PublicKey
+from coffer_protocol.limits import HEADS_PER_ANSWER
 from coffer_protocol.message import Drop, Entry, Put, Reuse
 from coffer_protocol.primitives import sha256
+from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import Coffer
 
 from . import rules
-from .base import Change, Current, Fetched, Known, Publisher
+from .base import Change, Fetched, Known, Listing, Publisher, Retention
 from .rules import Last
 from .snapshot import Leaf, Snapshot
 
@@ -26,15 +28,30 @@ class _BlobKey:
     sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """A release. Of one that is not held any more, `members` is None."""
+
+    signed: bytes
+    committed: int
+    members: dict[bytes, Entry] | None
+
+
 @dataclass(slots=True)
 class _History:
-    """One coffer: its last release, who is in it, and every blob that it ever had."""
+    """One coffer: its releases, what its last one is, and every blob, with its note, that those held have."""
 
     last: Last
-    signed: bytes
     snapshot: Snapshot
     members: dict[bytes, Entry]
-    blobs: dict[_BlobKey, bytes] = field(default_factory=dict)
+    releases: dict[int, _Release]
+    blobs: dict[_BlobKey, Put]
+    fetches: dict[bytes, Fetch] = field(default_factory=dict)
+
+    @property
+    def signed(self) -> bytes:
+        """The last release's."""
+        return self.releases[self.last.serial].signed
 
 
 class MemoryStore:
@@ -48,10 +65,13 @@ class MemoryStore:
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
         with self._lock:
-            if (publisher := self._publishers.get(client)) is not None:
-                return Known(coffer=publisher.coffer, suite=rules.PUBLISHER_SUITE)
             holder = self._holder(client)
-            return None if holder is None else Known(coffer=holder, suite=rules.SUITE_OF_ALG[self._histories[holder].members[client].alg])
+            serial = None if holder is None else self._histories[holder].last.serial
+            if (publisher := self._publishers.get(client)) is not None:
+                return Known(coffer=publisher.coffer, suite=rules.PUBLISHER_SUITE, serial=serial)
+            if holder is None:
+                return None
+            return Known(coffer=holder, suite=rules.SUITE_OF_ALG[self._histories[holder].members[client].alg], serial=serial)
 
     def _holder(self, client: bytes) -> str | None:
         return next((coffer for coffer, history in self._histories.items() if client in history.members), None)
@@ -62,10 +82,20 @@ class MemoryStore:
 
     def fetch(self, client: bytes) -> Fetched:
         """See `Store`."""
+        fetched = self._fetch(client)
+        return rules.deny_get() if fetched is None else fetched
+
+    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
+        """See `Store`."""
+        with self._lock:
+            found = {client: self._fetch(client) for client in clients}
+            return {client: fetched for client, fetched in found.items() if fetched is not None}
+
+    def _fetch(self, client: bytes) -> Fetched | None:
         with self._lock:
             holder = self._holder(client)
             if holder is None:
-                rules.deny_get()
+                return None
             history = self._histories[holder]
             entry = history.members[client]
             index = history.snapshot.index_of(client)
@@ -75,27 +105,68 @@ class MemoryStore:
                 path=tuple(history.snapshot.tree.path(index)),
                 alg=entry.alg,
                 since=entry.since,
-                blob=history.blobs[_key(entry)],
+                blob=history.blobs[_key(entry)].blob,
             )
             return Fetched(coffer=holder, serial=history.last.serial, body=body)
 
     @contextmanager
-    def current(self, *, coffer: str, publisher: bytes) -> Iterator[Current]:
+    def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
         """See `Store`."""
         with self._lock:
-            if self._publishes(publisher) != coffer:
+            history = self._of_publisher(coffer, publisher)
+            listing = None if history is None else _listing(history.signed, history.members)
+        yield listing
+
+    def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
+        """See `Store`."""
+        with self._lock:
+            if self._publishes(asker) != coffer and self._holder(asker) != coffer:
                 rules.deny_open()
             history = self._histories.get(coffer)
-            members = {} if history is None else history.members
-            entries = iter([members[client] for client in sorted(members)])
-        yield Current(signed=None if history is None else history.signed, entries=entries)
+            releases = {} if history is None else history.releases
+            return [releases[serial].signed for serial in sorted(releases) if serial >= from_serial][:HEADS_PER_ANSWER]
+
+    @contextmanager
+    def entries(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Listing]:
+        """See `Store`."""
+        with self._lock:
+            release, members = self._release(coffer, publisher, serial)
+        yield _listing(release.signed, members)
+
+    @contextmanager
+    def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """See `Store`."""
+        with self._lock:
+            _, members = self._release(coffer, publisher, serial)
+            blobs = self._histories[coffer].blobs
+            notes = [(id_, blobs[_key(members[id_])].note) for id_ in sorted(set(ids)) if id_ in members]
+        yield iter(notes)
+
+    @contextmanager
+    def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
+        """See `Store`."""
+        with self._lock:
+            history = self._of_publisher(coffer, publisher)
+            fetches = {} if history is None else dict(history.fetches)
+        yield iter([fetches[client] for client in sorted(fetches)])
+
+    def _of_publisher(self, coffer: str, publisher: bytes) -> _History | None:
+        if self._publishes(publisher) != coffer:
+            rules.deny_open()
+        return self._histories.get(coffer)
+
+    def _release(self, coffer: str, publisher: bytes, serial: int) -> tuple[_Release, dict[bytes, Entry]]:
+        history = self._of_publisher(coffer, publisher)
+        release = None if history is None else history.releases.get(serial)
+        rules.check_held(serial, held=None if release is None else release.members is not None)
+        assert release is not None
+        assert release.members is not None
+        return release, release.members
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
         """See `Store`."""
         with self._lock:
-            if self._publishes(publisher) != coffer:
-                rules.deny_open()
-            history = self._histories.get(coffer)
+            history = self._of_publisher(coffer, publisher)
             last = None if history is None else history.last
             trusted = [known.key.sign for known in self._publishers.values() if known.coffer == coffer]
             author = self._publishers[publisher].key
@@ -114,8 +185,22 @@ class MemoryStore:
             leaves = (_leaf(members[client], blobs) for client in sorted(members))
             snapshot = rules.check_tree(release, leaves)
             made = Last(serial=serial, sha256=release.sha256, expires=release.head.expires)
-            self._histories[coffer] = _History(last=made, signed=signed, snapshot=snapshot, members=members, blobs=blobs)
+            releases = {} if history is None else dict(history.releases)
+            releases[serial] = _Release(signed, now, members)
+            fetches = {} if history is None else history.fetches
+            self._histories[coffer] = _History(made, snapshot, members, releases, blobs, fetches)
             return serial
+
+    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
+        """See `Store`."""
+        with self._lock:
+            for coffer, fetch in fetches:
+                self._histories[coffer].fetches[fetch.id] = fetch
+
+    def prune(self, retention: Retention, *, now: int) -> int:
+        """See `Store`."""
+        with self._lock:
+            return sum(_prune(history, retention, now - retention.age_s) for history in self._histories.values())
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
         """See `Store`."""
@@ -154,11 +239,31 @@ def _key(entry: Entry | Reuse) -> _BlobKey:
     return _BlobKey(entry.id, entry.alg, entry.since, entry.sha256)
 
 
-def _leaf(entry: Entry, blobs: dict[_BlobKey, bytes]) -> Leaf:
-    return Leaf(entry.id, entry.alg, entry.since, entry.sha256, len(blobs[_key(entry)]))
+def _leaf(entry: Entry, blobs: dict[_BlobKey, Put]) -> Leaf:
+    return Leaf(entry.id, entry.alg, entry.since, entry.sha256, len(blobs[_key(entry)].blob))
 
 
-def _apply(change: Change, serial: int, members: dict[bytes, Entry], blobs: dict[_BlobKey, bytes]) -> bool:
+def _listing(signed: bytes, members: dict[bytes, Entry]) -> Listing:
+    return Listing(signed=signed, entries=iter([members[client] for client in sorted(members)]))
+
+
+def _prune(history: _History, retention: Retention, long_ago: int) -> int:
+    aged = max((serial for serial, release in history.releases.items() if release.committed <= long_ago), default=None)
+    first = rules.held_from(retention, last=history.last.serial, aged=aged)
+    history.releases = {
+        serial: replace(release, members=None) if serial < first else release for serial, release in history.releases.items()
+    }
+    held = [entry for release in history.releases.values() for entry in (release.members or {}).values()]
+    in_use = {_key(entry) for entry in held}
+    kept = {key: put for key, put in history.blobs.items() if key in in_use}
+    clients = {entry.id for entry in held}
+    history.fetches = {client: fetch for client, fetch in history.fetches.items() if client in clients}
+    pruned = len(history.blobs) - len(kept)
+    history.blobs = kept
+    return pruned
+
+
+def _apply(change: Change, serial: int, members: dict[bytes, Entry], blobs: dict[_BlobKey, Put]) -> bool:
     """Do one change to copies of a coffer's members and blobs; whether it is one."""
     match change:
         case Drop():
@@ -166,7 +271,7 @@ def _apply(change: Change, serial: int, members: dict[bytes, Entry], blobs: dict
             return True
         case Put():
             entry = Entry(id=change.id, alg=change.alg, since=serial, sha256=sha256(change.blob), mark=change.mark)
-            blobs[_key(entry)] = change.blob
+            blobs[_key(entry)] = change
             members[change.id] = entry
             return True
         case Reuse():

@@ -20,8 +20,8 @@ from coffer_protocol.release.head import Head, SignedHead
 from coffer_protocol.release.tree import HASH_BYTES
 from coffer_protocol.suite import OVERHEAD_BYTES
 
-from ..errors import ConflictError, DeniedError, KeyInUseError, TooLargeError
-from .base import Change
+from ..errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
+from .base import Change, Retention
 from .snapshot import Leaf, Snapshot
 
 # A client that has a blob of this alg speaks this suite, and no other (PROTOCOL.md, 3).
@@ -48,6 +48,32 @@ def deny_open() -> NoReturn:
 def deny_get() -> NoReturn:
     """Refuse one that has no shard."""
     raise DeniedError("no release has secrets for this key; ask your operator to add it to the definition, and to upload")
+
+
+def check_held(serial: int, *, held: bool | None) -> None:
+    """Refuse a question about a release that is not held. `held` says whether it is; None where there has been no such release.
+
+    Raises:
+        DeniedError: there has been none.
+        NotHeldError: its entries and notes have been let go.
+    """
+    if held is None:
+        raise DeniedError(f"there is no release {serial} of this coffer here")
+    if not held:
+        raise NotHeldError(
+            f"what was in release {serial} is not held any more, only its head; keep_releases and keep_days in server.toml say how long"
+        )
+
+
+def held_from(retention: Retention, *, last: int, aged: int | None) -> int:
+    """The serial of the oldest release that is held.
+
+    Args:
+        retention: the server's.
+        last: the serial of the current release.
+        aged: that of the release that was the current one `retention.age_s` ago, or None where there was none.
+    """
+    return 0 if aged is None else min(last - retention.releases + 1, aged)
 
 
 def verify_head_untrusted(signed: bytes, *, coffer: str, author: PublicKey, publishers: Collection[bytes], last: Last | None) -> SignedHead:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    true,
+)
 
 from coffer_protocol.limits import NAME_CHARACTERS
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 metadata: Final = MetaData()
 
@@ -27,7 +41,7 @@ publishers: Final = Table(
 )
 Index("publishers_by_name", publishers.c.coffer, publishers.c.name, unique=True)
 
-# One row for each release, for ever.
+# One row for each release, for ever. `held` ends where the release's members are let go.
 releases: Final = Table(
     "releases",
     metadata,
@@ -37,9 +51,13 @@ releases: Final = Table(
     Column("expires", BigInteger),
     Column("committed", BigInteger, nullable=False),
     Column("signed", LargeBinary, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=true()),
+)
+releases_held: Final = Index(
+    "releases_held", releases.c.coffer, releases.c.serial, sqlite_where=releases.c.held, postgresql_where=releases.c.held
 )
 
-# Never changed, and kept after they leave the current release: Reuse names them. The small columns come first, for SQLite reads a row
+# Never changed, and kept while a release that is held has them: Reuse names them. The small columns come first, for SQLite reads a row
 # from its beginning, and a long blob goes into pages of its own.
 blobs: Final = Table(
     "blobs",
@@ -72,7 +90,29 @@ members: Final = Table(
         [blobs.c.coffer, blobs.c.client, blobs.c.since, blobs.c.alg, blobs.c.sha256],
     ),
 )
-_is_current = members.c.until_serial.is_(None)
+IS_CURRENT: Final = members.c.until_serial.is_(None)
 # An identity belongs to one coffer: the database holds it too. This is also the index that every Get uses.
-Index("members_current", members.c.client, unique=True, sqlite_where=_is_current, postgresql_where=_is_current)
-Index("members_of_current", members.c.coffer, members.c.client, sqlite_where=_is_current, postgresql_where=_is_current)
+Index("members_current", members.c.client, unique=True, sqlite_where=IS_CURRENT, postgresql_where=IS_CURRENT)
+Index("members_of_current", members.c.coffer, members.c.client, sqlite_where=IS_CURRENT, postgresql_where=IS_CURRENT)
+# Those that are in no current release, in the order in which retention lets go of them.
+_is_ended = members.c.until_serial.is_not(None)
+members_ended: Final = Index("members_ended", members.c.coffer, members.c.until_serial, sqlite_where=_is_ended, postgresql_where=_is_ended)
+
+# The last release that each client has fetched, and when.
+fetches: Final = Table(
+    "fetches",
+    metadata,
+    Column("coffer", String(NAME_CHARACTERS), primary_key=True),
+    Column("client", LargeBinary, primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+
+def migrate_from_1(connection: Connection) -> None:
+    """Bring the tables of version 1 to version 2: who fetched what, and which releases are held."""
+    fetches.create(connection)
+    connection.exec_driver_sql("ALTER TABLE releases ADD COLUMN held BOOLEAN NOT NULL DEFAULT true")
+    releases_held.create(connection)
+    members_ended.create(connection)
+    connection.execute(schema_version.update().values(version=2))

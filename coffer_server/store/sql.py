@@ -3,72 +3,47 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, and_, bindparam, event, func, literal, select
+from sqlalchemy import Connection, Engine, bindparam, event, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from coffer_protocol.identity import PublicKey
-from coffer_protocol.message import Drop, Entry, Put, Reuse
-from coffer_protocol.primitives import sha256
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
-from . import rules
-from .base import Change, Current, Fetched, Known, Publisher
+from . import history, pruning, rules
+from .base import Change, Fetched, Known, Listing, Publisher, Retention
+from .hot import HotReads
+from .making import Making, groups
 from .rules import Last
-from .schema import VERSION, blobs, members, metadata, publishers, releases, schema_version
-from .snapshot import Leaf, Snapshot, SnapshotCache
+from .schema import IS_CURRENT, VERSION, fetches, members, metadata, migrate_from_1, publishers, releases, schema_version
+from .snapshot import Leaf, SnapshotCache
 
 # How long a writer waits for another, which may be committing a large upload.
 BUSY_TIMEOUT_S: Final = 60.0
 # Readers and the writer of one server; each holds a connection for as long as its transaction.
-_CONNECTIONS: Final = 16
-_ROWS_AT_A_TIME: Final = 4096
-# Changes are written in groups: many rows for one statement, and never many large blobs in memory.
-_GROUP_CHANGES: Final = 500
-_GROUP_BYTES: Final = 4 << 20
+_CONNECTIONS: Final = 24
 _WRITES: Final = "coffer_writes"
 
-_IS_CURRENT: Final = members.c.until_serial.is_(None)
-_LOOK_UP: Final = (
-    select(publishers.c.coffer, literal(None).label("alg"), literal(0).label("rank"))
-    .where(publishers.c.client == bindparam("client"))
-    .union_all(select(members.c.coffer, members.c.alg, literal(1)).where(members.c.client == bindparam("client"), _IS_CURRENT))
-    .order_by("rank")
-)
-_LAST_SERIAL: Final = select(func.max(releases.c.serial)).where(releases.c.coffer == members.c.coffer).correlate(members).scalar_subquery()
-_FETCH: Final = (
-    select(members.c.coffer, members.c.alg, members.c.since, blobs.c.blob, releases.c.serial, releases.c.signed)
-    .join(
-        blobs,
-        and_(
-            blobs.c.coffer == members.c.coffer,
-            blobs.c.client == members.c.client,
-            blobs.c.since == members.c.since,
-            blobs.c.alg == members.c.alg,
-            blobs.c.sha256 == members.c.sha256,
-        ),
-    )
-    .join(releases, and_(releases.c.coffer == members.c.coffer, releases.c.serial == _LAST_SERIAL))
-    .where(members.c.client == bindparam("client"), _IS_CURRENT)
-)
 _LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
-_ENTRIES: Final = (
-    select(members.c.client, members.c.alg, members.c.since, members.c.sha256, members.c.mark, members.c.blob_bytes)
-    .where(members.c.coffer == bindparam("coffer"), _IS_CURRENT)
+_LEAVES: Final = (
+    select(members.c.client, members.c.alg, members.c.since, members.c.sha256, members.c.blob_bytes)
+    .where(members.c.coffer == bindparam("coffer"), IS_CURRENT)
     .order_by(members.c.client)
 )
 _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
-_HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), _IS_CURRENT)
-_END_MEMBER: Final = (
-    members.update()
-    .where(members.c.coffer == bindparam("of_coffer"), members.c.client == bindparam("of_client"), _IS_CURRENT)
-    .values(until_serial=bindparam("ended"))
+_HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
+
+
+_NEW_FETCH: Final = sqlite.insert(fetches)
+_RECORD_FETCH: Final = _NEW_FETCH.on_conflict_do_update(
+    index_elements=[fetches.c.coffer, fetches.c.client], set_={"serial": _NEW_FETCH.excluded.serial, "at": _NEW_FETCH.excluded.at}
 )
 
 
@@ -78,6 +53,7 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._snapshots = SnapshotCache()
+        self._hot = HotReads(engine, self._snapshots)
 
     @classmethod
     def open(cls, path: Path) -> SqlStore:
@@ -113,6 +89,8 @@ class SqlStore:
             if version is None:
                 metadata.create_all(connection)
                 connection.execute(schema_version.insert().values(version=VERSION))
+            elif version == 1:
+                migrate_from_1(connection)
             elif version != VERSION:
                 raise StoreError(
                     f"the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or newer"
@@ -134,35 +112,51 @@ class SqlStore:
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
-        with self._transaction() as connection:
-            row = connection.execute(_LOOK_UP, {"client": client}).first()
-        if row is None:
-            return None
-        return Known(coffer=row.coffer, suite=rules.PUBLISHER_SUITE if row.alg is None else rules.SUITE_OF_ALG[row.alg])
+        return self._hot.look_up(client)
 
     def fetch(self, client: bytes) -> Fetched:
         """See `Store`."""
-        with self._transaction() as connection:
-            row = connection.execute(_FETCH, {"client": client}).first()
-            if row is None:
-                rules.deny_get()
-            snapshot = self._snapshots.get(row.coffer, row.serial, lambda: Snapshot(row.coffer, _leaves(connection, row.coffer)))
-        index = snapshot.index_of(client)
-        path = tuple(snapshot.tree.path(index))
-        body = Coffer(signed=row.signed, index=index, path=path, alg=row.alg, since=row.since, blob=row.blob)
-        return Fetched(coffer=row.coffer, serial=row.serial, body=body)
+        return self._hot.fetch_all([client]).get(client) or rules.deny_get()
+
+    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
+        """See `Store`."""
+        return self._hot.fetch_all(clients)
 
     @contextmanager
-    def current(self, *, coffer: str, publisher: bytes) -> Iterator[Current]:
+    def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
         """See `Store`."""
         with self._transaction() as connection:
             _author(connection, coffer, publisher)
             last = connection.execute(_LAST, {"coffer": coffer}).first()
-            entries = (
-                Entry(id=row.client, alg=row.alg, since=row.since, sha256=row.sha256, mark=row.mark)
-                for row in _entry_rows(connection, coffer)
-            )
-            yield Current(signed=None if last is None else last.signed, entries=entries)
+            yield None if last is None else history.current(connection, coffer, last.signed)
+
+    def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
+        """See `Store`."""
+        with self._transaction() as connection:
+            if connection.scalar(_HOLDER, {"client": asker}) != coffer:
+                _author(connection, coffer, asker)
+            return history.heads(connection, coffer, from_serial)
+
+    @contextmanager
+    def entries(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Listing]:
+        """See `Store`."""
+        with self._transaction() as connection:
+            _author(connection, coffer, publisher)
+            yield history.entries(connection, coffer, serial)
+
+    @contextmanager
+    def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """See `Store`."""
+        with self._transaction() as connection:
+            _author(connection, coffer, publisher)
+            yield history.notes(connection, coffer, serial, ids)
+
+    @contextmanager
+    def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
+        """See `Store`."""
+        with self._transaction() as connection:
+            _author(connection, coffer, publisher)
+            yield history.recorded_fetches(connection, coffer)
 
     def publishers(self) -> list[Publisher]:
         """See `Store`."""
@@ -180,8 +174,8 @@ class SqlStore:
             last = _last(connection, coffer)
             release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
             head = release.head
-            made = _Making(connection, coffer, head.serial)
-            for group in _groups(changes):
+            made = Making(connection, coffer, head.serial)
+            for group in groups(changes):
                 made.apply(group)
             rules.check_changed(head, last=last, changed=made.has_changed)
             snapshot = rules.check_tree(release, _leaves(connection, coffer))
@@ -189,6 +183,18 @@ class SqlStore:
             connection.execute(releases.insert(), {"coffer": coffer, "serial": head.serial, **row})
         self._snapshots.put(coffer, head.serial, snapshot)
         return head.serial
+
+    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
+        """See `Store`."""
+        rows = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
+        if rows:
+            with self._transaction(writes=True) as connection:
+                connection.execute(_RECORD_FETCH, rows)
+
+    def prune(self, retention: Retention, *, now: int) -> int:
+        """See `Store`."""
+        with self._transaction(writes=True) as connection:
+            return pruning.prune(connection, retention, now=now)
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
         """See `Store`."""
@@ -220,6 +226,7 @@ class SqlStore:
 
     def close(self) -> None:
         """See `Store`."""
+        self._hot.close()
         self._engine.dispose()
 
 
@@ -254,105 +261,6 @@ def _last(connection: Connection, coffer: str) -> Last | None:
     return None if row is None else Last(serial=row.serial, sha256=row.sha256, expires=row.expires)
 
 
-def _entry_rows(connection: Connection, coffer: str) -> Iterator[Any]:
-    yield from connection.execute(_ENTRIES, {"coffer": coffer}, execution_options={"yield_per": _ROWS_AT_A_TIME})
-
-
 def _leaves(connection: Connection, coffer: str) -> Iterator[Leaf]:
-    return (Leaf(row.client, row.alg, row.since, row.sha256, row.blob_bytes) for row in _entry_rows(connection, coffer))
-
-
-def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    group: list[Change] = []
-    size_bytes = 0
-    for change in changes:
-        group.append(change)
-        if isinstance(change, Put):
-            size_bytes += len(change.blob) + len(change.note)
-        if len(group) >= _GROUP_CHANGES or size_bytes >= _GROUP_BYTES:
-            yield group
-            group, size_bytes = [], 0
-    if group:
-        yield group
-
-
-class _Making:
-    """Writes the changes of one upload into an open transaction, which ends in a release or in nothing."""
-
-    def __init__(self, connection: Connection, coffer: str, serial: int) -> None:
-        self._connection = connection
-        self._coffer = coffer
-        self._serial = serial
-        self.has_changed = False
-
-    def apply(self, group: list[Change]) -> None:
-        """Check and write some changes.
-
-        Raises:
-            DeniedError: one of them may not be.
-        """
-        ids = [change.id for change in group]
-        rules.check_named_once(ids, self._touched(ids))
-        current = {
-            row.client: row
-            for row in self._rows(select(members).where(members.c.client.in_(bindparam("ids", expanding=True)), _IS_CURRENT), ids)
-        }
-        publishing = {
-            row.client: row.coffer
-            for row in self._rows(
-                select(publishers.c.client, publishers.c.coffer).where(publishers.c.client.in_(bindparam("ids", expanding=True))), ids
-            )
-        }
-        for change in group:
-            old = current.get(change.id)
-            rules.check_change(change, coffer=self._coffer, holder=None if old is None else old.coffer, publishes=publishing.get(change.id))
-            if old is None or not rules.is_same(change, alg=old.alg, since=old.since, sha256=old.sha256, mark=old.mark):
-                self.has_changed = True
-        if current:
-            self._connection.execute(
-                _END_MEMBER, [{"of_coffer": self._coffer, "of_client": client, "ended": self._serial} for client in current]
-            )
-        if puts := [self._blob_row(change) for change in group if isinstance(change, Put)]:
-            self._connection.execute(blobs.insert(), puts)
-        if rows := self._member_rows(group):
-            self._connection.execute(members.insert(), rows)
-
-    def _rows(self, statement: sqlalchemy.Select[Any], ids: list[bytes]) -> Iterable[Any]:
-        return self._connection.execute(statement, {"ids": ids})
-
-    def _touched(self, ids: list[bytes]) -> list[Any]:
-        """Those that an earlier group has changed: they have begun, or ended, at the serial that is being made."""
-        at_serial = (members.c.from_serial == self._serial) | (members.c.until_serial == self._serial)
-        of_coffer = and_(members.c.coffer == self._coffer, members.c.client.in_(bindparam("ids", expanding=True)))
-        return list(self._rows(select(members.c.client).where(of_coffer, at_serial), ids))
-
-    def _blob_row(self, put: Put) -> dict[str, Any]:
-        row = {"coffer": self._coffer, "client": put.id, "since": self._serial, "alg": put.alg, "sha256": sha256(put.blob)}
-        return row | {"blob": put.blob, "note": put.note}
-
-    def _member_rows(self, group: list[Change]) -> list[dict[str, Any]]:
-        sizes = self._held([change for change in group if isinstance(change, Reuse)])
-        rows: list[dict[str, Any]] = []
-        for change in group:
-            match change:
-                case Put():
-                    since, digest, size = self._serial, sha256(change.blob), len(change.blob)
-                case Reuse():
-                    since, digest = change.since, change.sha256
-                    held = sizes.get((change.id, change.alg, since, digest))
-                    size = rules.deny_reuse(change.id) if held is None else held
-                case Drop():
-                    continue
-            row = {"coffer": self._coffer, "client": change.id, "from_serial": self._serial, "until_serial": None}
-            rows.append(row | {"since": since, "alg": change.alg, "sha256": digest, "blob_bytes": size, "mark": change.mark})
-        return rows
-
-    def _held(self, reuses: list[Reuse]) -> dict[tuple[bytes, int, int, bytes], int]:
-        """The size in bytes of each blob that the coffer's history holds for these clients."""
-        if not reuses:
-            return {}
-        statement = select(blobs.c.client, blobs.c.alg, blobs.c.since, blobs.c.sha256, func.length(blobs.c.blob).label("size")).where(
-            blobs.c.coffer == self._coffer, blobs.c.client.in_(bindparam("ids", expanding=True))
-        )
-        rows = self._rows(statement, [reuse.id for reuse in reuses])
-        return {(row.client, row.alg, row.since, row.sha256): row.size for row in rows}
+    rows = connection.execute(_LEAVES, {"coffer": coffer}, execution_options={"yield_per": history.ROWS_AT_A_TIME})
+    return (Leaf(*row) for row in rows)

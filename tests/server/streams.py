@@ -15,7 +15,8 @@ from coffer_protocol.session import ClientSession
 from coffer_protocol.suite.box import BoxInitiator, BoxResponder
 from coffer_protocol.suite.noise import NoiseInitiator, NoiseResponder, hint
 from coffer_server.config import Settings
-from coffer_server.connection import Service, serve_connection
+from coffer_server.connection import serve_connection
+from coffer_server.service import Service
 from coffer_server.store.base import Store
 
 from .publishing import ISSUED, identity
@@ -37,15 +38,15 @@ class InlineService(Service):
         return await self.read(call)
 
 
-def service_of(store: Store, folder: Path, settings: Settings | None = None) -> Service:
-    """A server's service, with `SERVER` as its identity and a clock that stands."""
+def service_of(store: Store, folder: Path, settings: Settings | None = None, *, now: Callable[[], float] = lambda: ISSUED) -> Service:
+    """A server's service, with `SERVER` as its identity, and a clock that stands where no other is given."""
     keys = {hint(SERVER.id()): SERVER.box_secret()}
     return InlineService(
         store=store,
         responders={1: lambda: NoiseResponder(keys), 0: lambda: BoxResponder(SERVER.plain_secret())},
         settings=settings or Settings(),
         folder=folder,
-        now=lambda: ISSUED,
+        now=now,
     )
 
 

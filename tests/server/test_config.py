@@ -30,6 +30,9 @@ def test_every_setting() -> None:
         max_connections = 3
         upload_bytes = 4
         upload_shards = 5
+        keep_releases = 6
+        keep_days = 7
+        still_s = 8
         log_level = "debug"
         log_format = "json"
         """
@@ -41,6 +44,9 @@ def test_every_setting() -> None:
         max_connections=3,
         upload_bytes=4,
         upload_shards=5,
+        keep_releases=6,
+        keep_days=7,
+        still_s=8,
         log_level="debug",
         log_format="json",
     )
@@ -85,6 +91,10 @@ def test_a_host_makes_it_listen_everywhere() -> None:
         ("max_connections = 0", "max_connections: a whole number"),
         ("max_connections = true", "max_connections: a whole number"),
         ("upload_bytes = 1.5", "upload_bytes: a whole number"),
+        ("keep_releases = 0", "keep_releases: a whole number from 1"),
+        ("keep_days = 36501", "keep_days: a whole number from 1 to 36500"),
+        ("still_s = 61", "still_s: a whole number from 1 to 60"),
+        ("still_s = true", "still_s: a whole number"),
         ("upload_shards = -1", "upload_shards: a whole number"),
         ('log_level = "loud"', "log_level: one of debug, info"),
         ("log_format = []", "log_format: one of text, json"),

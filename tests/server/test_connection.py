@@ -14,7 +14,7 @@ import trio.testing
 
 from coffer_protocol import cbor, limits
 from coffer_protocol.errors import LocalProtocolError
-from coffer_protocol.message import Ask, Commit, Drop, Get, KeyNotFound, Link, OkCommit, OkGet, OkOpen, Open, Watch
+from coffer_protocol.message import Commit, Drop, Get, KeyNotFound, Link, OkCommit, OkGet, OkOpen, Open
 from coffer_protocol.release.coffer import Coffer
 from coffer_server import channel
 from coffer_server.config import Settings
@@ -68,8 +68,9 @@ def author(kept: FragileStore) -> Author:
 @pytest.fixture
 async def dialer(kept: FragileStore, tmp_path: Path, nursery: trio.Nursery) -> Dialer:
     """Connects to a server over that store."""
-    settings = Settings(upload_shards=3, upload_bytes=3 << 20)
-    return Dialer(service_of(kept, tmp_path, settings), nursery)
+    service = service_of(kept, tmp_path, Settings(upload_shards=3, upload_bytes=3 << 20))
+    nursery.start_soon(service.run)
+    return Dialer(service, nursery)
 
 
 @pytest.fixture
@@ -187,21 +188,6 @@ async def test_suite_0_may_be_left_out(kept: FragileStore, tmp_path: Path, nurse
 
 
 # ----------------------------------------------------------------------------------------------------- out of turn
-
-
-async def test_questions_and_watches_are_not_supported_yet(dialer: Dialer) -> None:
-    for message in (Watch(serial=1), Ask(name="heads", params=["web-shop", 1])):
-        client = await dialer.link(WEB)
-        await client.send(message)
-        await client.expect_error("unsupported")
-        await client.expect_end()
-
-
-async def test_watch_after_get(dialer: Dialer) -> None:
-    client = await dialer.link(WEB)
-    await client.say(Get(), OkGet)
-    await client.send(Watch(serial=1))
-    await client.expect_error("unsupported")
 
 
 def forged(client: StreamClient, kind: int, body: bytes) -> bytes:
@@ -410,7 +396,7 @@ async def test_a_session_has_an_hour(dialer: Dialer, autojump_clock: trio.testin
     client = await dialer.link(WEB)
     began = trio.current_time()
     # The beginning of a frame that never ends, a byte a minute.
-    for byte in forged(client, 0x10, bytes(1000)):
+    for byte in forged(client, 0x16, bytes(1000)):
         with trio.move_on_after(59):
             await client.expect_end()
             break
@@ -449,7 +435,7 @@ async def test_a_fault_ends_its_connection_alone(dialer: Dialer, kept: FragileSt
     await other.say(Get(), OkGet)
     [fault] = [event for event in logged if event["log_level"] == "error"]
     assert (fault["event"], fault["error"]) == ("a connection failed", "ZeroDivisionError")
-    assert fault["place"].startswith("coffer_server/connection.py:")
+    assert fault["place"].startswith("coffer_server/recipient.py:")
     assert canary not in str(logged)
 
 

@@ -7,12 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from coffer_protocol import question
 from coffer_protocol.identity import BareKey, Identity
-from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet
+from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet, Tell, Watch
+from coffer_protocol.question import Fetches, Heads
 from coffer_protocol.release import blob
 from coffer_protocol.release.coffer import Coffer, Demand, accept_untrusted
 from coffer_protocol.shard import Secret, encode
@@ -103,6 +106,27 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert "Traceback" not in second.stderr
 
 
+def test_a_watcher_sees_a_release_and_its_fetch_outlives_the_server(tmp_path: Path) -> None:
+    author = Author()
+    with running_server(tmp_path / "state") as server:
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first({WEB.id(): b"first"}))
+        with link(server.address, WEB) as watcher:
+            watcher.say(Get(), OkGet)
+            watcher.send(Watch(serial=1))
+            upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
+            assert Coffer.decode_untrusted(watcher.expect(OkGet).coffer).blob == b"second"
+            watcher.send(Watch(serial=2))
+            assert server.stop() == 0
+            assert watcher.socket.recv(1) == b""
+    with running_server(tmp_path / "state") as server, link(server.address, author.identity) as client:
+        [fetch] = question.fetches_untrusted(client.say(Fetches(coffer="web-shop").to_ask(), Tell))
+        assert (fetch.id, fetch.serial) == (WEB.id(), 2)
+        assert abs(fetch.at - time.time()) < 60
+        heads = list(question.heads_untrusted(client.say(Heads(coffer="web-shop", from_serial=2).to_ask(), Tell)))
+        assert heads == [author.signed]
+
+
 def test_publishers_take_effect_without_a_restart(tmp_path: Path) -> None:
     with running_server(tmp_path / "state") as server:
         author = Author()
@@ -172,6 +196,9 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
         with connect(server.address.hosts[0]) as third:
             assert third.recv(1) == b""
         for connection in held:
+            # It has a place again once the server has closed its side.
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
             connection.close()
         with start(server.address, WEB) as client:
             client.receive()

@@ -16,7 +16,9 @@ import trio
 import trio.testing
 
 from coffer_protocol.address import Host
-from coffer_protocol.message import Get, OkGet, OkOpen, Open
+from coffer_protocol.limits import SHARD_BYTES
+from coffer_protocol.message import Commit, Get, OkCommit, OkGet, OkOpen, Open, Watch
+from coffer_protocol.release.coffer import Coffer
 from coffer_server import server
 from coffer_server.config import Settings
 from coffer_server.errors import ListenError
@@ -135,6 +137,71 @@ async def test_a_signal_lets_sessions_finish(start: Start) -> None:
     await client.say(Get(), OkGet)
     await client.bye()
     await running.ended.wait()
+
+
+@pytest.mark.trio
+async def test_watchers_are_reached_over_sockets(start: Start, store: MemoryStore) -> None:
+    running = await start(Settings())
+    watchers = [await running.link() for _ in range(20)]
+    for watcher in watchers:
+        await watcher.send(Watch(serial=1))
+    await trio.testing.wait_all_tasks_blocked()
+    # Large enough that the kernel does not take it at once.
+    blob = bytes(SHARD_BYTES)
+    await publish(await running.link(), store, blob)
+    for watcher in watchers:
+        answer = await watcher.expect(OkGet)
+        assert Coffer.decode_untrusted(answer.coffer).blob == blob
+    for watcher in watchers:
+        await watcher.send(Watch(serial=2))
+    await publish(await running.link(), store, b"small")
+    for watcher in watchers:
+        answer = await watcher.expect(OkGet)
+        assert Coffer.decode_untrusted(answer.coffer).blob == b"small"
+        await watcher.bye()
+
+
+async def publish(client: StreamClient, store: MemoryStore, blob: bytes) -> None:
+    """The store's next release, through a server: another blob for its publisher."""
+    author = Author()
+    fetched = store.fetch(author.key.id)
+    author.serial, author.signed = fetched.serial, fetched.body.signed
+    release = author.release([author.put(author.key.id, blob)])
+    await client.say(Open(coffer=author.coffer), OkOpen)
+    await client.send(*release.changes)
+    await client.say(Commit(signed=release.signed), OkCommit)
+    await client.bye()
+
+
+@pytest.mark.trio
+async def test_a_watcher_that_is_gone_when_a_release_comes(start: Start, store: MemoryStore) -> None:
+    running = await start(Settings())
+    gone, there = await running.link(), await running.link()
+    for watcher in (gone, there):
+        await watcher.send(Watch(serial=1))
+    await trio.testing.wait_all_tasks_blocked()
+    publisher = await running.link()
+    await gone.close()
+    await publish(publisher, store, b"new")
+    await there.expect(OkGet)
+
+
+@pytest.mark.trio
+async def test_a_signal_closes_watchers_at_once_and_fetches_are_recorded(
+    start: Start, store: MemoryStore, mock_clock: trio.testing.MockClock
+) -> None:
+    running = await start(Settings())
+    watcher, client = await running.link(), await running.link()
+    await client.say(Get(), OkGet)
+    await client.bye()
+    await watcher.send(Watch(serial=1))
+    await trio.testing.wait_all_tasks_blocked()
+    # The clock stands: nothing here waits for a deadline.
+    await running.signal()
+    await watcher.expect_end()
+    await running.ended.wait()
+    with store.fetches(coffer=AUTHOR.coffer, publisher=AUTHOR.key.id) as fetches:
+        assert [(fetch.id, fetch.serial) for fetch in fetches] == [(AUTHOR.key.id, 1)]
 
 
 @pytest.mark.trio

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from coffer_protocol.message import Drop
+from coffer_protocol.question import Fetch
 from coffer_server.errors import DeniedError, StoreError
+from coffer_server.store.base import Retention
 from coffer_server.store.sql import SqlStore
 
 from .publishing import ISSUED, Author, Release, identity
@@ -89,6 +92,73 @@ def test_a_get_uses_the_indexes(path: Path) -> None:
         for where in ("client = x'00' AND until_serial IS NULL", "coffer = 'a' AND until_serial IS NULL ORDER BY client"):
             [plan] = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM members WHERE {where}").fetchall()
             assert "USING INDEX members_" in plan[3], plan
+
+
+def test_pruning_uses_its_index(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        published(store)
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, index in (
+            ("SELECT * FROM members WHERE coffer = 'a' AND until_serial <= 5", "members_ended"),
+            ("SELECT coffer, MAX(serial) FROM releases WHERE held GROUP BY coffer", "releases_held"),
+        ):
+            [plan] = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            assert f"INDEX {index}" in plan[3], plan
+
+
+def test_what_is_pruned_leaves_the_tables(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+        commit(store, author, author.release([author.put(WEB, b"second")]))
+        commit(store, author, author.release([Drop(id=WEB)]))
+        assert store.prune(Retention(releases=1, age_s=1), now=ISSUED + 10) == 2
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT client FROM blobs").fetchall() == [(author.key.id,)]
+        assert connection.execute("SELECT client FROM members").fetchall() == [(author.key.id,)]
+        assert connection.execute("SELECT serial, held FROM releases ORDER BY serial").fetchall() == [(1, 0), (2, 0), (3, 1)]
+
+
+# What version 2 has and version 1 had not.
+TO_VERSION_1 = """
+    DROP TABLE fetches;
+    DROP INDEX members_ended;
+    DROP INDEX releases_held;
+    ALTER TABLE releases DROP COLUMN held;
+    UPDATE schema_version SET version = 1;
+"""
+
+
+def schema(path: Path) -> set[tuple[str, str]]:
+    """Every table and index, with its columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")]
+        columns = {name: connection.execute(f"SELECT * FROM pragma_table_xinfo('{name}')").fetchall() for name in names}
+    # SQLite gives a boolean's default back as it was written.
+    return {(name, str([(column[1], column[2], column[3], column[5]) for column in rows])) for name, rows in columns.items()}
+
+
+def test_a_database_of_version_1_is_brought_to_version_2(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        author = published(store)
+    made = schema(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TO_VERSION_1)
+    assert schema(path) != made
+    with closing(SqlStore.open(path)) as store:
+        assert store.fetch(WEB).body.blob == b"for web"
+        store.record_fetches([(author.coffer, Fetch(id=WEB, serial=1, at=1))])
+        commit(store, author, author.release([author.put(WEB, b"second")]))
+        assert store.prune(Retention(releases=1, age_s=1), now=ISSUED + 10) == 1
+    assert schema(path) == made
+    SqlStore.open(path).close()
+
+
+def test_reads_from_many_threads_at_once(path: Path) -> None:
+    with closing(SqlStore.open(path)) as store:
+        published(store)
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(lambda _: store.fetch(WEB).body.blob, range(200)))
+    assert found == [b"for web"] * 200
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

@@ -8,15 +8,18 @@ from dataclasses import replace
 import pytest
 
 from coffer_protocol.identity import Identity
+from coffer_protocol.limits import HEADS_PER_ANSWER
 from coffer_protocol.message import Drop, Entry
 from coffer_protocol.primitives import sha256
+from coffer_protocol.question import Fetch
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.coffer import Coffer
-from coffer_protocol.release.tree import leaf_data, leaf_hash, root_of_path
-from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, TooLargeError
-from coffer_server.store.base import Change, Known, Store
+from coffer_protocol.release.listing import leaf_hashes
+from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
+from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
+from coffer_server.store.base import Change, Known, Retention, Store
 
-from .publishing import ISSUED, Author, Release, identity
+from .publishing import ISSUED, Author, Release, client_id, identity
 
 WEB = identity(100).id()
 WORKER = identity(101).id()
@@ -41,7 +44,7 @@ def add(store: Store, author: Author, name: str | None = None) -> bool:
 
 def listing(store: Store, author: Author) -> tuple[bytes | None, list[Entry]]:
     with store.current(coffer=author.coffer, publisher=author.key.id) as current:
-        return current.signed, list(current.entries)
+        return (None, []) if current is None else (current.signed, list(current.entries))
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_a_stranger_is_unknown(store: Store) -> None:
 
 
 def test_a_publisher_is_known_before_its_first_release(store: Store, author: Author) -> None:
-    assert store.look_up(author.key.id) == Known(coffer="web-shop", suite=1)
+    assert store.look_up(author.key.id) == Known(coffer="web-shop", suite=1, serial=None)
     assert listing(store, author) == (None, [])
     with pytest.raises(DeniedError):
         store.fetch(author.key.id)
@@ -140,7 +143,7 @@ def test_removing_a_publisher(store: Store, published: Author) -> None:
     with pytest.raises(DeniedError):
         listing(store, published)
     # Its shard stays until a release drops it.
-    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1)
+    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=1)
     assert store.fetch(published.key.id).body.blob == b"note key"
 
 
@@ -171,8 +174,8 @@ def test_every_client_gets_its_own_blob_with_its_proof(store: Store, author: Aut
 
 def test_alg_says_which_suite_a_client_speaks(store: Store, author: Author) -> None:
     commit(store, author, author.release([author.put(WEB, b"2"), author.put(WORKER, b"1", alg=1)]))
-    assert store.look_up(WEB) == Known(coffer="web-shop", suite=1)
-    assert store.look_up(WORKER) == Known(coffer="web-shop", suite=0)
+    assert store.look_up(WEB) == Known(coffer="web-shop", suite=1, serial=1)
+    assert store.look_up(WORKER) == Known(coffer="web-shop", suite=0, serial=1)
 
 
 def test_the_listing_is_in_the_order_of_ids(store: Store, published: Author) -> None:
@@ -245,7 +248,7 @@ def test_a_coffer_may_become_empty_and_full_again(store: Store, published: Autho
 
 
 def test_many_changes_at_once(store: Store, author: Author) -> None:
-    clients = {number.to_bytes(32, "big"): b"%d" % number for number in range(1, 1301)}
+    clients = {client_id(number): b"%d" % number for number in range(1, 1301)}
     commit(store, author, author.first(clients))
     changes: list[Change] = [Drop(id=id_) for number, id_ in enumerate(clients) if number % 3 == 0]
     changes += [author.put(id_, b"new") for number, id_ in enumerate(clients) if number % 3 == 1]
@@ -364,13 +367,13 @@ def test_other_blobs_than_those_signed_are_refused(store: Store, published: Auth
 @pytest.mark.parametrize("second", ["put", "drop", "reuse"])
 def test_an_id_named_twice_is_refused(store: Store, published: Author, second: str, distance: int) -> None:
     changes: dict[str, Change] = {"put": published.put(WEB, b"second"), "drop": Drop(id=WEB), "reuse": published.reuse(WEB)}
-    between = [published.put(number.to_bytes(32, "big"), b"x") for number in range(1, distance + 1)]
+    between = [published.put(client_id(number), b"x") for number in range(1, distance + 1)]
     release = published.release([published.put(WEB, b"first"), *between, changes[second]])
     refused(store, published, release, DeniedError, "names a client twice")
 
 
 def test_a_client_dropped_and_put_is_named_twice(store: Store, published: Author) -> None:
-    between = [published.put(number.to_bytes(32, "big"), b"x") for number in range(1, 701)]
+    between = [published.put(client_id(number), b"x") for number in range(1, 701)]
     refused(store, published, published.release([Drop(id=WEB), *between, published.put(WEB, b"x")]), DeniedError, "names a client twice")
 
 
@@ -467,7 +470,7 @@ def test_a_plain_shard_that_stays_must_still_fit(store: Store, author: Author) -
 
 
 def test_changes_that_fail_while_they_are_read_change_nothing(store: Store, published: Author) -> None:
-    release = published.release([published.put(number.to_bytes(32, "big"), b"x") for number in range(1, 1100)])
+    release = published.release([published.put(client_id(number), b"x") for number in range(1, 1100)])
 
     def failing() -> Iterable[Change]:
         yield from release.changes[:1000]
@@ -489,3 +492,261 @@ def test_an_empty_blob_can_be_kept_and_reused(store: Store, published: Author) -
     commit(store, published, published.release([Drop(id=WEB)]))
     commit(store, published, published.release([empty]))
     assert store.fetch(WEB).body.blob == b""
+
+
+# -------------------------------------------------------------------------------------------------------- questions
+
+
+def entries(store: Store, author: Author, serial: int) -> tuple[bytes, list[Entry]]:
+    with store.entries(coffer=author.coffer, publisher=author.key.id, serial=serial) as listing:
+        return listing.signed, list(listing.entries)
+
+
+def notes(store: Store, author: Author, serial: int, *ids: bytes) -> list[tuple[bytes, bytes]]:
+    with store.notes(coffer=author.coffer, publisher=author.key.id, serial=serial, ids=ids) as found:
+        return list(found)
+
+
+def fetches(store: Store, author: Author) -> list[Fetch]:
+    with store.fetches(coffer=author.coffer, publisher=author.key.id) as found:
+        return list(found)
+
+
+def heads_from(store: Store, asker: bytes, serial: int, coffer: str = "web-shop") -> list[bytes]:
+    return store.heads(coffer=coffer, asker=asker, from_serial=serial)
+
+
+def test_many_fetches_at_once(store: Store, published: Author) -> None:
+    found = store.fetch_all([WORKER, identity(404).id(), WEB])
+    assert found == {WEB: store.fetch(WEB), WORKER: store.fetch(WORKER)}
+    assert store.fetch_all([]) == {}
+
+
+def test_what_is_known_of_a_client_grows_with_its_coffer(store: Store, published: Author) -> None:
+    commit(store, published, published.release([published.put(WORKER, b"new")]))
+    assert store.look_up(WEB) == Known(coffer="web-shop", suite=1, serial=2)
+    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=2)
+
+
+def test_heads(store: Store, published: Author) -> None:
+    signed = [published.signed]
+    for blob in (b"2", b"3"):
+        commit(store, published, published.release([published.put(WEB, blob)]))
+        signed.append(published.signed)
+    for asker in (published.key.id, WEB):
+        assert heads_from(store, asker, 0) == heads_from(store, asker, 1) == signed
+        assert heads_from(store, asker, 3) == signed[2:]
+        assert heads_from(store, asker, 4) == heads_from(store, asker, 2**63 - 1) == []
+
+
+def test_heads_before_the_first_release(store: Store, author: Author) -> None:
+    assert heads_from(store, author.key.id, 1) == []
+
+
+def test_an_answer_has_so_many_heads_and_no_more(store: Store, published: Author) -> None:
+    for number in range(HEADS_PER_ANSWER):
+        commit(store, published, published.release([], expires=ISSUED + number + 1))
+    assert len(heads_from(store, WEB, 1)) == HEADS_PER_ANSWER
+    assert heads_from(store, WEB, 1 + HEADS_PER_ANSWER) == [published.signed]
+
+
+def test_heads_are_for_publishers_and_clients_alone(store: Store, published: Author) -> None:
+    other = Author(2, "billing")
+    add(store, other)
+    commit(store, published, published.release([Drop(id=WORKER)]))
+    texts = set()
+    for asker, coffer in ((other.key.id, "web-shop"), (WORKER, "web-shop"), (WEB, "billing"), (WEB, "nowhere"), (identity(404).id(), "\0")):
+        with pytest.raises(DeniedError) as refusal:
+            heads_from(store, asker, 1, coffer)
+        texts.add(str(refusal.value))
+    assert len(texts) == 1
+
+
+def test_the_entries_of_every_release(store: Store, published: Author) -> None:
+    releases = [(published.signed, dict(published.entries))]
+    old = published.reuse(WEB)
+    steps: list[list[Change]] = [[published.put(WEB, b"2")], [Drop(id=WORKER)], [old, published.put(client_id(7), b"4")]]
+    for changes in steps:
+        commit(store, published, published.release(changes))
+        releases.append((published.signed, dict(published.entries)))
+    for serial, (signed, held) in enumerate(releases, start=1):
+        assert entries(store, published, serial) == (signed, [held[id_] for id_ in sorted(held)])
+
+
+def test_notes(store: Store, published: Author) -> None:
+    commit(store, published, published.release([replace(published.put(WEB, b"2"), note=b"second")]))
+    commit(store, published, published.release([Drop(id=WORKER)]))
+    assert sorted(notes(store, published, 1, WEB, WORKER, client_id(404))) == sorted([(WEB, b"note"), (WORKER, b"note")])
+    assert notes(store, published, 2, WEB, WEB) == [(WEB, b"second")]
+    assert notes(store, published, 3, WORKER) == []
+    assert notes(store, published, 3) == []
+
+
+def test_notes_of_many(store: Store, author: Author) -> None:
+    clients = {client_id(number): b"x" for number in range(1200)}
+    commit(store, author, author.first(clients))
+    assert sorted(notes(store, author, 1, *clients)) == [(id_, b"note") for id_ in clients]
+
+
+def test_fetches_are_recorded(store: Store, published: Author) -> None:
+    store.record_fetches([])
+    assert fetches(store, published) == []
+    first, second = Fetch(id=WEB, serial=1, at=10), Fetch(id=WORKER, serial=1, at=11)
+    store.record_fetches([("web-shop", first), ("web-shop", second)])
+    assert sorted(fetches(store, published), key=lambda fetch: fetch.at) == [first, second]
+    later = Fetch(id=WEB, serial=2, at=12)
+    store.record_fetches([("web-shop", later)])
+    assert sorted(fetches(store, published), key=lambda fetch: fetch.at) == [second, later]
+
+
+def test_the_history_is_for_publishers_alone(store: Store, published: Author) -> None:
+    other = Author(2, "billing")
+    add(store, other)
+    texts = set()
+    for asker, coffer in ((other.key.id, "web-shop"), (WEB, "web-shop"), (published.key.id, "billing"), (published.key.id, "nowhere")):
+        for context in (
+            store.entries(coffer=coffer, publisher=asker, serial=1),
+            store.notes(coffer=coffer, publisher=asker, serial=1, ids=[WEB]),
+            store.fetches(coffer=coffer, publisher=asker),
+        ):
+            with pytest.raises(DeniedError) as refusal, context:
+                pass
+            texts.add(str(refusal.value))
+    assert len(texts) == 1
+
+
+def test_a_release_that_never_was(store: Store, author: Author) -> None:
+    with pytest.raises(DeniedError, match="no release 1"):
+        entries(store, author, 1)
+    commit(store, author, author.first())
+    for serial in (2, 2**63 - 1):
+        with pytest.raises(DeniedError, match=f"no release {serial}"):
+            entries(store, author, serial)
+        with pytest.raises(DeniedError, match=f"no release {serial}"):
+            notes(store, author, serial, WEB)
+
+
+# -------------------------------------------------------------------------------------------------------- retention
+
+DAY_S = 86400
+
+
+def commit_at(store: Store, author: Author, at: int, *changes: Change) -> None:
+    release = author.release(changes)
+    store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=changes, now=at)
+    author.published(release)
+
+
+@pytest.fixture
+def aging(store: Store, author: Author) -> Author:
+    """The publisher of a coffer with ten releases, one a day from day 1 on: in each, WEB has another blob, and WORKER the first one."""
+    commit_at(store, author, DAY_S, author.put(author.key.id, b"note key"), author.put(WEB, b"1"), author.put(WORKER, b"for worker"))
+    for day in range(2, 11):
+        commit_at(store, author, day * DAY_S, author.put(WEB, b"%d" % day))
+    return author
+
+
+def held(store: Store, author: Author) -> list[int]:
+    """The serials of the releases that can be listed, each of which must be whole; those before them are refused as not held."""
+    serials = []
+    for serial in range(1, author.serial + 1):
+        try:
+            signed, listed = entries(store, author, serial)
+        except NotHeldError:
+            with pytest.raises(NotHeldError, match=f"release {serial} is not held any more"):
+                notes(store, author, serial, WEB)
+        else:
+            head = heads.verify_untrusted(signed, publishers={author.key.sign}).head
+            tree = Tree(leaf_hashes(author.coffer, listed))
+            assert (tree.size, tree.root) == (head.count, head.root)
+            assert len(notes(store, author, serial, WEB, WORKER)) == 2
+            serials.append(serial)
+    return serials
+
+
+@pytest.mark.parametrize(
+    ("releases", "days", "first"),
+    [
+        (3, 1, 8),  # the last three are more than a day's
+        (1, 4, 6),  # release 6 was the current one four days ago, and for an instant
+        (20, 1, 1),
+        (1, 100, 1),
+        (1, 1, 9),
+    ],
+)
+def test_releases_are_held_while_either_holds(store: Store, aging: Author, releases: int, days: int, first: int) -> None:
+    pruned = store.prune(Retention(releases=releases, age_s=days * DAY_S), now=10 * DAY_S)
+    assert held(store, aging) == list(range(first, 11))
+    assert pruned == first - 1
+    assert len(heads_from(store, WEB, 1)) == 10
+    assert_unchanged(store, aging)
+    assert store.fetch(WEB).body.blob == b"10"
+
+
+def test_what_the_current_release_has_is_held_for_ever(store: Store, aging: Author) -> None:
+    retention = Retention(releases=1, age_s=1)
+    assert store.prune(retention, now=10_000 * DAY_S) == 9
+    assert store.prune(retention, now=10_000 * DAY_S) == 0
+    assert held(store, aging) == [10]
+    assert (store.fetch(WORKER).body.blob, store.fetch(WORKER).body.since) == (b"for worker", 1)
+    assert notes(store, aging, 10, WORKER) == [(WORKER, b"note")]
+    commit(store, aging, aging.release([aging.reuse(WEB), aging.put(WORKER, b"next")]))
+    assert_unchanged(store, aging)
+
+
+def test_more_retention_does_not_bring_back_what_is_gone(store: Store, aging: Author) -> None:
+    store.prune(Retention(releases=2, age_s=1), now=10 * DAY_S)
+    assert store.prune(Retention(releases=9, age_s=100 * DAY_S), now=10 * DAY_S) == 0
+    assert held(store, aging) == [9, 10]
+
+
+def test_reuse_of_a_pruned_blob_is_refused(store: Store, published: Author) -> None:
+    gone, kept = published.reuse(WEB), published.reuse(WORKER)
+    for blob in (b"2", b"3"):
+        commit(store, published, published.release([published.put(WEB, blob)]))
+    store.prune(Retention(releases=1, age_s=1), now=NOW + DAY_S)
+    refused(store, published, published.release([gone]), DeniedError, "not held any more")
+    commit(store, published, published.release([kept, published.put(WEB, b"4")]))
+
+
+def test_a_blob_that_an_older_release_shares_with_one_that_is_held_stays(store: Store, published: Author) -> None:
+    first = published.reuse(WEB)
+    commit(store, published, published.release([published.put(WEB, b"2")]))
+    commit(store, published, published.release([first]))
+    commit(store, published, published.release([published.put(WEB, b"4")]))
+    # Release 3 is held, and has the blob of release 1.
+    assert store.prune(Retention(releases=2, age_s=1), now=NOW + DAY_S) == 1
+    commit(store, published, published.release([first]))
+    assert store.fetch(WEB).body.blob == b"for web"
+
+
+def test_a_dropped_client_is_forgotten_with_its_last_blob(store: Store, published: Author) -> None:
+    store.record_fetches([("web-shop", Fetch(id=id_, serial=1, at=NOW)) for id_ in (WEB, WORKER)])
+    commit(store, published, published.release([Drop(id=WEB)]))
+    store.prune(Retention(releases=2, age_s=1), now=NOW + DAY_S)
+    assert {fetch.id for fetch in fetches(store, published)} == {WEB, WORKER}
+    commit(store, published, published.release([published.put(WORKER, b"3")]))
+    assert store.prune(Retention(releases=2, age_s=1), now=NOW + DAY_S) == 1
+    assert {fetch.id for fetch in fetches(store, published)} == {WORKER}
+
+
+def test_coffers_are_pruned_apart(store: Store, aging: Author) -> None:
+    other = Author(2, "billing")
+    add(store, other)
+    commit_at(store, other, DAY_S, other.put(other.key.id, b"1"))
+    commit_at(store, other, 2 * DAY_S, other.put(other.key.id, b"2"))
+    assert store.prune(Retention(releases=2, age_s=1), now=20 * DAY_S) == 8
+    with store.entries(coffer="billing", publisher=other.key.id, serial=1) as listing:
+        assert len(list(listing.entries)) == 1
+
+
+def test_much_is_pruned_at_once(store: Store, author: Author) -> None:
+    clients = [client_id(number) for number in range(1300)]
+    commit_at(store, author, 1, *(author.put(id_, b"first") for id_ in clients))
+    commit_at(store, author, 2, *(author.put(id_, b"second") for id_ in clients))
+    assert store.prune(Retention(releases=1, age_s=1), now=3) == 1300
+    assert_unchanged(store, author)
+
+
+def test_an_empty_store_has_nothing_to_prune(store: Store, author: Author) -> None:
+    assert store.prune(Retention(releases=1, age_s=1), now=NOW) == 0
