@@ -32,7 +32,7 @@ def main() -> None:
         "coffer-client --help": [sys.executable, "-m", "coffer_client", "--help"],
     }
     with tempfile.TemporaryDirectory() as folder, published(Path(folder)) as setting:
-        environment = os.environ | {"COFFER_SERVER": str(setting.address), "COFFER_IDENTITY": str(setting.identity_path)}
+        environment = os.environ | {"HOME": folder, "COFFER_SERVER": str(setting.address), "COFFER_IDENTITY": str(setting.identity_path)}
         times: dict[str, list[float]] = {name: [] for name in commands}
         for counted in [False] + [True] * options.runs:
             for name, command in commands.items():

@@ -24,13 +24,14 @@ from coffer_protocol.errors import (
 from coffer_protocol.shard import SecretValue
 
 from .coffer import Coffer, Release
-from .errors import BusyServerError, ConfigurationError, NoSuchKeyError, RefusedClientError
+from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError
 from .fetch import fetch
 
 __all__ = [
     "BusyServerError",
     "Coffer",
     "CofferError",
+    "CofferWarning",
     "ConfigurationError",
     "KeyNotFoundError",
     "KeyTextError",
@@ -42,6 +43,7 @@ __all__ = [
     "SecretValue",
     "ServerError",
     "ShardError",
+    "StateError",
     "UnavailableError",
     "UnreachableError",
     "fetch",

@@ -56,7 +56,8 @@ def _callback(command: Command, handler: Callable[[Parsed], None]) -> Callable[.
 
     def invoke(**values: Any) -> None:
         arguments = values.pop(_ARGUMENTS, None) or ()
-        handler(Parsed(command=command, values=values, arguments=(arguments,) if isinstance(arguments, str) else tuple(arguments)))
+        typed = {option.name: values[_identifier(option)] for option in command.options}
+        handler(Parsed(command=command, values=typed, arguments=(arguments,) if isinstance(arguments, str) else tuple(arguments)))
 
     parameters = [_option(option) for option in command.options]
     if command.arguments:
@@ -66,10 +67,14 @@ def _callback(command: Command, handler: Callable[[Parsed], None]) -> Callable[.
     return invoke
 
 
+def _identifier(option: Option) -> str:
+    return option.name.replace("-", "_")
+
+
 def _option(option: Option) -> inspect.Parameter:
     if option.metavar is None:
-        return _parameter(option.name, Annotated[bool, typer.Option(option.flag, help=option.help)], False)
-    return _parameter(option.name, Annotated[str | None, typer.Option(option.flag, metavar=option.metavar, help=option.help)], None)
+        return _parameter(_identifier(option), Annotated[bool, typer.Option(option.flag, help=option.help)], False)
+    return _parameter(_identifier(option), Annotated[str | None, typer.Option(option.flag, metavar=option.metavar, help=option.help)], None)
 
 
 def _arguments(arguments: Arguments) -> inspect.Parameter:

@@ -41,14 +41,16 @@ class Coffer(Mapping[str, SecretValue]):
 
     Attributes:
         release: which release they are of.
+        stale: None where the server gave them; where none answered, and the cache has stood in: how long ago the server gave them.
     """
 
-    __slots__ = ("_values", "release")
+    __slots__ = ("_values", "release", "stale")
 
-    def __init__(self, accepted: Accepted) -> None:
+    def __init__(self, accepted: Accepted, *, stale: timedelta | None = None) -> None:
         head = accepted.release.head
         self._values = {secret.key: redact(secret.value) for secret in accepted.secrets}
         self.release: Final = Release(coffer=head.coffer, serial=head.serial, issued=_moment(head.issued), expires=_moment(head.expires))
+        self.stale: Final = stale
 
     def __getitem__(self, key: str) -> SecretValue:
         """The value under `key`.

@@ -64,6 +64,18 @@ class OutputError(CofferError):
     """What was asked for cannot be written."""
 
 
+class StateError(CofferError):
+    """What this client remembers of its releases is damaged."""
+
+
+class CacheError(CofferError):
+    """The cache holds nothing that can stand in for a server."""
+
+
+class CofferWarning(UserWarning):
+    """Something that a fetch went on in spite of: no server answered, or the state cannot be kept."""
+
+
 class CommandNotFoundError(CofferError):
     """`run` was given a command that does not exist."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from typing import Final, TypeAlias
@@ -10,6 +9,7 @@ from typing import Final, TypeAlias
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
 
+from . import files
 from .credential import Credential
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -37,7 +37,7 @@ def create(path: Path, *, bare: bool = False) -> Identity:
     public_path = secret_path + _PUBLIC_SUFFIX
     public_text, secret_text = f"{credential.public_text()}\n", credential.file_text()
     try:
-        _make_folders(os.path.dirname(secret_path))
+        files.make_folders(os.path.dirname(secret_path))
         _write_new(secret_path, secret_text, 0o600)
         try:
             _write_new(public_path, public_text, 0o644)
@@ -49,16 +49,6 @@ def create(path: Path, *, bare: bool = False) -> Identity:
     except OSError as error:
         raise KeyTextError(f"{error.filename or secret_path}: {error.strerror}: name a path that can be written") from None
     return credential.identity
-
-
-def _make_folders(folder: str) -> None:
-    """Make `folder` and those above it, each 0700: os.makedirs gives its mode to the last one only."""
-    if not folder or os.path.isdir(folder):
-        return
-    _make_folders(os.path.dirname(folder))
-    # Another process may have made it in the meantime.
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
 
 
 def _write_new(path: str, text: str, mode: int) -> None:

@@ -108,6 +108,19 @@ _BARE: Final = Option(
     help="Use the identity's bare NaCl key (suite 0). Files made by `keygen --bare` say so themselves; else also COFFER_BARE=1.",
 )
 _TIMEOUT: Final = Option(name="timeout", metavar="SECONDS", help="How long to wait for the server, in all. Default: 10.")
+_STATE: Final = Option(
+    name="state",
+    metavar="DIR",
+    help="Where this client remembers the newest release, and keeps the sealed cache. Default: $XDG_STATE_HOME/coffer and "
+    "$XDG_CACHE_HOME/coffer.",
+)
+_NO_CACHE: Final = Option(name="no-cache", help="Keep no cache, and use none.")
+_MAX_STALE: Final = Option(
+    name="max-stale",
+    metavar="TIME",
+    help="How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never.",
+)
+_SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _STATE)
 _FORMAT: Final = Option(
     name="format",
     metavar="raw|shell|dotenv|json",
@@ -119,19 +132,52 @@ _FORMAT: Final = Option(
 GET: Final = Command(
     name="get",
     help="Print secrets.",
-    options=(_FORMAT, _SERVER, _IDENTITY, _BARE, _TIMEOUT),
+    options=(_FORMAT, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
     arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
 )
 RUN: Final = Command(
     name="run",
     help="Run a command with all secrets in its environment.",
-    options=(_SERVER, _IDENTITY, _BARE, _TIMEOUT),
+    options=(
+        *_SOURCE,
+        _NO_CACHE,
+        _MAX_STALE,
+        _TIMEOUT,
+        Option(name="watch", help="Stay beside the command, and act where its secrets change. Signals and exit status are still its own."),
+        Option(
+            name="on-change",
+            metavar="restart|signal:HUP|exec:CMD",
+            help="With --watch: start the command anew (the default), send it a signal, or have a shell run CMD with the new secrets.",
+        ),
+        Option(name="splay", metavar="TIME", help="With --watch: put that off by a random time, at most this: 30s. Default: 0."),
+    ),
     arguments=Arguments(
         metavar="-- CMD",
         help="The command and its arguments. It takes this process's place: signals and exit status are its own. Secrets win over "
         "variables of their names; COFFER_IDENTITY_TEXT is taken out.",
         least=1,
         are_command_line=True,
+    ),
+)
+WATCH: Final = Command(
+    name="watch",
+    help="Print a line for the current release, and for each new one as it comes.",
+    options=(
+        *_SOURCE,
+        _NO_CACHE,
+        Option(
+            name="exec",
+            metavar="CMD",
+            help="Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment.",
+        ),
+    ),
+)
+TRUST: Final = Command(
+    name="trust",
+    help="Show what this client remembers and trusts; or, with `reset`, forget it.",
+    options=(*_SOURCE, Option(name="yes", help="Reset without asking.")),
+    arguments=Arguments(
+        metavar="reset", help="Forget, and begin with the address again: where the operator has confirmed that the server is right.", most=1
     ),
 )
 KEYGEN: Final = Command(
@@ -145,7 +191,7 @@ ID: Final = Command(
     help="Print this client's public key, for the operator.",
     options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits.")),
 )
-COMMANDS: Final = (GET, RUN, KEYGEN, ID)
+COMMANDS: Final = (GET, RUN, WATCH, TRUST, KEYGEN, ID)
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed | None:

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
-from coffer_protocol.release.coffer import Demand, Seen
+from coffer_protocol.release.chain import Trust
+from coffer_protocol.release.coffer import Seen
 
 from . import keyfile
 from .credential import Credential
@@ -33,12 +34,12 @@ class Settings:
 
     Attributes:
         address: the server's; its id is the plain one where the credential is bare.
-        demand: what a release must be, from the address.
+        trust: what a client knows of the coffer that has nothing but this address.
         credential: who asks.
     """
 
     address: ServerAddress
-    demand: Demand
+    trust: Trust
     credential: Credential
 
 
@@ -62,7 +63,7 @@ def load(
         KeyTextError: the address or the identity cannot be used.
     """
     address = _load_address(server, environment)
-    return Settings(address=address, demand=demand_of(address), credential=load_credential(identity, bare=bare, environment=environment))
+    return Settings(address=address, trust=trust_of(address), credential=load_credential(identity, bare=bare, environment=environment))
 
 
 def _load_address(server: ServerAddress | str | None, environment: Environment) -> ServerAddress:
@@ -77,8 +78,8 @@ def _load_address(server: ServerAddress | str | None, environment: Environment) 
         raise KeyTextError(f"{'--server' if server else SERVER}: {error}") from None
 
 
-def demand_of(address: ServerAddress) -> Demand:
-    """What a client of this address demands of a release (PROTOCOL.md, 1).
+def trust_of(address: ServerAddress) -> Trust:
+    """What a client of this address demands of its first release (PROTOCOL.md, 1).
 
     Raises:
         ConfigurationError: the address names no coffer or no publisher, so nothing that a server gives could be checked.
@@ -88,7 +89,7 @@ def demand_of(address: ServerAddress) -> Demand:
     if not address.publishers:
         raise ConfigurationError(f"the server's address names no publisher, so nothing that it gives could be checked: {_ASK}")
     seen = Seen(serial=address.serial) if address.serial else None
-    return Demand(coffer=address.coffer, publishers=address.publishers, seen=seen)
+    return Trust(coffer=address.coffer, publishers=address.publishers, seen=seen)
 
 
 def load_credential(identity: Identity | keyfile.Path | None, *, bare: bool, environment: Environment) -> Credential:
@@ -120,8 +121,22 @@ def _is_bare(environment: Environment) -> bool:
 
 
 def default_identity_path(environment: Environment) -> str:
-    """`$XDG_CONFIG_HOME/coffer/client.key`. The XDG specification has relative paths ignored."""
-    folder = environment.get("XDG_CONFIG_HOME", "")
+    """`$XDG_CONFIG_HOME/coffer/client.key`."""
+    return os.path.join(xdg_folder(environment, "XDG_CONFIG_HOME", ".config") or os.path.join("~", ".config", "coffer"), "client.key")
+
+
+def xdg_folder(environment: Environment, variable: str, default: str) -> str | None:
+    """Coffer's own folder below the one that an XDG variable names. The specification has relative paths ignored.
+
+    Args:
+        environment: the process's variables.
+        variable: XDG_CONFIG_HOME, XDG_STATE_HOME or XDG_CACHE_HOME.
+        default: the folder in the home, where the variable does not say.
+
+    Returns:
+        The folder; None where this process's user has no home.
+    """
+    folder = environment.get(variable, "")
     if not os.path.isabs(folder):
-        folder = os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(folder, "coffer", "client.key")
+        folder = os.path.join(os.path.expanduser("~"), default)
+    return os.path.join(folder, "coffer") if os.path.isabs(folder) else None

@@ -130,6 +130,10 @@ class ForkError(ReleaseError):
     """Two different releases carry one serial."""
 
 
+class ChainError(ReleaseError):
+    """The heads that were shown do not lead from the release that a reader knows to the one that it was given."""
+
+
 class InclusionError(ReleaseError):
     """The shard is not part of the signed release."""
 

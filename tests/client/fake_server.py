@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
 from coffer_client.credential import Credential
 from coffer_protocol.address import Host, ServerAddress
+from coffer_protocol.errors import TruncatedError, UnopenableError
 from coffer_protocol.identity import Identity
-from coffer_protocol.message import Bye, Get, Hello, Link, Message, OkGet
+from coffer_protocol.message import Ask, Bye, Get, Hello, Link, Message, OkGet
+from coffer_protocol.question import tell_heads
 from coffer_protocol.session import ServerSession
 from coffer_protocol.shard import SecretValue
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 from tests.support import identity
 
-from .releases import COFFER, PUBLISHER, make_body
+from .releases import COFFER, PUBLISHER, History, make_body
 
 SERVER = identity("server")
 # Nothing here takes so long; it ends a test that would hang.
 _GUARD_S = 60.0
 
 M = TypeVar("M", bound=Message)
+# What is answered to `heads` from a serial on.
+Heads: TypeAlias = Callable[[int], Sequence[bytes]]
 
 
 class Peer:
@@ -56,6 +60,27 @@ class Peer:
         """The handshake, to Link."""
         self.expect(Hello)
         self.send(Link())
+
+    def hear(self) -> Message | None:
+        """The client's next message; None where it has gone."""
+        with contextlib.suppress(TruncatedError, ConnectionError):
+            while (message := self.session.next_message()) is None:
+                self.session.receive(self._socket.recv(1 << 16))
+            return message
+        return None
+
+    def answer_get(self, body: bytes) -> None:
+        """The handshake, and `body` in the OkGet."""
+        self.link()
+        self.expect(Get)
+        self.send(OkGet(coffer=body))
+
+    def answer_questions(self, heads: Heads) -> None:
+        """Answer each Ask until the client goes."""
+        while isinstance(message := self.hear(), Ask):
+            _, serial = message.params
+            assert isinstance(serial, int)
+            self.send(tell_heads(heads(serial)))
 
     def wait_for_close(self) -> None:
         """Say nothing until the client has gone."""
@@ -150,6 +175,35 @@ def serving(credential: Credential, secrets: Mapping[str, SecretValue], *, expir
         peer.expect(Bye)
 
     return script
+
+
+def hosting(history: History, *, newest: int | None = None, heads: Heads | None = None) -> Script:
+    """Serves a history, up to the release `newest`, and shows these heads of it: an honest server, where nothing else is said."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[newest - 1 if newest else -1])
+        peer.answer_questions(heads or history.heads_from)
+
+    return script
+
+
+def giving_in_turn(*scripts: Script) -> Script:
+    """Another script for each connection; the last one for all that follow."""
+    waiting = list(scripts)
+
+    def script(peer: Peer) -> None:
+        (waiting.pop(0) if len(waiting) > 1 else waiting[0])(peer)
+
+    return script
+
+
+def refusing_a_stranger(peer: Peer) -> None:
+    """Closes without a word, for the Hello is for another server's key."""
+    try:
+        peer.expect(Hello)
+    except UnopenableError:
+        return
+    raise AssertionError("the Hello was for this server")
 
 
 def answering(answer: Callable[[Hello], Message]) -> Script:

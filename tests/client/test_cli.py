@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -12,11 +16,12 @@ import tomli
 from coffer_client import cli, keyfile
 from coffer_client.credential import Credential
 from coffer_client.options import Parsed
-from coffer_protocol.message import Get, Hello, KeyNotFound
+from coffer_protocol.message import Get, Hello, KeyNotFound, OkGet, Watch
 from coffer_protocol.shard import SecretValue
 from tests.support import identity
 
-from .fake_server import FakeServer, Peer, Script, answering, giving, serving, unused_host
+from .fake_server import FakeServer, Peer, Script, answering, giving, giving_in_turn, hosting, serving, unused_host
+from .releases import PUBLISHER, History
 
 SECRETS: dict[str, SecretValue] = {"db.url": "postgres://", "port": 5432, "certificate": b"\xff\x00"}
 Configure = Callable[[FakeServer, Credential], None]
@@ -236,3 +241,143 @@ def test_the_secrets_are_asked_for_with_get(served: Served, whole: Credential) -
 
     assert served(script, ["get", "key"]) == 3
     assert asked == [Get()]
+
+
+# -------------------------------------------------------------------------------------------------------- cache and trust
+
+
+def test_get_says_once_that_no_server_answered(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port"]) == 0
+    assert capfd.readouterr() == ("5432", "")
+    assert cli.run(["get", "port"]) == 0
+    out, err = capfd.readouterr()
+    assert out == "5432"
+    assert err.startswith("coffer-client: warning: no server answered, so this is release 7 of 'shop' as it was fetched ")
+    assert err.count("\n") == 1
+    assert cli.run(["get", "port", "--max-stale", "0"]) == 3
+    assert cli.run(["get", "port", "--no-cache"]) == 3
+    assert cli.run(["get", "port", "--max-stale", "soon"]) == 2
+
+
+def test_a_state_of_ones_own_is_under_one_folder(configured: Configure, home: Path, whole: Credential) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port", "--state", str(home / "mine")]) == 0
+        assert cli.run(["get", "port", "--no-cache"]) == 0
+    assert sorted(path.suffix for path in (home / "mine").iterdir()) == [".cache", ".lock", ".trust"]
+    assert [path.suffix for path in sorted((home / ".local" / "state" / "coffer" / "client").iterdir())] == [".lock", ".trust"]
+    assert not (home / ".cache").exists()
+
+
+def test_a_state_that_cannot_be_kept_is_told_and_no_hindrance(
+    configured: Configure, home: Path, whole: Credential, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (home / "file").touch()
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port", "--state", str(home / "file")]) == 0
+    out, err = capfd.readouterr()
+    assert out == "5432"
+    assert err.startswith("coffer-client: warning: ")
+    assert "will not be noticed" in err
+    assert err.count("\n") == 1
+
+
+def test_trust_is_shown_and_forgotten(
+    configured: Configure, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history = History(whole).add({"n": 1}).add({"n": 2})
+    with FakeServer(hosting(history)) as server:
+        configured(server, whole)
+        assert cli.run(["trust"]) == 0
+        assert "release none\n" in capfd.readouterr().out
+        assert cli.run(["get", "n"]) == 0
+    with FakeServer(hosting(history, newest=1)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "n"]) == 5
+        capfd.readouterr()
+        assert cli.run(["trust"]) == 0
+        shown = capfd.readouterr().out
+        assert shown.startswith("coffer shop\nrelease 2 ")
+        assert f"publisher {PUBLISHER.publisher_key().hex().upper()}\n" in shown
+        # Without a terminal and without --yes, nothing is forgotten.
+        monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+        assert cli.run(["trust", "reset"]) == 2
+        assert "--yes" in capfd.readouterr().err
+        assert cli.run(["get", "n"]) == 5
+        assert cli.run(["trust", "reset", "--yes"]) == 0
+        assert "forgotten" in capfd.readouterr().err
+        assert cli.run(["get", "n"]) == 0
+        assert capfd.readouterr().out == "1"
+        assert cli.run(["trust", "forget"]) == 2
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("YES\n", 0), ("\n", 2), ("n\n", 2), ("", 2)])
+def test_at_a_terminal_it_asks(
+    configured: Configure, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], typed: str, code: int
+) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port"]) == 0
+        monkeypatch.setattr("sys.stdin", Terminal(typed))
+        assert cli.run(["trust", "reset"]) == code
+    err = capfd.readouterr().err
+    assert "[y/N]" in err
+    assert ("forgotten" in err) == (code == 0)
+    assert cli.run(["get", "port"]) == (3 if code == 0 else 0)
+
+
+# -------------------------------------------------------------------------------------------------------------------- watch
+
+
+def watched(history: History) -> Script:
+    """Each release of a history, and then a refusal, by which the program ends where it has just begun."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        for body in history.bodies[1:]:
+            peer.expect(Watch)
+            peer.send(OkGet(coffer=body))
+
+    return giving_in_turn(script, answering(lambda hello: KeyNotFound(client=hello.client)))
+
+
+def run_watch(*words: str, lines: int) -> tuple[list[str], subprocess.Popen[str]]:
+    """The first lines of `watch`, which then is ended as Ctrl-C does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coffer_client", "watch", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        shown = [process.stdout.readline() for _ in range(lines)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    return shown, process
+
+
+def test_watch_prints_a_line_for_each_release(configured: Configure, whole: Credential) -> None:
+    with FakeServer(watched(History(whole).add({"n": 1}).add({"n": 2}))) as server:
+        configured(server, whole)
+        assert run_watch(lines=2)[0] == ["2023-11-14T22:13:20Z 1\n", "2023-11-14T22:13:20Z 2\n"]
+
+
+def test_watch_runs_a_command_for_each_release(configured: Configure, whole: Credential) -> None:
+    with FakeServer(watched(History(whole).add({"n": 1}).add({"1": 2}).add({"n": 3}))) as server:
+        configured(server, whole)
+        assert run_watch("--exec", 'echo "now $n"; exit 3', lines=2)[0] == ["now 1\n", "now 3\n"]
+
+
+def test_watch_ends_where_it_is_refused_from_the_start(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(answering(lambda hello: KeyNotFound(client=hello.client))) as server:
+        configured(server, whole)
+        assert cli.run(["watch"]) == 4
+    assert "does not know this client" in capfd.readouterr().err

@@ -14,6 +14,7 @@ from coffer_protocol.errors import CofferError
     [
         (protocol_errors.UnavailableError(), 1),
         (errors.OutputError(), 1),
+        (errors.StateError(), 1),
         (errors.UsageError(), 2),
         (errors.EnvironmentNameError(), 2),
         (protocol_errors.KeyTextError(), 2),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 import coffer_client
 from coffer_client.credential import Credential
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError, exit_code
-from coffer_client.fetch import Deadline, retrieve
-from coffer_client.settings import Settings, demand_of
+from coffer_client.fetch import retrieve
+from coffer_client.memory import Folders, Memory
+from coffer_client.settings import Settings, trust_of
+from coffer_client.source import Source
 from coffer_protocol import frame
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import (
@@ -37,12 +41,12 @@ from coffer_protocol.errors import (
 from coffer_protocol.frame import Frame
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import ERROR_CODES, Bye, Error, Get, Hello, KeyNotFound, Link, MessageType, OkGet
-from coffer_protocol.release.coffer import Demand, Seen
+from coffer_protocol.release.coffer import Seen
 from coffer_protocol.shard import SecretValue
 from tests.support import identity, vectors
 
 from .fake_server import SERVER, FakeServer, Peer, Script, address_of, answering, giving, serving, unused_host
-from .releases import NOW, SERIAL, make_body
+from .releases import NOW, SERIAL, make_body, signed_of
 
 PLENTY_S = 30.0
 # What a silent server is given: long enough for a handshake on a busy machine.
@@ -50,9 +54,22 @@ SHORT_S = 1.0
 SECRETS: dict[str, SecretValue] = {"db.url": "postgres://", "port": 5432}
 
 
+def unexpected(message: str) -> None:
+    pytest.fail(message)
+
+
+def forgetful(address: ServerAddress, credential: Credential, *, now: int = NOW, seen: Seen | None = None) -> Source:
+    """A source that knows its address alone, and may have seen a release."""
+    wanted = Settings(address=address, trust=trust_of(address), credential=credential)
+    # It has nowhere to write, says so, and remembers for itself.
+    memory = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
+    if seen is not None:
+        memory.record(replace(wanted.trust, seen=seen), b"", now=now)
+    return Source(wanted, memory, warn=unexpected, clock=lambda: now)
+
+
 def ask(address: ServerAddress, credential: Credential, *, timeout_s: float = PLENTY_S) -> coffer_client.Coffer:
-    wanted = Settings(address=address, demand=demand_of(address), credential=credential)
-    return retrieve(wanted, timeout_s=timeout_s, clock=lambda: NOW)
+    return retrieve(forgetful(address, credential), timeout_s=timeout_s, max_stale=timedelta())
 
 
 def ask_one(script: Script, credential: Credential, *, timeout_s: float = PLENTY_S, own: Identity = SERVER) -> coffer_client.Coffer:
@@ -85,7 +102,7 @@ def test_the_public_function_takes_what_the_environment_says(configured: Callabl
         assert coffer_client.fetch(timeout_s=PLENTY_S)["port"] == 5432
 
 
-def test_an_identity_can_be_used_by_its_bare_key() -> None:
+def test_an_identity_can_be_used_by_its_bare_key(home: Path) -> None:
     bare = Credential(identity=identity("web"), bare=True)
     with FakeServer(serving(bare, SECRETS)) as server:
         coffer = coffer_client.fetch(server=server.address(bare=True), identity=bare.identity, bare=True, timeout_s=PLENTY_S)
@@ -157,11 +174,16 @@ REFUSALS = {
 def test_a_server_that_lies_is_refused(entry: dict[str, Any], whole: Credential) -> None:
     releases = vectors("releases")
     seen = Seen(serial=entry["seen_serial"], signed_sha256=bytes.fromhex(entry["seen_signed_sha256"])) if "seen_serial" in entry else None
-    demand = Demand(coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),), seen=seen)
-    with FakeServer(giving(bytes.fromhex(entry["body"]))) as server:
-        wanted = Settings(address=server.address(), demand=demand, credential=whole)
+    body = bytes.fromhex(entry["body"])
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(body)
+        peer.answer_questions(lambda serial: [signed_of(body)])
+
+    with FakeServer(script) as server:
+        address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
         with pytest.raises(ReleaseError) as caught:
-            retrieve(wanted, timeout_s=PLENTY_S, clock=lambda: releases["now"])
+            retrieve(forgetful(address, whole, now=releases["now"], seen=seen), timeout_s=PLENTY_S, max_stale=timedelta())
     assert caught.type is REFUSALS[entry["why"]]
     assert exit_code(caught.value) == 5
 
@@ -170,10 +192,11 @@ def test_a_server_that_lies_is_refused(entry: dict[str, Any], whole: Credential)
 def test_the_vectors_that_are_good_are_accepted(entry: dict[str, Any]) -> None:
     releases = vectors("releases")
     credential = Credential(identity=Identity(seed=bytes.fromhex(entry["client_seed"])), bare=entry["plain"])
-    demand = Demand(coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
     with FakeServer(giving(bytes.fromhex(entry["body"]))) as server:
-        wanted = Settings(address=server.address(bare=credential.bare), demand=demand, credential=credential)
-        assert retrieve(wanted, timeout_s=PLENTY_S, clock=lambda: releases["now"])
+        address = replace(
+            server.address(bare=credential.bare), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),)
+        )
+        assert retrieve(forgetful(address, credential, now=releases["now"]), timeout_s=PLENTY_S, max_stale=timedelta())
 
 
 def test_the_address_names_the_lowest_serial(whole: Credential) -> None:
@@ -435,18 +458,3 @@ def test_a_name_is_resolved(whole: Credential) -> None:
 def test_a_timeout_must_be_one(timeout_s: float, whole: Credential) -> None:
     with pytest.raises(ConfigurationError, match="above 0"):
         ask(address_of(unused_host()), whole, timeout_s=timeout_s)
-
-
-def test_a_deadline_that_is_over_lets_nothing_begin() -> None:
-    with socket.socket() as sock, pytest.raises(TimeoutError):
-        Deadline(0).apply(sock)
-
-
-def test_a_deadline_is_one_for_all_that_is_done_under_it() -> None:
-    deadline = Deadline(PLENTY_S)
-    with socket.socket() as sock:
-        given = []
-        for _ in range(3):
-            deadline.apply(sock)
-            given.append(sock.gettimeout() or 0)
-    assert PLENTY_S >= given[0] > given[1] > given[2] > 0

@@ -1,0 +1,95 @@
+"""Files of the client's own: made for their owner alone, replaced whole, and written by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import Final
+
+# What is written first, in the place of the file that it then becomes. There is one, for its writer holds the lock.
+_NEW_SUFFIX: Final = ".new"
+
+
+def make_folders(folder: str) -> None:
+    """Make `folder` and those above it, each 0700: os.makedirs gives its mode to the last one only.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    if not folder or os.path.isdir(folder):
+        return
+    make_folders(os.path.dirname(folder))
+    # Another process may have made it in the meantime.
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Be the only process that works on what `path` stands for. The file is made where it is missing, and stays, empty.
+
+    Raises:
+        OSError: it cannot be made or locked.
+    """
+    make_folders(os.path.dirname(path))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # It ends with the descriptor, so also where this process is killed.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Make `data` the content of a file, 0600, or leave it as it was; on the disk when this returns. The caller holds the lock.
+
+    Raises:
+        OSError: it cannot be written; the old file is untouched.
+    """
+    folder = os.path.dirname(path)
+    make_folders(folder)
+    descriptor = os.open(path + _NEW_SUFFIX, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(path + _NEW_SUFFIX, path)
+    # The new name, too, is on the disk only when its folder is.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: str, *, limit_bytes: int) -> bytes | None:
+    """The content of a file; None where there is none.
+
+    Args:
+        path: the file.
+        limit_bytes: what it may have: of a longer one, a byte more than that is read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        return None
+
+
+def remove(path: str) -> bool:
+    """Remove a file. Returns whether there was one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,293 @@
+"""What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
+
+There is one pair of files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
+one of another history, be refused (PROTOCOL.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
+verified at each use as on its first day. Both are written under one lock, and never go back to an older release.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from coffer_protocol import cbor
+from coffer_protocol.errors import DecodeError, ForkError
+from coffer_protocol.identity import format_id
+from coffer_protocol.limits import MESSAGE_BYTES
+from coffer_protocol.release.chain import Trust
+from coffer_protocol.release.coffer import Seen
+
+from . import files
+from .errors import StateError
+from .settings import Environment, Settings, xdg_folder
+
+# Keys of 32 bytes, and few of them.
+_TRUST_LIMIT_BYTES: Final = 1 << 20
+_VERSION: Final = 1
+# The cache says when its release was last fetched to within this; to be exact would cost every fetch a write to the disk.
+_REFRESH_S: Final = 60.0
+_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where the files go.
+
+    Attributes:
+        state: the folder of the trust; None where there is none.
+        cache: the folder of the cache; None where none is kept.
+    """
+
+    state: str | None
+    cache: str | None
+
+
+def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environment: Environment) -> Folders:
+    """The folder that is named, for both; else `$XDG_STATE_HOME/coffer/client` and `$XDG_CACHE_HOME/coffer/client`.
+
+    Args:
+        state: a folder, or None for the default ones.
+        cache: whether a cache is kept.
+        environment: the process's variables.
+    """
+    if state is not None:
+        folder = os.path.abspath(state)
+        return Folders(state=folder, cache=folder if cache else None)
+    trust, cached = (xdg_folder(environment, *place) for place in (("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")))
+    return Folders(state=trust and os.path.join(trust, "client"), cache=os.path.join(cached, "client") if cached and cache else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached:
+    """The body of an OkGet as it came, and when it was last fetched, in seconds since 1970."""
+
+    body: bytes
+    fetched_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """The trust, and the publishers of the address that it grew from: where the operator hands out others, theirs is the word."""
+
+    root: tuple[bytes, ...]
+    trust: Trust
+
+    def encode(self) -> bytes:
+        trust = self.trust
+        assert trust.seen is not None
+        return cbor.encode(
+            {
+                "v": _VERSION,
+                "coffer": trust.coffer,
+                "root": self.root,
+                "publishers": trust.publishers,
+                "servers": trust.servers,
+                "serial": trust.seen.serial,
+                "signed_sha256": trust.seen.signed_sha256,
+                "signer": trust.signer,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Parse what `encode` made.
+
+        Raises:
+            DecodeError: it did not make this.
+        """
+        match cbor.decode(data):
+            case {
+                "v": 1,
+                "coffer": str() as coffer,
+                "root": list() as root,
+                "publishers": [_, *_] as publishers,
+                "servers": (list() | None) as servers,
+                "serial": int() as serial,
+                "signed_sha256": bytes() as signed_sha256,
+                "signer": bytes() as signer,
+                **others,
+            } if not others:
+                trust = Trust(
+                    coffer=coffer,
+                    publishers=_keys(publishers),
+                    servers=None if servers is None else _keys(servers),
+                    seen=Seen(serial=serial, signed_sha256=signed_sha256),
+                    signer=signer,
+                )
+                return cls(root=_keys(root), trust=trust)
+        raise DecodeError("not what this version writes")
+
+
+def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
+    keys = tuple(value for value in values if isinstance(value, bytes) and len(value) == _KEY_BYTES)
+    if len(keys) != len(values):
+        raise DecodeError("not a list of keys")
+    return keys
+
+
+class Memory:
+    """The files of one address and identity.
+
+    Where they cannot be read or written, fetching goes on: `warn` is told once, and this process remembers for itself.
+    """
+
+    def __init__(self, wanted: Settings, folders: Folders, *, warn: Callable[[str], None]) -> None:
+        """Nothing is read or written yet.
+
+        Args:
+            wanted: whose files they are.
+            folders: where they stand.
+            warn: is given a sentence for people.
+        """
+        self._address = wanted.address
+        self._root = wanted.address.publishers
+        self._warn = warn
+        # Both ids whole: whoever could choose one that begins alike would share the file.
+        name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
+        self._trust_path, self._lock_path = (
+            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock")
+        )
+        self._cache_path = os.path.join(folders.cache, f"{name}.cache") if folders.cache is not None else None
+        self._initial = wanted.trust
+        # What this process has accepted, where the files do not take it.
+        self._unwritten: Trust | None = None
+        self._is_warned = False
+
+    def recall(self) -> Trust:
+        """What is known, and so demanded of the next release: what was remembered, or else what the address says.
+
+        Raises:
+            StateError: the file is damaged. To go on without it would let an old release pass for the newest.
+        """
+        if self._unwritten is not None:
+            return self._unwritten
+        try:
+            record = self._read()
+        except OSError as error:
+            self._give_up(error)
+            record = None
+        if record is None:
+            return self._initial
+        trust = record.trust
+        if record.root != self._root:
+            trust = replace(trust, publishers=self._initial.publishers, servers=None)
+        if trust.seen is not None and trust.seen.serial < self._address.serial:
+            # The operator's word of a newer release than this client has seen.
+            trust = replace(trust, seen=self._initial.seen, signer=None)
+        return trust
+
+    def record(self, trust: Trust, body: bytes, *, now: float) -> None:
+        """Remember a release that has been accepted.
+
+        Where another process has remembered a newer one in the meantime, that one stays.
+
+        Args:
+            trust: what follows from the release (`Trust.after`).
+            body: the OkGet's, as it came.
+            now: seconds since 1970.
+
+        Raises:
+            ForkError: another process was given another release at the same serial.
+            StateError: the file is damaged.
+        """
+        assert trust.seen is not None
+        try:
+            if self._trust_path is None or self._lock_path is None:
+                raise FileNotFoundError("there is no home folder")
+            with files.locked(self._lock_path):
+                known = self._read()
+                if known is not None and self._is_superseded(trust.seen, known.trust.seen):
+                    return
+                # The cache first: killed between the two, a client has a cache that is newer than its trust, and not one that is refused
+                # for being older.
+                self._refresh_cache(Cached(body=body, fetched_at=int(now)))
+                record = _Record(root=self._root, trust=trust)
+                if record != known:
+                    files.replace(self._trust_path, record.encode())
+        except OSError as error:
+            self._unwritten = trust
+            self._give_up(error)
+
+    def _is_superseded(self, new: Seen, known: Seen | None) -> bool:
+        assert known is not None
+        if new.serial == known.serial and new.signed_sha256 != known.signed_sha256:
+            raise ForkError(
+                f"two processes of this client were given two releases under one serial, {new.serial}. The operator resolves it by "
+                "publishing anew: coffer-companion upload"
+            )
+        return new.serial < known.serial
+
+    def _refresh_cache(self, new: Cached) -> None:
+        if self._cache_path is None:
+            return
+        old = self.cached()
+        if old is not None and old.body == new.body and 0 <= new.fetched_at - old.fetched_at < _REFRESH_S:
+            return
+        try:
+            files.replace(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
+        except OSError as error:
+            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}): nothing is kept for when no server answers")
+
+    def cached(self) -> Cached | None:
+        """The last answer, unverified; None where there is none that can be read."""
+        try:
+            data = files.read(self._cache_path, limit_bytes=2 * MESSAGE_BYTES) if self._cache_path is not None else None
+            content = cbor.decode(data) if data is not None else None
+        except (OSError, DecodeError):
+            return None
+        match content:
+            case {"v": 1, "fetched_at": int() as fetched_at, "body": bytes() as body, **others} if not others:
+                return Cached(body=body, fetched_at=fetched_at)
+        return None
+
+    def forget(self) -> bool:
+        """Remove what is remembered. Returns whether there was anything.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        paths = [path for path in (self._trust_path, self._cache_path) if path is not None]
+        # Where nothing was ever kept there is no folder to lock in, and none is made.
+        if self._lock_path is None or not any(map(os.path.exists, paths)):
+            return False
+        with files.locked(self._lock_path):
+            removed = [files.remove(path) for path in paths]
+        return any(removed)
+
+    def _read(self) -> _Record | None:
+        data = files.read(self._trust_path, limit_bytes=_TRUST_LIMIT_BYTES) if self._trust_path is not None else None
+        if data is None:
+            return None
+        try:
+            return _Record.decode(data)
+        except DecodeError:
+            raise StateError(
+                f"{self._trust_path}: what this client remembers of its releases is damaged. Restore it from a backup; or, where the "
+                "server is known to give its newest release, forget it: coffer-client trust reset"
+            ) from None
+
+    def _give_up(self, error: OSError) -> None:
+        self._warn_once(
+            f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}): that the server goes back to an old release "
+            "will not be noticed, and nothing is kept for when it does not answer. --state DIR names a folder that can be written"
+        )
+
+    def _warn_once(self, message: str) -> None:
+        if not self._is_warned:
+            self._is_warned = True
+            self._warn(message)
+
+
+def describe(trust: Trust) -> str:
+    """A trust as lines for people and scripts: a word, and what it stands for."""
+    seen = trust.seen
+    if seen is None:
+        newest = "none"
+    else:
+        newest = f"{seen.serial} {seen.signed_sha256.hex()}" if seen.signed_sha256 else f"none; the address demands {seen.serial} or later"
+    lines = [f"coffer {trust.coffer}", f"release {newest}"]
+    lines += [f"publisher {format_id(key)}" for key in trust.publishers]
+    lines += [f"server {format_id(server)}" for server in trust.servers or ()]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,176 @@
+"""Where secrets come from: the server of one address, or the cache of what it gave; verified and remembered either way."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from coffer_protocol.address import Host
+from coffer_protocol.errors import ChainError, CofferError, ServerError, UnreachableError, UntrustedPublisherError
+from coffer_protocol.message import OkGet, Tell
+from coffer_protocol.release import coffer as releases
+from coffer_protocol.release.chain import Trust, walk_untrusted
+from coffer_protocol.release.coffer import Accepted, accept_untrusted
+
+from . import duration
+from .coffer import Coffer
+from .connection import Connection, Deadline
+from .errors import CacheError
+from .memory import Memory, find_folders
+from .settings import Settings
+
+# Clocks that are set right move a little; one that is further behind the cache was not right, and tells no age.
+_CLOCK_STEP_S: Final = 300.0
+
+
+class Source:
+    """The server of one address, as one client asks it.
+
+    Attributes:
+        wanted: from where, what, and as whom.
+        warn: is given a sentence for people where something is not as it should be, and a fetch goes on.
+    """
+
+    def __init__(self, wanted: Settings, memory: Memory, *, warn: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives the seconds since 1970, against which releases expire and the cache ages."""
+        self.wanted: Final = wanted
+        self.warn: Final = warn
+        self._memory = memory
+        self._clock = clock
+
+    @classmethod
+    def of(cls, wanted: Settings, *, state: str | os.PathLike[str] | None, cache: bool, warn: Callable[[str], None]) -> Source:
+        """The source with the files of this process's user.
+
+        Args:
+            wanted: from where, what, and as whom.
+            state: the folder for what is remembered; None for the default ones.
+            cache: whether a cache is kept, and used.
+            warn: as the attribute.
+        """
+        return cls(wanted, Memory(wanted, find_folders(state=state, cache=cache, environment=os.environ), warn=warn), warn=warn)
+
+    def connect(self, host: Host, deadline: Deadline) -> Connection:
+        """A session with a host, under the first of the trusted ids under which it answers (PROTOCOL.md, 7, "Changing keys").
+
+        Raises:
+            As `Connection`, its `hello`, and `Memory.recall`.
+        """
+        address = self.wanted.address.server
+        # The address's own id first, as long as no release has taken it away; then those that a release has named.
+        ids = sorted(self._memory.recall().servers or (address,), key=lambda server_id: server_id != address)
+        for server_id in ids[:-1]:
+            connection = Connection(host, server_id=server_id, credential=self.wanted.credential, deadline=deadline)
+            try:
+                connection.hello()
+            except UnreachableError:
+                # A server that does not go by this id closes without an answer.
+                connection.close()
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        connection = Connection(host, server_id=ids[-1], credential=self.wanted.credential, deadline=deadline)
+        try:
+            connection.hello()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def take(self, answer: OkGet, connection: Connection) -> Coffer:
+        """Verify what a server gave, and remember it. Where releases were missed, the server is asked for their heads.
+
+        Raises:
+            ReleaseError, ShardError: it does not verify.
+            StateError: what is remembered is damaged.
+            ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
+        """
+        now = self._clock()
+        trust = self._memory.recall()
+        signed = releases.Coffer.decode_untrusted(answer.coffer).signed
+        # Suite 0 has no questions: a bare client is told of new publishers by a new address.
+        can_ask = not self.wanted.credential.bare
+        try:
+            accepted = self._accept(answer.coffer, signed, trust, now)
+        except UntrustedPublisherError as untrusted:
+            if not can_ask:
+                raise
+            try:
+                trust = walk_untrusted(_heads(connection, trust), trust, to=signed)
+            except ServerError:
+                # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
+                raise untrusted from None
+            accepted = self._accept(answer.coffer, signed, trust, now)
+        else:
+            if can_ask and _has_missed(trust, accepted):
+                trust = self._catch_up(connection, trust, signed)
+        self._memory.record(trust.after(accepted.release), answer.coffer, now=now)
+        return Coffer(accepted)
+
+    def _catch_up(self, connection: Connection, trust: Trust, signed: bytes) -> Trust:
+        """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
+
+        They may retire a publisher or name another server. Where the server has lost them (PROTOCOL.md, 7: one upload restores all), or
+        fails now, the trust stays as it was: the release in hand is good.
+        """
+        try:
+            return walk_untrusted(_heads(connection, trust), trust, to=signed)
+        except (ChainError, UnreachableError, ServerError, TimeoutError):
+            return trust
+
+    def from_cache(self, max_stale: timedelta) -> Coffer:
+        """What a server gave last, verified as if it came now.
+
+        Args:
+            max_stale: how long ago it may have been given, at most.
+
+        Raises:
+            CacheError: there is nothing that can be used; the text says why.
+            StateError: what is remembered is damaged.
+        """
+        now = self._clock()
+        cached = self._memory.cached()
+        if cached is None:
+            raise CacheError("there is none")
+        stale = timedelta(seconds=max(0.0, now - cached.fetched_at))
+        if cached.fetched_at - now > _CLOCK_STEP_S:
+            raise CacheError("this machine's clock was set back since it was fetched, so its age is unknown")
+        if stale > max_stale:
+            raise CacheError(f"it was fetched {duration.show(stale)} ago, and --max-stale is {duration.show(max_stale)}")
+        trust = self._memory.recall()
+        try:
+            signed = releases.Coffer.decode_untrusted(cached.body).signed
+            accepted = self._accept(cached.body, signed, trust, now)
+        except CofferError as error:
+            raise CacheError(f"it does not verify: {error}") from error
+        return Coffer(accepted, stale=stale)
+
+    def _accept(self, body: bytes, signed: bytes, trust: Trust, now: float) -> Accepted:
+        credential = self.wanted.credential
+        return accept_untrusted(body, trust.demand(signed), identity=credential.identity, plain=credential.bare, now=now)
+
+
+def _has_missed(trust: Trust, accepted: Accepted) -> bool:
+    return trust.is_anchored and trust.seen is not None and accepted.release.head.serial > trust.seen.serial + 1
+
+
+def _heads(connection: Connection, trust: Trust) -> Iterator[bytes]:
+    """The heads from the release that is known, or from the first; asked on for until the server has no more."""
+    # Most fetches have no question to ask, and their start-up need not pay for any.
+    from coffer_protocol.question import Heads, heads_untrusted
+
+    serial = trust.seen.serial if trust.seen is not None else 1
+    while True:
+        connection.send(Heads(coffer=trust.coffer, from_serial=serial).to_ask())
+        count = 0
+        for signed in heads_untrusted(connection.receive(Tell)):
+            yield signed
+            count += 1
+        if not count:
+            return
+        serial += count

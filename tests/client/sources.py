@@ -1,0 +1,59 @@
+"""A client with files of its own in a test's folder, and a clock that the test sets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from coffer_client.coffer import Coffer
+from coffer_client.credential import Credential
+from coffer_client.fetch import DEFAULT_MAX_STALE, retrieve
+from coffer_client.memory import Folders, Memory
+from coffer_client.settings import Settings, trust_of
+from coffer_client.source import Source
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.release.chain import Trust
+
+from .fake_server import FakeServer, Script, address_of, unused_host
+from .releases import NOW
+
+# Nothing here takes so long; it ends a test that would hang.
+PLENTY_S = 30.0
+
+
+class Client:
+    """One client through several runs: each fetch is by new objects, and what it remembers is in the files alone."""
+
+    def __init__(self, folder: Path, credential: Credential) -> None:
+        self.folder = folder
+        self.credential = credential
+        self.now: float = NOW
+        self.warnings: list[str] = []
+
+    def memory(self, address: ServerAddress) -> Memory:
+        """Its files for this address."""
+        return Memory(self._wanted(address), Folders(state=str(self.folder), cache=str(self.folder)), warn=self.warnings.append)
+
+    def source(self, address: ServerAddress) -> Source:
+        """This client at this address."""
+        return Source(self._wanted(address), self.memory(address), warn=self.warnings.append, clock=lambda: self.now)
+
+    def fetch(self, address: ServerAddress, *, max_stale: timedelta = DEFAULT_MAX_STALE, timeout_s: float = PLENTY_S) -> Coffer:
+        """One run."""
+        return retrieve(self.source(address), timeout_s=timeout_s, max_stale=max_stale)
+
+    def fetch_from(self, script: Script, *, serial: int = 0) -> Coffer:
+        """One run against a server that follows a script."""
+        with FakeServer(script) as server:
+            return self.fetch(server.address(bare=self.credential.bare, serial=serial))
+
+    def fetch_from_nobody(self, *, max_stale: timedelta = DEFAULT_MAX_STALE) -> Coffer:
+        """One run where no server answers."""
+        return self.fetch(address_of(unused_host(), bare=self.credential.bare), max_stale=max_stale)
+
+    def trust(self) -> Trust:
+        """What it remembers."""
+        return self.memory(address_of(unused_host(), bare=self.credential.bare)).recall()
+
+    def _wanted(self, address: ServerAddress) -> Settings:
+        return Settings(address=address, trust=trust_of(address), credential=self.credential)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coffer_client import files
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_is_replaced_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    for data in (b"one", b"", b"three"):
+        files.replace(str(path), data)
+        assert files.read(str(path), limit_bytes=10) == data
+    assert [mode(path), mode(path.parent), mode(path.parent.parent)] == [0o600, 0o700, 0o700]
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.replace(str(path), b"old")
+    (tmp_path / "file.new").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        files.replace(str(path), b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_a_file_that_is_too_long_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100))
+    assert files.read(str(tmp_path / "file"), limit_bytes=10) == bytes(11)
+    assert files.read(str(tmp_path / "none"), limit_bytes=10) is None
+
+
+def test_a_file_is_removed_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert files.remove(str(tmp_path / "file"))
+    assert not files.remove(str(tmp_path / "file"))
+
+
+HOLDER = """if 1:
+    import sys
+    from coffer_client import files
+    with files.locked(sys.argv[1]):
+        print("has it", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_lock_is_one_processs_and_ends_with_it(home: Path) -> None:
+    path = str(home / "a" / "lock")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        assert one.stdout.readline() == b"has it\n"
+        with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as two:
+            # Until the first is gone there is nothing to read; then there is.
+            one.kill()
+            assert two.communicate(b"")[0] == b"has it\n"

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coffer_client.credential import Credential
+from coffer_client.errors import StateError
+from coffer_client.memory import Folders, Memory, find_folders
+from coffer_client.settings import Settings, trust_of
+from coffer_protocol.address import Host, ServerAddress
+from coffer_protocol.errors import ForkError
+from coffer_protocol.release.chain import Trust
+from coffer_protocol.release.coffer import Seen
+from tests.support import identity
+
+from .fake_server import address_of
+from .releases import NOW, PUBLISHER
+
+ADDRESS = address_of(Host(name="coffer.example"))
+OTHER = identity("publisher2").publisher_key()
+BODY = b"\xff canary"
+
+
+def memory(folder: Path, address: ServerAddress = ADDRESS, *, cache: bool = True, client: str = "web") -> Memory:
+    wanted = Settings(address=address, trust=trust_of(address), credential=Credential(identity=identity(client)))
+    return Memory(wanted, Folders(state=str(folder), cache=str(folder) if cache else None), warn=pytest.fail)
+
+
+def after(
+    serial: int, *, sha256: bytes = bytes(32), publishers: tuple[bytes, ...] = ADDRESS.publishers, servers: tuple[bytes, ...] | None = None
+) -> Trust:
+    return Trust(
+        coffer="shop",
+        publishers=publishers,
+        servers=servers,
+        seen=Seen(serial=serial, signed_sha256=sha256),
+        signer=PUBLISHER.publisher_key(),
+    )
+
+
+def test_nothing_is_known_at_first(tmp_path: Path) -> None:
+    assert memory(tmp_path).recall() == trust_of(ADDRESS)
+    assert memory(tmp_path).cached() is None
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_recorded_is_recalled(tmp_path: Path) -> None:
+    trust = after(7, publishers=(OTHER,), servers=(OTHER, bytes(32)))
+    memory(tmp_path).record(trust, BODY, now=NOW + 0.5)
+    assert memory(tmp_path).recall() == trust
+    cached = memory(tmp_path).cached()
+    assert cached is not None
+    assert (cached.body, cached.fetched_at) == (BODY, NOW)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_each_client_coffer_and_server_has_its_own(tmp_path: Path) -> None:
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    for other in (
+        memory(tmp_path, replace(ADDRESS, coffer="other")),
+        memory(tmp_path, replace(ADDRESS, server=identity("worker").id())),
+        memory(tmp_path, client="worker"),
+    ):
+        assert other.recall().seen is None
+    # Where a server moves to another host, it is the same one.
+    assert memory(tmp_path, replace(ADDRESS, hosts=(Host(name="elsewhere"),))).recall() == after(7)
+
+
+def test_an_older_release_does_not_replace_a_newer_one(tmp_path: Path) -> None:
+    memory(tmp_path).record(after(8), BODY, now=NOW)
+    memory(tmp_path).record(after(7), b"old", now=NOW + 1000)
+    assert memory(tmp_path).recall() == after(8)
+    cached = memory(tmp_path).cached()
+    assert cached is not None
+    assert cached.body == BODY
+
+
+def test_two_releases_at_one_serial_are_a_fork_also_where_they_came_at_once(tmp_path: Path) -> None:
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    with pytest.raises(ForkError, match="7"):
+        memory(tmp_path).record(after(7, sha256=bytes([1]) * 32), b"other", now=NOW)
+    assert memory(tmp_path).recall() == after(7)
+
+
+def test_a_fetch_of_the_same_release_makes_the_cache_younger_but_is_not_written_each_time(tmp_path: Path) -> None:
+    def fetched_at() -> int:
+        cached = memory(tmp_path).cached()
+        assert cached is not None
+        return cached.fetched_at
+
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, now=NOW + 59)
+    assert fetched_at() == NOW
+    memory(tmp_path).record(after(7), BODY, now=NOW + 60)
+    assert fetched_at() == NOW + 60
+    # A clock that is set back is set right, as far as anybody knows.
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    assert fetched_at() == NOW
+
+
+def test_an_address_with_other_publishers_is_the_operators_word(tmp_path: Path) -> None:
+    memory(tmp_path).record(after(7, publishers=(bytes(32),), servers=(bytes(32),)), BODY, now=NOW)
+    found = memory(tmp_path, replace(ADDRESS, publishers=(OTHER,))).recall()
+    assert (found.publishers, found.servers, found.seen) == ((OTHER,), None, after(7).seen)
+
+
+@pytest.mark.parametrize(("serial", "seen"), [(6, after(7).seen), (7, after(7).seen), (8, Seen(serial=8))])
+def test_the_higher_of_two_serials_counts(tmp_path: Path, serial: int, seen: Seen) -> None:
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall().seen == seen
+
+
+def test_forgetting_is_thorough_and_tells_whether_there_was_anything(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    assert not memory(folder).forget()
+    assert not folder.exists()
+    memory(folder).record(after(7), BODY, now=NOW)
+    assert memory(folder).forget()
+    assert memory(folder).recall() == trust_of(ADDRESS)
+    assert memory(folder).cached() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80", b"\xa1\x61v\x02", "cut", "longer"])
+def test_a_damaged_trust_is_not_taken_for_none(tmp_path: Path, damage: bytes | str) -> None:
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    (path,) = tmp_path.glob("*.trust")
+    data = path.read_bytes()
+    path.write_bytes(damage if isinstance(damage, bytes) else data[:-1] if damage == "cut" else data + b"\x00")
+    with pytest.raises(StateError, match=r"damaged.*coffer-client trust reset") as caught:
+        memory(tmp_path).recall()
+    assert str(path) in str(caught.value)
+    with pytest.raises(StateError):
+        memory(tmp_path).record(after(8), BODY, now=NOW)
+    assert memory(tmp_path).forget()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80", b"\xa0"])
+def test_a_damaged_cache_is_none(tmp_path: Path, damage: bytes) -> None:
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    (path,) = tmp_path.glob("*.cache")
+    path.write_bytes(damage)
+    assert memory(tmp_path).cached() is None
+    memory(tmp_path).record(after(7), BODY, now=NOW)
+    assert memory(tmp_path).cached() is not None
+
+
+def test_where_no_cache_is_wanted_there_is_none(tmp_path: Path) -> None:
+    memory(tmp_path, cache=False).record(after(7), BODY, now=NOW)
+    assert memory(tmp_path, cache=False).cached() is None
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".lock", ".trust"]
+
+
+@pytest.mark.parametrize("what", ["a file", "nowhere"])
+def test_where_nothing_can_be_written_the_process_remembers_for_itself(tmp_path: Path, what: str) -> None:
+    warnings: list[str] = []
+    (tmp_path / "file").touch()
+    # Below a file nothing can be made, whoever asks; a test that runs as root is refused little else.
+    folder = str(tmp_path / "file" / "folder") if what == "a file" else None
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state=folder, cache=folder), warn=warnings.append)
+    assert own.recall() == trust_of(ADDRESS)
+    own.record(after(7), BODY, now=NOW)
+    assert own.recall() == after(7)
+    assert own.cached() is None
+    own.record(after(8), BODY, now=NOW)
+    assert len(warnings) == 1
+    assert "will not be noticed" in warnings[0]
+    assert "--state DIR" in warnings[0]
+
+
+def test_a_cache_that_cannot_be_written_leaves_the_trust(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    (tmp_path / "file").touch()
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state=str(tmp_path / "state"), cache=str(tmp_path / "file" / "folder")), warn=warnings.append)
+    own.record(after(7), BODY, now=NOW)
+    assert memory(tmp_path / "state").recall() == after(7)
+    assert len(warnings) == 1
+    assert "nothing is kept" in warnings[0]
+
+
+def test_the_folders_are_those_of_the_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/web")
+    assert find_folders(state=None, cache=True, environment={}) == Folders(
+        state="/home/web/.local/state/coffer/client", cache="/home/web/.cache/coffer/client"
+    )
+    environment = {"XDG_STATE_HOME": "/s", "XDG_CACHE_HOME": "/c"}
+    assert find_folders(state=None, cache=True, environment=environment) == Folders(state="/s/coffer/client", cache="/c/coffer/client")
+    assert find_folders(state=None, cache=False, environment=environment).cache is None
+    assert find_folders(state=tmp_path, cache=True, environment=environment) == Folders(state=str(tmp_path), cache=str(tmp_path))
+
+
+# ------------------------------------------------------------------------------------------------ many processes, and kill -9
+
+WRITER = """if 1:
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    from tests.client.test_memory import BODY, NOW, after, memory
+    own = memory(Path(sys.argv[2]))
+    serial = 0
+    print("begun", flush=True)
+    while True:
+        # Each reads what the others wrote, and goes one further; a state that went back would be seen here.
+        seen = own.recall().seen
+        assert seen is None or seen.serial >= serial, (seen, serial)
+        serial = (seen.serial if seen else 0) + 1
+        own.record(after(serial), BODY + bytes(serial), now=NOW)
+"""
+
+
+def test_processes_that_are_killed_while_they_write_leave_what_was_there_or_what_comes(tmp_path: Path, home: Path) -> None:
+    root = os.environ["PYTHONPATH"]
+    highest = 0
+    for _ in range(4):
+        writers = [subprocess.Popen([sys.executable, "-c", WRITER, root, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(4)]
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"begun\n"
+        # They have all begun; wherever each of them is, it ends here.
+        for writer in writers:
+            writer.kill()
+        for writer in writers:
+            assert writer.stdout is not None
+            writer.stdout.close()
+            assert writer.wait() == -signal.SIGKILL
+        seen = memory(tmp_path).recall().seen
+        # A whole trust, and never one behind what there was.
+        assert seen is None or seen.serial >= highest
+        highest = seen.serial if seen else 0
+        cached = memory(tmp_path).cached()
+        assert cached is None or len(cached.body) >= len(BODY) + highest

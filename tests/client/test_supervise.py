@@ -1,0 +1,298 @@
+"""`run --watch` as a process: what reaches the command, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from coffer_client.credential import Credential
+from coffer_client.errors import UsageError
+from coffer_client.supervise import Change
+from coffer_protocol.errors import TruncatedError
+from coffer_protocol.message import OkGet, Watch
+
+from .fake_server import FakeServer, Peer
+from .releases import History
+
+PROGRAM = [sys.executable, "-m", "coffer_client", "run", "--watch"]
+Configure = Callable[[FakeServer, Credential], None]
+# Says what it has, and tells every signal that it gets; a TERM ends it.
+COMMAND = """if 1:
+    import os, signal, sys
+    def heard(number, frame):
+        print(signal.Signals(number).name, flush=True)
+        if number == signal.SIGTERM:
+            sys.exit(int(os.environ.get("status", "0")))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT, signal.SIGWINCH):
+        signal.signal(number, heard)
+    print("has", os.environ["n"], flush=True)
+    while True:
+        signal.pause()
+"""
+
+
+STUBBORN = """if 1:
+    import os, signal, sys
+    def heard(number, frame):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+        print("once", flush=True)
+    signal.signal(signal.SIGTERM, heard)
+    print("has", os.environ["n"], flush=True)
+    while True:
+        signal.pause()
+"""
+
+
+class Publisher:
+    """A server that gives a release to Get, and the next ones to Watch when the test publishes them."""
+
+    def __init__(self, credential: Credential) -> None:
+        self.history = History(credential).add({"n": "1"})
+        self._news: SimpleQueue[bytes | None] = SimpleQueue()
+
+    def publish(self, secrets: dict[str, str]) -> None:
+        self._news.put(self.history.add(secrets).bodies[-1])
+
+    def stop(self) -> None:
+        """Let the script end that waits for news."""
+        self._news.put(None)
+
+    def script(self, peer: Peer) -> None:
+        # A test kills its client wherever that may be.
+        with contextlib.suppress(TruncatedError, ConnectionError):
+            peer.answer_get(self.history.bodies[0])
+            while isinstance(peer.hear(), Watch) and (body := self._news.get()) is not None:
+                peer.send(OkGet(coffer=body))
+
+
+@pytest.fixture
+def publisher(whole: Credential, configured: Configure) -> Iterator[Publisher]:
+    """A running server, and the environment that names it."""
+    made = Publisher(whole)
+    with FakeServer(made.script) as server:
+        configured(server, whole)
+        yield made
+        made.stop()
+
+
+class Supervised:
+    """A supervisor and its command, as the processes that they are."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        """End it as an operator does, and give its status."""
+        self.send(signal.SIGTERM)
+        assert self.line() == "SIGTERM"
+        return self.process.wait()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Supervised]]:
+    """Starts `run --watch` with options, around the command above or another one."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*options: str, command: list[str] | None = None, new_session: bool = False) -> Supervised:
+        process = subprocess.Popen(
+            [*PROGRAM, *options, "--", *(command or [sys.executable, "-c", COMMAND])],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=new_session,
+        )
+        running.append(process)
+        return Supervised(process)
+
+    yield begin
+    for process in running:
+        process.kill()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
+        process.wait()
+
+
+Start = Callable[..., Supervised]
+
+
+# ----------------------------------------------------------------------------------------------------------------- changes
+
+
+def test_new_secrets_start_the_command_anew(publisher: Publisher, start: Start) -> None:
+    running = start()
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2"})
+    # It is asked to end, and let go where it stands, before the other begins.
+    while (line := running.line()) != "has 2":
+        assert line in ("SIGTERM", "SIGCONT")
+    assert running.end() == 0
+
+
+def test_new_secrets_are_a_signal(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", "signal:HUP", "--splay", "0")
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2"})
+    assert running.line() == "SIGHUP"
+    assert running.end() == 0
+
+
+def test_new_secrets_are_for_another_command(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", 'exec:echo "hook $n"')
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2"})
+    assert running.line() == "hook 2"
+    publisher.publish({"n": "3"})
+    assert running.line() == "hook 3"
+    assert running.end() == 0
+
+
+def test_a_release_that_changes_nothing_for_this_client_is_no_news(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", 'exec:echo "hook $n"')
+    assert running.line() == "has 1"
+    publisher.publish({"n": "1"})
+    publisher.publish({"n": "3"})
+    assert running.line() == "hook 3"
+    assert running.end() == 0
+
+
+def test_what_cannot_stand_in_an_environment_leaves_the_command_as_it_is(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", 'exec:echo "hook $n"')
+    assert running.line() == "has 1"
+    publisher.publish({"1": "x"})
+    publisher.publish({"n": "3"})
+    assert running.line() == "hook 3"
+    assert running.end() == 0
+    assert running.process.stderr is not None
+    assert "keeps the secrets that it has" in running.process.stderr.read()
+
+
+def test_a_server_that_goes_leaves_the_command_with_what_it_has(publisher: Publisher, start: Start) -> None:
+    running = start()
+    assert running.line() == "has 1"
+    publisher.stop()
+    assert running.process.stderr is not None
+    assert "the command keeps the secrets that it has; trying again" in running.process.stderr.readline()
+    assert running.end() == 0
+
+
+# ----------------------------------------------------------------------------------------------------- signals and statuses
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH])
+def test_every_signal_reaches_the_command_once(publisher: Publisher, start: Start, number: signal.Signals) -> None:
+    running = start()
+    assert running.line() == "has 1"
+    running.send(number)
+    assert running.line() == number.name
+    assert running.end() == 0
+
+
+def test_what_a_group_is_sent_reaches_the_command(publisher: Publisher, start: Start) -> None:
+    running = start(new_session=True)
+    assert running.line() == "has 1"
+    # Whether once or twice: who sends to a group sends to each in it, and this one cannot know of the other.
+    os.killpg(running.process.pid, signal.SIGUSR1)
+    assert running.line().startswith("SIGUSR1")
+
+
+def test_the_exit_status_is_the_commands(publisher: Publisher, start: Start) -> None:
+    running = start(command=["sh", "-c", 'echo "has $n"; exit 42'])
+    assert running.line() == "has 1"
+    assert running.process.wait() == 42
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV, signal.SIGPIPE])
+def test_it_ends_by_the_signal_that_ended_the_command(publisher: Publisher, start: Start, number: signal.Signals) -> None:
+    running = start(command=["sh", "-c", f"ulimit -c 0; kill -{number.name[3:]} $$; exit 9"])
+    assert running.process.wait() == -number
+
+
+def test_a_shell_sees_128_and_the_number(publisher: Publisher) -> None:
+    line = f'"{sys.executable}" -m coffer_client run --watch -- sh -c "kill -TERM \\$\\$"; echo $?'
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert ran.stdout == "143\n"
+
+
+def test_a_stop_and_a_continue_go_through(publisher: Publisher, start: Start) -> None:
+    running = start()
+    assert running.line() == "has 1"
+    running.send(signal.SIGTSTP)
+    pid, status = os.waitpid(running.process.pid, os.WUNTRACED)
+    assert pid == running.process.pid
+    assert os.WIFSTOPPED(status)
+    running.send(signal.SIGCONT)
+    assert running.line() == "SIGCONT"
+    assert running.end() == 0
+
+
+def test_a_command_that_is_not_there(publisher: Publisher, start: Start) -> None:
+    running = start(command=["there-is-no-such-command"])
+    assert running.process.wait() == 127
+
+
+def test_somebody_who_ends_it_while_it_is_started_anew_has_ended_it(publisher: Publisher, start: Start) -> None:
+    # It takes two TERMs to end: the first is the restart's, the second is somebody's.
+    running = start(
+        command=["sh", "-c", 'trap "trap \'exit 7\' TERM; echo once" TERM; echo "has $n"; while :; do read x; sleep 0.01; done']
+    )
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2"})
+    assert running.line() == "once"
+    running.send(signal.SIGTERM)
+    assert running.process.wait() == 7
+
+
+def test_no_secret_is_in_the_supervisors_own_environment(publisher: Publisher, start: Start) -> None:
+    running = start(command=["sh", "-c", 'echo "has $n"; read line < /dev/zero'])
+    assert running.line() == "has 1"
+    environment = Path(f"/proc/{running.process.pid}/environ")
+    if not environment.exists():
+        pytest.skip("there is no /proc")
+    assert b"\0n=1" not in environment.read_bytes()
+
+
+# -------------------------------------------------------------------------------------------------------------------- usage
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("restart", Change()),
+        ("signal:HUP", Change(signal=signal.SIGHUP)),
+        ("signal:SIGUSR1", Change(signal=signal.SIGUSR1)),
+        ("signal:term", Change(signal=signal.SIGTERM)),
+        ("exec:make reload", Change(command="make reload")),
+    ],
+)
+def test_what_is_done_is_read(text: str, change: Change) -> None:
+    assert Change.from_text(text) == change
+
+
+@pytest.mark.parametrize("text", ["", "restart:", "signal:", "signal:NOPE", "signal:_BLOCK", "signal:_IGN", "exec:", "reload"])
+def test_what_is_nothing_of_that_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--on-change"):
+        Change.from_text(text)
+
+
+@pytest.mark.parametrize("words", [["--on-change", "restart"], ["--splay", "3s"]])
+def test_what_goes_with_watch_goes_with_nothing_else(home: Path, words: list[str]) -> None:
+    ran = subprocess.run([*PROGRAM[:-1], *words, "--", "true"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "go with --watch" in ran.stderr

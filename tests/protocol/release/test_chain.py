@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from coffer_protocol.errors import BadSignatureError, ChainError, NotAReleaseError, UntrustedPublisherError, WrongCofferError
+from coffer_protocol.identity import Identity
+from coffer_protocol.primitives import sha256
+from coffer_protocol.release import head as heads
+from coffer_protocol.release.chain import Trust, walk_untrusted
+from coffer_protocol.release.coffer import Seen
+from coffer_protocol.release.head import Head
+from tests.support import identity
+
+FIRST, SECOND = identity("publisher"), identity("publisher2")
+THIRD = Identity(seed=bytes(range(32)))
+STRANGER = Identity(seed=bytes(32))
+SERVERS = (identity("server").id(), identity("worker").id())
+
+
+def key(*identities: Identity) -> tuple[bytes, ...]:
+    return tuple(each.publisher_key() for each in identities)
+
+
+def head(serial: int, by: Identity, prev: bytes | None, **changes: tuple[bytes, ...]) -> Head:
+    return Head(
+        coffer="shop",
+        serial=serial,
+        root=bytes(32),
+        count=1,
+        issued=1000 + serial,
+        publisher=by.publisher_key(),
+        prev=sha256(prev) if prev is not None else None,
+        publishers=changes.get("publishers"),
+        servers=changes.get("servers"),
+    )
+
+
+def build() -> list[bytes]:
+    """Ten releases: 4 hands over from the first publisher to the second, 8 from the second to the third; 6 names a new server."""
+    signers = [FIRST] * 4 + [SECOND] * 4 + [THIRD] * 2
+    changes: dict[int, dict[str, tuple[bytes, ...]]] = {
+        4: {"publishers": key(SECOND)},
+        6: {"servers": SERVERS},
+        8: {"publishers": key(THIRD)},
+    }
+    chain: list[bytes] = []
+    for serial, signer in enumerate(signers, 1):
+        chain.append(heads.sign(head(serial, signer, chain[-1] if chain else None, **changes.get(serial, {})), signer))
+    return chain
+
+
+CHAIN = build()
+NEW = Trust(coffer="shop", publishers=key(FIRST))
+ANCHORED = NEW.after(heads.verify_untrusted(CHAIN[0], publishers=key(FIRST)))
+
+
+# ------------------------------------------------------------------------------------------------------- as it should be
+
+
+@pytest.mark.parametrize("trust", [NEW, ANCHORED], ids=["new", "anchored"])
+def test_a_reader_that_was_away_for_ten_releases_follows_two_changes(trust: Trust) -> None:
+    found = walk_untrusted(CHAIN, trust, to=CHAIN[-1])
+    assert found.publishers == key(THIRD)
+    assert found.servers == SERVERS
+    assert found.seen == Seen(serial=9, signed_sha256=sha256(CHAIN[8]))
+    after = found.after(heads.verify_untrusted(CHAIN[9], publishers=found.publishers))
+    assert (after.seen, after.signer) == (Seen(serial=10, signed_sha256=sha256(CHAIN[9])), THIRD.publisher_key())
+
+
+def test_nothing_is_read_behind_the_release_that_was_given() -> None:
+    def shown() -> Iterator[bytes]:
+        yield from CHAIN[:6]
+        pytest.fail("read on")
+
+    assert walk_untrusted(shown(), ANCHORED, to=CHAIN[5]).publishers == key(SECOND)
+
+
+def test_a_new_reader_begins_where_it_can() -> None:
+    # Its address names the second publisher alone: what came before it is nothing to this reader.
+    assert walk_untrusted(CHAIN, replace(NEW, publishers=key(SECOND)), to=CHAIN[9]).publishers == key(THIRD)
+    # Or the lowest serial: heads are shown from there on.
+    trust = Trust(coffer="shop", publishers=key(SECOND), seen=Seen(serial=6))
+    assert walk_untrusted(CHAIN[5:], trust, to=CHAIN[9]).publishers == key(THIRD)
+
+
+def test_the_release_that_was_seen_stays_good_also_where_it_retires_its_signer() -> None:
+    trust = walk_untrusted(CHAIN, ANCHORED, to=CHAIN[3]).after(heads.verify_untrusted(CHAIN[3], publishers=key(FIRST)))
+    assert trust.publishers == key(SECOND)
+    assert trust.demand(CHAIN[3]).publishers == key(SECOND, FIRST)
+    assert trust.demand(CHAIN[4]).publishers == key(SECOND)
+    assert walk_untrusted(CHAIN[3:], trust, to=CHAIN[3]) == trust
+
+
+def test_a_set_replaces_what_was_trusted() -> None:
+    both = heads.verify_untrusted(heads.sign(head(2, FIRST, CHAIN[0], publishers=key(FIRST, SECOND)), FIRST), publishers=key(FIRST))
+    after = ANCHORED.after(both)
+    assert after.publishers == key(FIRST, SECOND)
+    one = heads.verify_untrusted(heads.sign(head(3, SECOND, both.signed, publishers=key(SECOND)), SECOND), publishers=after.publishers)
+    assert after.after(one).publishers == key(SECOND)
+
+
+# ----------------------------------------------------------------------------------------------------- what is not a chain
+
+
+@pytest.mark.parametrize("missing", range(9))
+def test_each_missing_link_is_refused(missing: int) -> None:
+    shown = CHAIN[:missing] + CHAIN[missing + 1 :]
+    # Where the link named a publisher, the next one is a stranger's.
+    with pytest.raises((ChainError, UntrustedPublisherError)):
+        walk_untrusted(shown, ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("withheld", range(10))
+def test_a_history_that_ends_too_early_is_refused(withheld: int) -> None:
+    with pytest.raises(ChainError, match="no way from there"):
+        walk_untrusted(CHAIN[:withheld], ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_two_links_in_the_wrong_order_are_refused(place: int) -> None:
+    shown = [*CHAIN[:place], CHAIN[place + 1], CHAIN[place], *CHAIN[place + 2 :]]
+    if place == 8:
+        # The given release before the last link: it is one too early.
+        shown = shown[:9]
+    with pytest.raises((ChainError, UntrustedPublisherError)):
+        walk_untrusted(shown, ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("place", range(1, 10))
+def test_a_link_twice_is_refused(place: int) -> None:
+    with pytest.raises((ChainError, UntrustedPublisherError)):
+        walk_untrusted([*CHAIN[:place], CHAIN[place - 1], *CHAIN[place:]], ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("place", range(1, 10))
+def test_each_link_by_a_stranger_is_refused(place: int) -> None:
+    forged = heads.sign(head(place + 1, STRANGER, CHAIN[place - 1], publishers=key(STRANGER)), STRANGER)
+    with pytest.raises(UntrustedPublisherError, match=f"release {place + 1} "):
+        walk_untrusted([*CHAIN[:place], forged, *CHAIN[place + 1 :]], ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("place", range(1, 10))
+def test_each_link_with_a_forged_signature_is_refused(place: int) -> None:
+    forged = CHAIN[place][:-1] + bytes([CHAIN[place][-1] ^ 1])
+    with pytest.raises(BadSignatureError):
+        walk_untrusted([*CHAIN[:place], forged, *CHAIN[place + 1 :]], ANCHORED, to=CHAIN[9])
+
+
+@pytest.mark.parametrize("place", range(1, 9))
+def test_each_link_replaced_by_its_own_publisher_is_refused(place: int) -> None:
+    release = heads.verify_untrusted(CHAIN[place], publishers=key(FIRST, SECOND, THIRD))
+    (signer,) = (each for each in (FIRST, SECOND, THIRD) if each.publisher_key() == release.head.publisher)
+    other = heads.sign(replace(release.head, issued=1), signer)
+    with pytest.raises(ChainError, match=f"release {place + 2} .* does not follow"):
+        walk_untrusted([*CHAIN[:place], other, *CHAIN[place + 1 :]], ANCHORED, to=CHAIN[9])
+
+
+def test_another_history_at_the_seen_serial_is_refused() -> None:
+    other = heads.sign(head(1, FIRST, None, publishers=key(STRANGER)), FIRST)
+    with pytest.raises(ChainError, match="another history"):
+        walk_untrusted([other, *CHAIN[1:]], ANCHORED, to=CHAIN[9])
+
+
+def test_a_retired_publisher_is_refused_behind_its_retirement() -> None:
+    late = heads.sign(head(6, FIRST, CHAIN[4], publishers=key(FIRST)), FIRST)
+    with pytest.raises(UntrustedPublisherError):
+        walk_untrusted([*CHAIN[:5], late], ANCHORED, to=late)
+
+
+def test_a_publisher_that_nobody_has_named_is_refused() -> None:
+    with pytest.raises(UntrustedPublisherError):
+        walk_untrusted(CHAIN, replace(NEW, publishers=key(STRANGER)), to=CHAIN[9])
+
+
+def test_heads_below_the_lowest_serial_are_refused() -> None:
+    with pytest.raises(ChainError, match="from release 3 on"):
+        walk_untrusted(CHAIN, Trust(coffer="shop", publishers=key(FIRST), seen=Seen(serial=3)), to=CHAIN[9])
+
+
+def test_another_coffers_history_is_refused() -> None:
+    with pytest.raises(WrongCofferError):
+        walk_untrusted(CHAIN, Trust(coffer="other", publishers=key(FIRST)), to=CHAIN[9])
+
+
+def test_what_is_no_head_is_refused() -> None:
+    with pytest.raises(NotAReleaseError):
+        walk_untrusted([CHAIN[0], b"\x80"], ANCHORED, to=CHAIN[9])
