@@ -20,6 +20,7 @@ CONNECT_TIMEOUT_S: Final = 10.0
 # A server answers from its database; a commit of a million shards takes it longer than anything else.
 ANSWER_TIMEOUT_S: Final = 600.0
 _RECEIVE_BYTES: Final = 1 << 16
+_LOST: Final = "the connection to the server was lost: try again"
 
 M = TypeVar("M", bound=Message)
 
@@ -45,7 +46,7 @@ class Connection:
         except (trio.BrokenResourceError, trio.TooSlowError):
             # The server's Error may still be there to be read (PROTOCOL.md, 3).
             await self._receive_any()
-            raise UnreachableError("the connection to the server was lost: try again") from None
+            raise UnreachableError(_LOST) from None
 
     async def _receive_any(self) -> Message:
         try:
@@ -53,7 +54,7 @@ class Connection:
                 while (message := self._session.next_message()) is None:
                     self._session.receive(bytes(await self._stream.receive_some(_RECEIVE_BYTES)))
         except trio.BrokenResourceError:
-            raise UnreachableError("the connection to the server was lost: try again") from None
+            raise UnreachableError(_LOST) from None
         except trio.TooSlowError:
             raise UnreachableError(f"the server did not answer within {ANSWER_TIMEOUT_S:.0f} s") from None
         match message:
@@ -110,7 +111,7 @@ async def connect(address: ServerAddress, identity: Identity) -> AsyncIterator[C
             raise UnreachableError(f"the server at {address.hosts[0]} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
         yield connection
     except trio.BrokenResourceError:
-        raise UnreachableError("the connection to the server was lost: try again") from None
+        raise UnreachableError(_LOST) from None
     finally:
         with trio.CancelScope(shield=True):
             await connection.close()

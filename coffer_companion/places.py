@@ -31,10 +31,23 @@ def settings_file() -> Path:
     return config_folder() / "companion.toml"
 
 
+def _state_folder() -> Path:
+    return _base("XDG_STATE_HOME", ".local/state") / "publisher"
+
+
+def _state_suffix(server: bytes, publisher: bytes) -> str:
+    return f"@{format_id(server)[:16]}.{format_id(publisher)[:16]}.json"
+
+
 def state_file(*, server: bytes, coffer: str, publisher: bytes) -> Path:
     """What this publisher knows of one coffer on one server."""
-    name = f"{coffer}@{format_id(server)[:16]}.{format_id(publisher)[:16]}.json"
-    return _base("XDG_STATE_HOME", ".local/state") / "publisher" / name
+    return _state_folder() / f"{coffer}{_state_suffix(server, publisher)}"
+
+
+def known_coffers(*, server: bytes, publisher: bytes) -> tuple[str, ...]:
+    """The coffers on one server of which this publisher knows something."""
+    suffix = _state_suffix(server, publisher)
+    return tuple(sorted(path.name.removesuffix(suffix) for path in _state_folder().glob(f"*{suffix}")))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

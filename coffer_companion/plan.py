@@ -13,6 +13,8 @@ from rich.text import Text
 
 # Where more of the clients go than this, or every key of one, the operator must say that it is meant.
 REMOVED_SHARE: Final = 1 / 3
+# A person reads no more of them, and a terminal takes its time over each line.
+CLIENTS_SHOWN: Final = 200
 
 
 class Change(StrEnum):
@@ -57,13 +59,23 @@ class ClientChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All of it: the clients that change, and how many do not."""
+    """All of it.
+
+    Attributes:
+        coffer: the coffer's name.
+        serial: of the release that it leads to.
+        clients: those that change.
+        unchanged: how many do not.
+        is_renewal: whether nothing but the release's expiry changes.
+        remarks: what else it does, a sentence each.
+    """
 
     coffer: str
     serial: int
     clients: tuple[ClientChange, ...]
     unchanged: int
     is_renewal: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -105,7 +117,8 @@ class Plan:
             for client in self.clients
         ]
         return json.dumps(
-            {"coffer": self.coffer, "serial": self.serial, "clients": clients, "unchanged": self.unchanged, "renewal": self.is_renewal},
+            {"coffer": self.coffer, "serial": self.serial, "clients": clients, "unchanged": self.unchanged, "renewal": self.is_renewal}
+            | ({"remarks": list(self.remarks)} if self.remarks else {}),
             ensure_ascii=False,
         )
 
@@ -116,11 +129,15 @@ class Plan:
 
     def _lines(self) -> Iterable[Text]:
         yield Text(f"coffer {self.coffer}, release {self.serial}: {self.summary()}")
-        for client in self.clients:
+        for sentence in self.remarks:
+            yield Text(f"  {sentence}", style="bold")
+        for client in self.clients[:CLIENTS_SHOWN]:
             remark = f"  ({client.remark})" if client.remark else ""
             yield Text(f"  {client.change} {client.client}{remark}", style=_STYLES[client.change])
             for key in client.keys:
                 public = "" if key.public is None else f" = {key.public}"
                 yield Text(f"      {key.change} {key.key}{public}", style=_STYLES[key.change])
+        if len(self.clients) > CLIENTS_SHOWN:
+            yield Text(f"  … and {len(self.clients) - CLIENTS_SHOWN} clients more: --json has them all")
         if self.is_renewal and not self.clients:
             yield Text("  the release is renewed: its expiry changes, and nothing else")

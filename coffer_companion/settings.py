@@ -1,11 +1,9 @@
-"""What the companion remembers between its runs: the server, and of each coffer the newest release and its notes."""
+"""What the companion remembers between its runs: the server, and of each coffer the newest release and who may make the next."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomli
@@ -57,15 +55,17 @@ def remember_server(address: ServerAddress) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherState:
-    """What this publisher knows of one coffer on one server.
+    """What this publisher knows of one coffer on one server. All else that it needs, the server is asked for.
 
     Attributes:
         seen: the newest release that it has made or checked, or None before the first.
-        notes: the sealed note of each client's current blob, by the client's id. They are sealed under the coffer's note key.
+        signer: who signed it, a key of 32 bytes.
+        publishers: the keys trusted from the release behind it on, or None where no release has named them yet.
     """
 
     seen: Seen | None = None
-    notes: Mapping[bytes, bytes] = field(default_factory=dict)
+    signer: bytes | None = None
+    publishers: frozenset[bytes] | None = None
 
     @classmethod
     def load(cls, path: Path) -> PublisherState:
@@ -76,30 +76,38 @@ class PublisherState:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            publishers = content["publishers"]
             return cls(
                 seen=Seen(serial=int(content["serial"]), signed_sha256=bytes.fromhex(content["signed_sha256"])),
-                notes={bytes.fromhex(client): base64.b64decode(note) for client, note in content["notes"].items()},
+                signer=bytes.fromhex(content["signer"]),
+                publishers=None if publishers is None else frozenset(bytes.fromhex(key) for key in publishers),
             )
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 f"{path}: this publisher's memory of its releases cannot be read ({type(error).__name__}). Restore it from a backup, or, "
                 "if the server is known to show its newest release, remove the file"
             ) from None
 
     def save(self, path: Path) -> None:
-        """Write it, atomically.
+        """Write it, atomically, unless what is there is of a newer release: another command may have been faster.
 
         Raises:
             OSError: it cannot be written.
+            SettingsError: what is there is damaged.
         """
         assert self.seen is not None
         assert self.seen.signed_sha256 is not None
+        assert self.signer is not None
+        there = PublisherState.load(path).seen
+        if there is not None and there.serial > self.seen.serial:
+            return
         content = {
             "serial": self.seen.serial,
             "signed_sha256": self.seen.signed_sha256.hex(),
-            "notes": {client.hex(): base64.b64encode(note).decode() for client, note in self.notes.items()},
+            "signer": self.signer.hex(),
+            "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
         }
         places.write_atomically(path, json.dumps(content).encode())
 

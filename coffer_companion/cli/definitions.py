@@ -1,0 +1,39 @@
+"""Commands about a definition alone: nothing is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import checking
+from ..compile import wanted_shards
+from . import exits
+from .options import EnvOption, FileArgument, OutsideOption, load_definition
+from .output import warn
+
+
+def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOption = False) -> None:
+    """Read a definition, and say what is wrong or looks wrong with it. Nothing is sent."""
+    definition = load_definition(file, env, allow_outside)
+    wanted = wanted_shards(definition)
+    warn((*definition.warnings, *checking.lint(definition)))
+    keys = sum(len(client.secrets) for client in definition.clients.values())
+    typer.echo(f"{file}: {len(definition.clients)} clients with {len(wanted)} public keys, {keys} values: good")
+
+
+def explain(
+    client: Annotated[str, typer.Argument(metavar="CLIENT")],
+    key: Annotated[str, typer.Argument(metavar="KEY")],
+    file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The definition.")] = Path("secrets.toml"),
+    env: EnvOption = None,
+    allow_outside: OutsideOption = False,
+) -> None:
+    """Say where a client's value comes from. The value itself is not shown."""
+    definition = load_definition(file, env, allow_outside)
+    if (found := definition.clients.get(client)) is None:
+        exits.fail(f"{file}: there is no client {client!r}; there are {', '.join(definition.clients)}", exits.USAGE)
+    if (origin := found.origins.get(key)) is None:
+        exits.fail(f"{file}: {client} has no key {key!r}; it has {', '.join(secret.key for secret in found.secrets)}", exits.USAGE)
+    typer.echo(f"{client} {key}: {origin.how}, {origin.path}:{origin.line}:{origin.column}")

@@ -1,0 +1,114 @@
+"""How a command ends: its exit code, and the sentence that says why.
+
+0 done; 1 it failed, or somebody is behind and `status --require-adopted` was asked; 2 usage, or a definition that is wrong; 3 the server
+cannot be reached; 4 the server does not know this publisher, or does not let it; 5 what the server shows does not verify; 7 another release
+came first; 10 there are changes, and `diff --exit-code` was asked; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeVar
+
+import trio
+import typer
+
+from coffer_client.errors import UsageError
+from coffer_protocol.errors import (
+    CofferError,
+    KeyTextError,
+    ProtocolError,
+    ReleaseError,
+    ServerError,
+    TruncatedError,
+    UnreachableError,
+)
+
+from ..compile import PublisherAsClientError
+from ..definition import DefinitionError, LifetimeError
+from ..importing import ImportingError
+from ..making import PublishersDifferError
+from ..publishers import OwnKeyError, UnknownPublisherError
+from ..reading import NoReleaseError, NoteKeyMissingError, NotLetInError
+from ..rollback import NothingToTakeBackError
+from ..settings import SettingsError
+from .output import errors
+
+FAILED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+UNKNOWN: Final = 4
+REFUSED: Final = 5
+CONFLICT: Final = 7
+CHANGES: Final = 10
+INTERRUPTED: Final = 130
+
+T = TypeVar("T")
+
+
+def code_of(error: CofferError) -> int:
+    """The exit code that an error ends with."""
+    match error:
+        case UsageError() | DefinitionError() | LifetimeError() | KeyTextError() | SettingsError() | PublisherAsClientError():
+            return USAGE
+        case ImportingError() | NoReleaseError() | NothingToTakeBackError() | UnknownPublisherError() | OwnKeyError():
+            return USAGE
+        case UnreachableError() | TruncatedError():
+            return UNREACHABLE
+        case NotLetInError() | NoteKeyMissingError() | PublishersDifferError() | ServerError(code="denied" | "suite"):
+            return UNKNOWN
+        case ServerError(code="conflict"):
+            return CONFLICT
+        case ServerError():
+            return FAILED
+        case ReleaseError() | ProtocolError():
+            return REFUSED
+    return FAILED
+
+
+def report(error: CofferError) -> int:
+    """Say what happened, and return the exit code."""
+    text = str(error)
+    if isinstance(error, ServerError):
+        text = _of_server(error)
+    errors.print(f"coffer-companion: {text}", soft_wrap=True)
+    return code_of(error)
+
+
+def _of_server(error: ServerError) -> str:
+    match error.code:
+        case "conflict":
+            return "another release came first, and this one changed nothing: look at it (`coffer-companion history`), then try again"
+        case "busy":
+            return f"the server is busy: {error.sentence}. Nothing was changed; try again in a minute"
+        case _:
+            return f"the server refused: {error.sentence} ({error.code})"
+
+
+def report_system(error: OSError) -> int:
+    """Say what the system refused, and return the exit code."""
+    errors.print(f"coffer-companion: {error.filename or 'the system'}: {error.strerror}", soft_wrap=True)
+    return FAILED
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End the command."""
+    errors.print(f"coffer-companion: {message}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def execute(main: Callable[[], Awaitable[T]]) -> T:
+    """Run it under trio; an interruption ends the command. Raises what it raises."""
+    try:
+        return trio.run(main)
+    except KeyboardInterrupt:
+        _interrupted()
+    except BaseExceptionGroup as group:
+        # trio opens connections in a nursery, which wraps what ends it.
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    fail("interrupted. Nothing was changed, unless the server was committing just then: `coffer-companion history` tells", INTERRUPTED)

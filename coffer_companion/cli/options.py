@@ -1,0 +1,166 @@
+"""The options that commands share, and what follows from them: which server, which coffer, as whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coffer_client import keyfile
+from coffer_protocol.address import ServerAddress, check_name
+from coffer_protocol.errors import KeyTextError
+from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, parse_public_file
+from coffer_protocol.release.head import DEFAULT_LIFETIME_S
+
+from .. import places, settings
+from ..compile import wanted_shards
+from ..definition import Definition, load, parse_lifetime
+from ..publish import Publication
+from ..settings import parse_address
+from ..target import Target
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The definition, a TOML file.", show_default=False)]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="ADDRESS", help="The server [COFFER_SERVER, else the definition's, else companion.toml's].", show_default=False
+    ),
+]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity", metavar="PATH", help="The publisher's identity file [default: publisher.key of `init`].", show_default=False
+    ),
+]
+CofferOption = Annotated[
+    str | None,
+    typer.Option(
+        "--coffer",
+        metavar="NAME",
+        help="The coffer [the address's, else the one that was published from here].",
+        show_default=False,
+    ),
+]
+EnvOption = Annotated[
+    str | None, typer.Option("--env", metavar="NAME", help="Overlay the definition with its [env.NAME].", show_default=False)
+]
+OutsideOption = Annotated[bool, typer.Option("--allow-outside", help="Let from_file read files outside the definition's folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+RemovalsOption = Annotated[
+    bool, typer.Option("--allow-removals", help="Let more than a third of the clients, or all keys of one, be removed.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing. Nothing is asked yet; scripts may say it.")]
+ExpiresOption = Annotated[
+    str | None,
+    typer.Option("--expires", metavar="400d|never", help="How long the release is good for.", show_default=False),
+]
+
+
+def load_definition(file: Path, env: str | None, allow_outside: bool) -> Definition:
+    """Read a definition, in this process's environment and on this day. Raises as `definition.load`."""
+    return load(file, overlay=env, environ=os.environ, allow_outside=allow_outside, today=date.today())
+
+
+def server_address(server: str | None, definition: Definition | None) -> ServerAddress:
+    """The server, from the first place that names one.
+
+    Raises:
+        KeyTextError: no place does, or the first that does holds no address.
+    """
+    places_in_order: list[tuple[str, Callable[[], str | None]]] = [
+        ("--server", lambda: server),
+        ("COFFER_SERVER", lambda: os.environ.get("COFFER_SERVER")),
+        ("[coffer] server", lambda: definition.server if definition is not None else None),
+        (str(places.settings_file()), settings.remembered_server),
+    ]
+    for source, read in places_in_order:
+        if text := read():
+            return parse_address(text, source)
+    raise KeyTextError("no server is named: `coffer-companion init ADDRESS` remembers one, ADDRESS as `coffer-server id DIR` prints it")
+
+
+def read_identity(path: Path | None) -> Identity:
+    """The publisher's identity, from a file or from the default place.
+
+    Raises:
+        KeyTextError: there is none, or it cannot be used.
+    """
+    place = path or places.publisher_key()
+    if path is None and not place.exists():
+        raise KeyTextError(f"there is no publisher's identity at {place}: `coffer-companion init ADDRESS` makes one")
+    return keyfile.read(place, program="coffer-companion")
+
+
+def read_public_key(text: str) -> PublicKey:
+    """A public key, as text or as the path of a `.pub` file.
+
+    Raises:
+        KeyTextError: it is neither.
+    """
+    if text.startswith(PUBLIC_PREFIX):
+        return PublicKey.from_text(text)
+    try:
+        return parse_public_file(Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise KeyTextError(
+            f"{text}: this is neither a public key text ({PUBLIC_PREFIX}…, which `coffer-companion keygen` prints) nor a .pub file"
+        ) from None
+
+
+def defined_target(definition: Definition, server: str | None, identity: Path | None) -> Target:
+    """The coffer of a definition: its name is the definition's, else the address's, else the file's.
+
+    Raises:
+        KeyTextError: two of them differ, none is a name, or the server or the identity cannot be used.
+    """
+    address = server_address(server, definition)
+    if definition.name is not None and address.coffer is not None and definition.name != address.coffer:
+        raise KeyTextError(
+            f"the definition's [coffer] name is {definition.name!r}, and the server's address says {address.coffer!r}: make them agree"
+        )
+    named = definition.name or address.coffer
+    coffer = named or check_name(
+        definition.path.stem, f"{definition.path.name}: no [coffer] name is given, and the file's own name would be"
+    )
+    return Target.at(address, coffer, read_identity(identity))
+
+
+def chosen_target(coffer: str | None, server: str | None, identity: Path | None) -> Target:
+    """The coffer that is named, where no definition is at hand: else the address's, else the only one that was published from here.
+
+    Raises:
+        KeyTextError: two names differ, there is none or more than one, or the server or the identity cannot be used.
+    """
+    address = server_address(server, None)
+    publisher = read_identity(identity)
+    if coffer is not None and address.coffer is not None and coffer != address.coffer:
+        raise KeyTextError(f"--coffer is {coffer!r}, and the server's address says {address.coffer!r}: make them agree")
+    name = coffer or address.coffer
+    if name is None:
+        known = places.known_coffers(server=address.server, publisher=publisher.id())
+        if len(known) != 1:
+            which = f"these were published from here: {', '.join(known)}" if known else "none was published from here yet"
+            raise KeyTextError(f"which coffer? Say --coffer NAME; {which}")
+        (name,) = known
+    return Target.at(address, check_name(name, "the coffer"), publisher)
+
+
+def publication(definition: Definition, expires: str | None) -> Publication:
+    """What a definition publishes.
+
+    Raises:
+        LifetimeError: the lifetime is none.
+        ShardError: a shard is too large.
+    """
+    lifetime = expires or definition.expires
+    return Publication(
+        wanted=wanted_shards(definition),
+        public={client.name: client.public for client in definition.clients.values()},
+        lifetime_s=DEFAULT_LIFETIME_S if lifetime is None else parse_lifetime(lifetime),
+        renew=expires is not None,
+    )

@@ -1,0 +1,93 @@
+"""What the commands print: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ..plan import Plan
+
+errors = Console(stderr=True, highlight=False, markup=False)
+output = Console(highlight=False, markup=False)
+
+_DAY_S = 86400
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings, a line each."""
+    for warning in warnings:
+        errors.print(f"warning: {warning}", soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Print a sentence that is not data."""
+    errors.print(text, soft_wrap=True)
+
+
+def show_plan(plan: Plan, as_json: bool) -> None:
+    """Print a plan, for a person or a program."""
+    if as_json:
+        typer.echo(plan.to_json())
+    else:
+        plan.show(output)
+
+
+def show_json(value: Any) -> None:
+    """Print a value for a program, on one line."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None) -> None:
+    """Print columns side by side, two spaces apart, a style for each row: the same text in a terminal and in a pipe."""
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
+    for line, style in zip(lines, ("bold", *(styles or [""] * len(rows))), strict=True):
+        # Styling a hundred thousand lines takes its time, which nobody needs to wait for where nobody would see it.
+        if output.is_terminal:
+            output.print(Text(line, style=style), soft_wrap=True)
+        else:
+            typer.echo(line)
+
+
+def when(seconds: int) -> str:
+    """A time, to the minute."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"
+
+
+def expiry(expires: int | None, now: float) -> str:
+    """When a release expires, and how long that is."""
+    if expires is None:
+        return "never"
+    left_s = expires - now
+    if left_s <= 0:
+        return f"expired {when(expires)}"
+    return f"{when(expires)[:10]} (in {int(left_s // _DAY_S)} d)"
+
+
+class progress_bar:  # noqa: N801 - a context manager, used as a function
+    """A progress bar on a terminal's stderr; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("sealing and sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+        self._task = self._bar.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        self._bar.start()
+        return self._update
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def _update(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total, visible=True)

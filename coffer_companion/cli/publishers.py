@@ -1,0 +1,178 @@
+"""Commands about who may publish a coffer."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coffer_protocol.address import check_name
+from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
+
+from .. import checking
+from ..making import PublishersDifferError, based
+from ..publishers import Addition, Publisher, Retirement, publishers
+from ..reading import publisher_line
+from ..settings import PublisherState
+from ..target import Target
+from . import exits
+from .exits import execute
+from .options import (
+    CofferOption,
+    DryRunOption,
+    EnvOption,
+    ExpiresOption,
+    IdentityOption,
+    JsonOption,
+    OutsideOption,
+    RemovalsOption,
+    ServerOption,
+    chosen_target,
+    defined_target,
+    load_definition,
+    publication,
+    read_public_key,
+)
+from .output import show_json, show_table, tell, warn
+from .uploads import carry_out
+
+app = typer.Typer(name="publishers", help="Who may publish a coffer: list, add, retire.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_publishers(
+    coffer: CofferOption = None, server: ServerOption = None, identity: IdentityOption = None, as_json: JsonOption = False
+) -> None:
+    """List the publishers that clients trust, and those who hold the note key."""
+    target = chosen_target(coffer, server, identity)
+    found = execute(partial(_publishers, target))
+    if as_json:
+        show_json([_as_json(publisher) for publisher in found])
+        return
+    rows = [(_name(publisher), format_id(publisher.sign), _state(publisher)) for publisher in found]
+    show_table(("name", "publisher key", "state"), rows)
+
+
+async def _publishers(target: Target) -> tuple[Publisher, ...]:
+    async with based(target) as base:
+        base.existing()
+        return await publishers(base)
+
+
+def _name(publisher: Publisher) -> str:
+    return "-" if publisher.standing is None else publisher.standing.name or "-"
+
+
+def _state(publisher: Publisher) -> str:
+    if not publisher.is_trusted:
+        return "not trusted, and holds the note key: retire it"
+    state = "trusted, was not handed the note key: add it" if publisher.standing is None else "trusted"
+    return f"{state} (this one)" if publisher.is_own else state
+
+
+def _as_json(publisher: Publisher) -> dict[str, object]:
+    standing = publisher.standing
+    return {
+        "name": None if standing is None else standing.name or None,
+        "publisher": format_id(publisher.sign),
+        "id": None if standing is None else format_id(standing.key.id),
+        "trusted": publisher.is_trusted,
+        "note_key": standing is not None,
+        "own": publisher.is_own,
+    }
+
+
+@app.command("add")
+def add(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The new publisher's public key text, or its .pub file.", show_default=False)],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it, such as laptop.", show_default=False)] = "",
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let another key publish: hand it the note key, and name it in a new release, from which clients trust it."""
+    public = read_public_key(key)
+    if name:
+        check_name(name, "the publisher")
+    target = chosen_target(coffer, server, identity)
+    _come_first(publisher_line("add", target.coffer, public.text(), *(["--name", name] if name else [])))
+    _change(target, Addition(key=public, name=name), dry_run, as_json)
+    tell("The new publisher begins with:")
+    typer.echo(f"coffer-companion init '{_address(target)}'", err=as_json)
+
+
+@app.command("retire")
+def retire(
+    who: Annotated[
+        str,
+        typer.Argument(metavar="KEY|NAME", help="Its public key text, .pub file, publisher key, or name.", show_default=False),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="The definition, from which every shard is sealed anew under a new note key.", show_default=False
+        ),
+    ] = None,
+    keep_note_key: Annotated[
+        bool, typer.Option("--keep-note-key", help="Seal nothing anew: the retired publisher goes on knowing the note key.")
+    ] = False,
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    dry_run: DryRunOption = False,
+    expires: ExpiresOption = None,
+    env: EnvOption = None,
+    allow_outside: OutsideOption = False,
+    allow_removals: RemovalsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a publisher's trust away, in a new release, and replace the note key that it knows."""
+    if (file is None) != keep_note_key:
+        exits.fail(
+            "name the definition, so that the note key, which the retired publisher knows, can be replaced: "
+            "coffer-companion publishers retire KEY FILE. Without one it is --keep-note-key: docs/releases.md says what that leaves open",
+            exits.USAGE,
+        )
+    anew = None
+    if file is None:
+        target = chosen_target(coffer, server, identity)
+    else:
+        definition = load_definition(file, env, allow_outside)
+        target = defined_target(definition, server, identity)
+        anew = publication(definition, expires)
+        warn((*definition.warnings, *checking.lint(definition)))
+
+    def told(publisher: Publisher) -> None:
+        key = "KEY" if publisher.standing is None else publisher.standing.name or publisher.standing.key.text()
+        _come_first(publisher_line("remove", target.coffer, key))
+
+    retirement = Retirement(who=_who(who), anew=anew, told=told)
+    _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+
+
+def _who(text: str) -> str | PublicKey:
+    """A publisher as it was typed: its keys where that is what was typed, else what it is called."""
+    return read_public_key(text) if text.startswith(PUBLIC_PREFIX) or text.endswith(".pub") else text
+
+
+def _come_first(line: str) -> None:
+    tell("On the server's machine this comes first, DIR being the folder that `coffer-server init` made:")
+    tell(f"\n  {line}\n")
+
+
+def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_json: bool, *, allow_removals: bool = False) -> None:
+    try:
+        release = carry_out(target, change.draft, dry_run, allow_removals, as_json)
+    except PublishersDifferError as error:
+        exits.fail(f"{error}. Is the line above typed on the server's machine? Then type this command again", exits.UNKNOWN)
+    if release is not None:
+        tell(f"published release {release.head.serial} of {target.coffer}: clients follow it by themselves")
+
+
+def _address(target: Target) -> str:
+    state = PublisherState.load(target.state_file)
+    return str(target.client_address(state.publishers or target.roots(), 0 if state.seen is None else state.seen.serial))

@@ -1,0 +1,100 @@
+"""Commands that get an operator, and the operator's clients, going."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coffer_client import keyfile
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.errors import KeyTextError
+from coffer_protocol.identity import parse_id
+
+from .. import places, settings
+from ..definition import Definition
+from ..reading import publisher_line
+from ..settings import PublisherState, parse_address
+from ..target import Target
+from .options import (
+    CofferOption,
+    EnvOption,
+    IdentityOption,
+    OutsideOption,
+    ServerOption,
+    chosen_target,
+    defined_target,
+    load_definition,
+    read_identity,
+)
+from .output import tell, warn
+
+
+def init(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The server's address, as `coffer-server id DIR` prints it.")],
+    identity: IdentityOption = None,
+) -> None:
+    """Make a publisher's identity, remember the server, and print what the server's operator must type."""
+    parsed = parse_address(address, "ADDRESS")
+    path = identity or places.publisher_key()
+    public = (read_identity(path) if path.exists() else keyfile.create(path)).public()
+    written = settings.remember_server(parsed)
+    tell(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}")
+    tell("On the server's machine, let this publisher in:\n")
+    typer.echo(publisher_line("add", parsed.coffer or "COFFER", public.text()))
+    hint = (
+        "" if parsed.coffer else " COFFER is the coffer's name: secrets.toml publishes `secrets`, unless its [coffer] name says otherwise."
+    )
+    tell(f"\nDIR is the folder that `coffer-server init` made.{hint} Then: coffer-companion upload secrets.toml")
+
+
+def keygen(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="Where to put it [default: publisher.key of `init`].", show_default=False)
+    ] = None,
+) -> None:
+    """Make a publisher's identity, and print its public key."""
+    place = path or places.publisher_key()
+    identity = keyfile.create(place)
+    tell(f"identity: {place}")
+    typer.echo(identity.public().text())
+
+
+def address(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The definition of the coffer.", show_default=False)] = None,
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="For clients known by a bare NaCl key (suite 0): needs [coffer] plain_server.")
+    ] = False,
+    env: EnvOption = None,
+    allow_outside: OutsideOption = False,
+) -> None:
+    """Print the address that clients need: server, coffer, publishers and newest serial."""
+    definition = None if file is None else load_definition(file, env, allow_outside)
+    target = chosen_target(coffer, server, identity) if definition is None else defined_target(definition, server, identity)
+    state = PublisherState.load(target.state_file)
+    if state.seen is None:
+        warn([f"nothing of coffer {target.coffer!r} has been published from here yet, so the address has no serial"])
+    if bare:
+        target = _with_plain_server(target, definition)
+    typer.echo(str(target.client_address(state.publishers or target.roots(), state.seen.serial if state.seen is not None else 0)))
+
+
+def _with_plain_server(target: Target, definition: Definition | None) -> Target:
+    """The same coffer where the server speaks suite 0."""
+    text = definition.plain_server if definition is not None else None
+    if text is None:
+        raise KeyTextError(
+            "--bare needs the server's plain id: put `plain_server = \"…\"` into the definition's [coffer], as `coffer-server id DIR` "
+            "prints it, and name the definition: coffer-companion address --bare FILE"
+        )
+    plain = parse_address(text, "[coffer] plain_server") if text.startswith("coffer:") else None
+    reached = ServerAddress(
+        server=plain.server if plain is not None else parse_id(text),
+        hosts=plain.hosts if plain is not None else target.address.hosts,
+        publishers=target.address.publishers,
+    )
+    return Target(address=reached, coffer=target.coffer, identity=target.identity, state_file=target.state_file)

@@ -1,0 +1,160 @@
+"""Commands that make releases of secrets, and the one that shows what they would change."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coffer_protocol.release.head import SignedHead
+
+from .. import checking
+from ..between import Held, compare, find_difference, held
+from ..definition import parse_lifetime
+from ..making import Drafting, based, make, preview
+from ..plan import Plan
+from ..publish import Publication
+from ..rollback import Rollback
+from ..settings import PublisherState
+from ..target import Target
+from . import exits
+from .exits import execute
+from .options import (
+    CofferOption,
+    DryRunOption,
+    EnvOption,
+    ExpiresOption,
+    FileArgument,
+    IdentityOption,
+    JsonOption,
+    OutsideOption,
+    RemovalsOption,
+    ServerOption,
+    YesOption,
+    chosen_target,
+    defined_target,
+    load_definition,
+    publication,
+)
+from .output import progress_bar, show_plan, tell, warn
+
+
+def upload(
+    file: FileArgument,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    dry_run: DryRunOption = False,
+    expires: ExpiresOption = None,
+    yes: YesOption = False,
+    env: EnvOption = None,
+    allow_outside: OutsideOption = False,
+    allow_removals: RemovalsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a definition: compile it, send what changed, sign it, commit it."""
+    definition = load_definition(file, env, allow_outside)
+    target = defined_target(definition, server, identity)
+    wanted = publication(definition, expires)
+    warn((*definition.warnings, *checking.lint(definition)))
+    if (release := carry_out(target, wanted.draft, dry_run, allow_removals, as_json)) is not None:
+        tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
+        publishers = PublisherState.load(target.state_file).publishers or target.roots()
+        # With --json, stdout is the plan's alone.
+        typer.echo(str(target.client_address(publishers, release.head.serial)), err=as_json)
+
+
+def rollback(
+    serial: Annotated[int, typer.Argument(metavar="SERIAL", help="The release to go back to.", min=1, show_default=False)],
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    dry_run: DryRunOption = False,
+    expires: ExpiresOption = None,
+    yes: YesOption = False,
+    allow_removals: RemovalsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new release with what every client had in an earlier one. No definition is needed."""
+    target = chosen_target(coffer, server, identity)
+    lifetime_s = None if expires is None else parse_lifetime(expires)
+    back = Rollback(serial=serial, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
+    if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json)) is not None:
+        tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {serial}.")
+        tell("The definition is as it was: take it back too, or the next upload undoes this (`coffer-companion diff FILE` shows how far)")
+
+
+def carry_out(target: Target, drafting: Drafting, dry_run: bool, allow_removals: bool, as_json: bool) -> SignedHead | None:
+    """Make a release of a draft, with its plan shown first. None where nothing was changed."""
+    if dry_run:
+        show_plan(execute(partial(preview, target, drafting)), as_json)
+        return None
+
+    def approve(plan: Plan) -> None:
+        show_plan(plan, as_json)
+        if not allow_removals and (removals := plan.drastic_removals()) is not None:
+            exits.fail(f"{removals}: nothing was changed. If it is meant: --allow-removals", exits.FAILED)
+
+    with progress_bar() as progress:
+        release = execute(partial(make, target, drafting, approve=approve, progress=progress))
+    if release is None:
+        tell("nothing to change")
+    return release
+
+
+def diff(
+    first: Annotated[
+        str | None, typer.Argument(metavar="A", help="A release's serial, or a definition; else the newest but one.", show_default=False)
+    ] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="B", help="The same, to compare it with; else the newest.", show_default=False)
+    ] = None,
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    env: EnvOption = None,
+    allow_outside: OutsideOption = False,
+    as_json: JsonOption = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 where there are changes, 0 where there are none.")] = False,
+) -> None:
+    """Show what differs between two releases, or what a definition would change. Nothing is changed.
+
+    `diff FILE` compares the newest release with a definition, `diff 3 FILE` release 3; `diff 3 5` compares two releases, `diff 3` one with
+    the newest; `diff` alone shows what the newest changed. A file whose name is a number is written ./7.
+    """
+    serials = [int(text) for text in (first, second) if text is not None and text.isdecimal()]
+    files = [Path(text) for text in (first, second) if text is not None and not text.isdecimal()]
+    if len(files) > 1 or (files and second is not None and second.isdecimal()):
+        exits.fail("diff compares two releases, or a release and then a definition: diff [A] [B], diff [A] FILE", exits.USAGE)
+    if files:
+        definition = load_definition(files[0], env, allow_outside)
+        target = defined_target(definition, server, identity)
+        wanted = publication(definition, None)
+        plan = execute(partial(_compare_file, target, wanted, serials[0] if serials else None))
+    else:
+        target = chosen_target(coffer, server, identity)
+        plan = execute(partial(_compare_releases, target, serials))
+    show_plan(plan, as_json)
+    if exit_code and not plan.is_empty:
+        raise typer.Exit(exits.CHANGES)
+
+
+async def _compare_file(target: Target, wanted: Publication, serial: int | None) -> Plan:
+    if serial is None:
+        return await preview(target, wanted.draft)
+    async with based(target) as base:
+        return await wanted.compare(base, await held(base.reader, serial))
+
+
+async def _compare_releases(target: Target, serials: list[int]) -> Plan:
+    async with based(target) as base:
+        newest = Held(release=base.existing(), listing=base.listing)
+        first, second = {
+            0: (newest.serial - 1, newest.serial),
+            1: (*serials, newest.serial),
+            2: tuple(serials),
+        }[len(serials)]
+        before, after = [newest if serial == newest.serial else await held(base.reader, serial) for serial in (first, second)]
+        difference = find_difference(before.listing, after.listing, coffer=target.coffer, note_key=base.note_key)
+        return await compare(base, before, after, difference)

@@ -1,0 +1,87 @@
+"""Two states of a coffer side by side, as their notes tell: which clients differ, and in which keys. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from coffer_protocol.release.notes import Note
+
+from .plan import Change, ClientChange, KeyChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What differs between two states.
+
+    Attributes:
+        before: the notes of the ids that differ, in the state before.
+        after: the same in the state after, in the order in which the clients are to be shown.
+        restated: what the notes of ids that go would say of their clients' secrets in the state after, where that is known. A hash is
+            made for one id, so without it two keys of one client cannot be compared.
+        staying: the clients that have another key, which does not differ.
+        public: of each client's name, the new values that are no secret, as text.
+    """
+
+    before: Mapping[bytes, Note]
+    after: Mapping[bytes, Note]
+    restated: Mapping[bytes, Note] = field(default_factory=dict)
+    staying: Collection[str] = ()
+    public: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def changes(self) -> Iterator[ClientChange]:
+        """The clients that differ: those of the state after in its order, then those that are only in the state before."""
+        old_ids, new_ids = _ids_by_name(self.before), _ids_by_name(self.after)
+        for name in dict.fromkeys((*new_ids, *old_ids)):
+            old, new = old_ids.get(name, []), new_ids.get(name, [])
+            if not old and name not in self.staying:
+                yield ClientChange(client=name, change=Change.ADDED, keys=self._keys(name, None, self.after[new[0]]))
+            elif not new and name not in self.staying:
+                yield ClientChange(client=name, change=Change.REMOVED)
+            else:
+                yield self._changed(name, old, new)
+
+    def _changed(self, name: str, old: list[bytes], new: list[bytes]) -> ClientChange:
+        came, went = [id_ for id_ in new if id_ not in old], [id_ for id_ in old if id_ not in new]
+        remarks = [f"{_keys_counted(len(ids))} {word}" for ids, word in ((came, "added"), (went, "removed")) if ids]
+        keys: tuple[KeyChange, ...] = ()
+        is_emptied = False
+        if (pair := self._pair(old, new)) is not None:
+            before, after = pair
+            keys = self._keys(name, before, after)
+            is_emptied = bool(before.keys) and {key for key, _ in before.keys}.isdisjoint(key for key, _ in after.keys)
+        elif old and new:
+            remarks.append("under other public keys, so which of its values changed cannot be told")
+        return ClientChange(client=name, change=Change.CHANGED, keys=keys, remark=", ".join(remarks), is_emptied=is_emptied)
+
+    def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:
+        """Two notes about one id: of several hosts with one set of secrets, any one's tell what changed."""
+        for client_id in old:
+            if client_id in new:
+                return self.before[client_id], self.after[client_id]
+            if client_id in self.restated:
+                return self.before[client_id], self.restated[client_id]
+        return None
+
+    def _keys(self, name: str, before: Note | None, after: Note) -> tuple[KeyChange, ...]:
+        old = {} if before is None else dict(before.keys)
+        shown = self.public.get(name, {})
+        changes = [
+            KeyChange(key=key, change=Change.CHANGED if key in old else Change.ADDED, public=shown.get(key))
+            for key, digest in after.keys
+            if old.get(key) != digest
+        ]
+        stays = {key for key, _ in after.keys}
+        changes += [KeyChange(key=key, change=Change.REMOVED) for key in old if key not in stays]
+        return tuple(changes)
+
+
+def _ids_by_name(notes: Mapping[bytes, Note]) -> dict[str, list[bytes]]:
+    ids: dict[str, list[bytes]] = {}
+    for client_id, note in notes.items():
+        ids.setdefault(note.client, []).append(client_id)
+    return ids
+
+
+def _keys_counted(number: int) -> str:
+    return "1 public key" if number == 1 else f"{number} public keys"
