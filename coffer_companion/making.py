@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from coffer_protocol import primitives
-from coffer_protocol.errors import CofferError, MalformedMessageError, ServerError
+from coffer_protocol.errors import CofferError, MalformedMessageError, ReleaseError, ServerError
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
@@ -37,6 +37,10 @@ Approve = Callable[[Plan], None]
 Clock = Callable[[], float]
 
 Change: TypeAlias = Put | Reuse | Drop
+
+
+class LostReleaseError(ReleaseError):
+    """The server does not hold what was signed here before. Whether it lost that or hides it, only its operator can know."""
 
 
 class PublishersDifferError(CofferError):
@@ -123,11 +127,18 @@ Drafting = Callable[[Base], Awaitable[Draft]]
 
 
 async def make(
-    target: Target, drafting: Drafting, *, approve: Approve, progress: Progress = lambda done, total: None, now: Clock = time.time
+    target: Target,
+    drafting: Drafting,
+    *,
+    approve: Approve,
+    progress: Progress = lambda done, total: None,
+    now: Clock = time.time,
+    restore: bool = False,
 ) -> SignedHead | None:
     """Make a release. Returns it, or None where there was nothing to change.
 
-    Nothing has changed unless a release is returned: one is committed whole or not at all.
+    A release is committed whole or not at all. Where none is returned nothing has changed, unless the connection was lost between
+    Commit and its answer: then it is remembered as pending.
 
     Args:
         target: which coffer, and as whom.
@@ -135,8 +146,10 @@ async def make(
         approve: shown the plan before anything is sent; raises to stop.
         progress: told of each message sent.
         now: the clock.
+        restore: whether to go on where the server does not hold what was signed here before.
 
     Raises:
+        LostReleaseError: it does not, and `restore` is not given.
         NotLetInError: this is not a publisher of this coffer.
         ServerError: by its code: `conflict`, another release came first; `denied`, a client belongs to another coffer.
         UnreachableError, ProtocolError: the connection.
@@ -150,12 +163,16 @@ async def make(
         with entering(target):
             answer = await connection.request(Open(coffer=target.coffer), OkOpen)
         if answer.signed is None:
+            if not restore:
+                _check_not_lost(target, reader, shown=0)
             draft = await drafting(base := _first(target, reader, now()))
             return await _carry_out(connection, base, draft, approve, progress)
         if reader.release is None or answer.signed != reader.release.signed:
             # A release came between the two answers, or the server is not of one mind: it must follow what is known, or is refused.
             reader.follow([*([] if reader.release is None else [reader.release.signed]), answer.signed])
         release, listing = read_listing_untrusted(answer.signed, answer.entries(), _exactly(await reader.newest()))
+        if not restore:
+            _check_not_lost(target, reader, shown=release.head.serial)
         # The table has no question behind OkOpen, so those that the draft has are asked in a session of their own.
         async with entered(target) as other:
             base = await _next(target, reader.over(other), release, listing, now())
@@ -183,6 +200,32 @@ async def based(target: Target, *, now: Clock = time.time) -> AsyncIterator[Base
         with entering(target):
             listing = await reader.entries(release)
         yield await _next(target, reader, release, listing, now())
+
+
+def _check_not_lost(target: Target, reader: Reader, *, shown: int) -> None:
+    """Refuse to sign where that could give one serial to two releases, or leave clients out unseen.
+
+    Args:
+        target: which coffer.
+        reader: what this publisher knows.
+        shown: the serial of the newest release that the server shows, 0 for none.
+
+    Raises:
+        LostReleaseError: the server does not hold what was signed here before.
+    """
+    advice = "If it is known to have lost it, publish anew: coffer-companion upload --restore FILE"
+    seen, pending = reader.seen, reader.pending
+    if pending is not None and pending.serial > shown:
+        raise LostReleaseError(
+            f"release {pending.serial} of {target.coffer!r} was signed here and sent, the server has not said what became of it, and it "
+            f"shows {f'release {shown}' if shown else 'none'} as the newest. Another release {pending.serial} would let it give either "
+            f"one to whom it likes. {advice}"
+        )
+    if not shown and seen is not None and seen.signed_sha256 is not None:
+        raise LostReleaseError(
+            f"the server holds no release of {target.coffer!r}, and release {seen.serial} has been published: it lost its database, or "
+            f"hides it. {advice}"
+        )
 
 
 def _exactly(release: SignedHead) -> Demand:
@@ -231,9 +274,12 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
         progress(number, draft.size)
     head = _head(base, draft, made)
     signed = heads.sign(head, base.target.identity)
+    # Once it is sent the server may keep it, whatever it answers: so this publisher remembers it first.
+    base.reader.remember_pending(Seen(serial=head.serial, signed_sha256=primitives.sha256(signed)))
     try:
         answer = await connection.request(Commit(signed=signed), OkCommit)
     except ServerError as error:
+        base.reader.remember_pending(None)
         if error.code == "denied" and draft.publishers is not None:
             raise PublishersDifferError(f"nothing was changed, for the server refused: {error.sentence}") from None
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -98,9 +99,11 @@ class Reader:
 
     Attributes:
         release: the newest release, verified, and not behind what this publisher has seen; None where there is none.
+        pending: a release that was signed here and sent, and of which the server has not said what became of it.
     """
 
     def __init__(self, connection: Connection, target: Target, state: PublisherState) -> None:
+        self.pending = state.pending
         self._connection = connection
         self._target = target
         self._is_named = state.publishers is not None
@@ -134,7 +137,7 @@ class Reader:
         """
         state = PublisherState.load(target.state_file)
         if state.seen is None and target.address.serial:
-            state = PublisherState(seen=Seen(serial=target.address.serial))
+            state = dataclasses.replace(state, seen=Seen(serial=target.address.serial))
         reader = cls(connection, target, state)
         from_serial = state.seen.serial if state.seen is not None else 1
         with entering(target):
@@ -151,7 +154,17 @@ class Reader:
     def state(self) -> PublisherState:
         """What is to be remembered."""
         trust = self._trust
-        return PublisherState(seen=trust.seen, signer=trust.signer, publishers=self.publishers if self._is_named else None)
+        publishers = self.publishers if self._is_named else None
+        return PublisherState(seen=trust.seen, signer=trust.signer, publishers=publishers, pending=self.pending)
+
+    def remember_pending(self, pending: Seen | None) -> None:
+        """Remember that a release is signed and on its way, or (None) that the server has refused it.
+
+        Raises:
+            OSError, SettingsError: it cannot be remembered; then it must not be sent.
+        """
+        self.pending = pending
+        self.state().save(self._target.state_file)
 
     # --------------------------------------------------------------------------------------------------------- heads
 
@@ -196,6 +209,8 @@ class Reader:
         self._trust = (trust or self._trust).after(release)
         self._is_named = self._is_named or is_named or release.head.publishers is not None
         self.release = release
+        if self.pending is not None and release.head.serial >= self.pending.serial:
+            self.pending = None
         self.state().save(self._target.state_file)
 
     async def newest(self) -> SignedHead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli
 import tomlkit
@@ -61,11 +62,13 @@ class PublisherState:
         seen: the newest release that it has made or checked, or None before the first.
         signer: who signed it, a key of 32 bytes.
         publishers: the keys trusted from the release behind it on, or None where no release has named them yet.
+        pending: a release that was signed and sent, and of which the server has not said what became of it.
     """
 
     seen: Seen | None = None
     signer: bytes | None = None
     publishers: frozenset[bytes] | None = None
+    pending: Seen | None = None
 
     @classmethod
     def load(cls, path: Path) -> PublisherState:
@@ -78,9 +81,10 @@ class PublisherState:
             content = json.loads(path.read_text(encoding="utf-8"))
             publishers = content["publishers"]
             return cls(
-                seen=Seen(serial=int(content["serial"]), signed_sha256=bytes.fromhex(content["signed_sha256"])),
-                signer=bytes.fromhex(content["signer"]),
+                seen=_seen_from(content["seen"]),
+                signer=None if content["signer"] is None else bytes.fromhex(content["signer"]),
                 publishers=None if publishers is None else frozenset(bytes.fromhex(key) for key in publishers),
+                pending=_seen_from(content["pending"]),
             )
         except FileNotFoundError:
             return cls()
@@ -97,19 +101,29 @@ class PublisherState:
             OSError: it cannot be written.
             SettingsError: what is there is damaged.
         """
-        assert self.seen is not None
-        assert self.seen.signed_sha256 is not None
-        assert self.signer is not None
         there = PublisherState.load(path).seen
-        if there is not None and there.serial > self.seen.serial:
+        if there is not None and (self.seen is None or there.serial > self.seen.serial):
             return
         content = {
-            "serial": self.seen.serial,
-            "signed_sha256": self.seen.signed_sha256.hex(),
-            "signer": self.signer.hex(),
+            "seen": _seen_to(self.seen),
+            "signer": None if self.signer is None else self.signer.hex(),
             "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
+            "pending": _seen_to(self.pending),
         }
         places.write_atomically(path, json.dumps(content).encode())
+
+
+def _seen_to(seen: Seen | None) -> dict[str, Any] | None:
+    if seen is None:
+        return None
+    return {"serial": seen.serial, "signed_sha256": None if seen.signed_sha256 is None else seen.signed_sha256.hex()}
+
+
+def _seen_from(content: dict[str, Any] | None) -> Seen | None:
+    if content is None:
+        return None
+    digest = content["signed_sha256"]
+    return Seen(serial=int(content["serial"]), signed_sha256=None if digest is None else bytes.fromhex(digest))
 
 
 def parse_address(text: str, source: str) -> ServerAddress:

@@ -51,6 +51,9 @@ def upload(
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
     allow_removals: RemovalsOption = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Go on although the server does not hold what was published from here before: it lost it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a definition: compile it, send what changed, sign it, commit it."""
@@ -58,7 +61,7 @@ def upload(
     target = defined_target(definition, server, identity)
     wanted = publication(definition, expires)
     warn((*definition.warnings, *checking.lint(definition)))
-    if (release := carry_out(target, wanted.draft, dry_run, allow_removals, as_json)) is not None:
+    if (release := carry_out(target, wanted.draft, dry_run, allow_removals, as_json, restore=restore)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
         # With --json, stdout is the plan's alone.
@@ -85,7 +88,9 @@ def rollback(
         tell("The definition is as it was: take it back too, or the next upload undoes this (`coffer-companion diff FILE` shows how far)")
 
 
-def carry_out(target: Target, drafting: Drafting, dry_run: bool, allow_removals: bool, as_json: bool) -> SignedHead | None:
+def carry_out(
+    target: Target, drafting: Drafting, dry_run: bool, allow_removals: bool, as_json: bool, *, restore: bool = False
+) -> SignedHead | None:
     """Make a release of a draft, with its plan shown first. None where nothing was changed."""
     if dry_run:
         show_plan(execute(partial(preview, target, drafting)), as_json)
@@ -97,7 +102,7 @@ def carry_out(target: Target, drafting: Drafting, dry_run: bool, allow_removals:
             exits.fail(f"{removals}: nothing was changed. If it is meant: --allow-removals", exits.FAILED)
 
     with progress_bar() as progress:
-        release = execute(partial(make, target, drafting, approve=approve, progress=progress))
+        release = execute(partial(make, target, drafting, approve=approve, progress=progress, restore=restore))
     if release is None:
         tell("nothing to change")
     return release

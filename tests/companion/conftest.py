@@ -119,10 +119,16 @@ class Operator:
         )
 
     def make(
-        self, drafting: Drafting, *, target: Target | None = None, approve: Approve = approve_all, now: float = NOW
+        self,
+        drafting: Drafting,
+        *,
+        target: Target | None = None,
+        approve: Approve = approve_all,
+        now: float = NOW,
+        restore: bool = False,
     ) -> SignedHead | None:
         """Make a release of a draft."""
-        return trio.run(lambda: make(target or self.target, drafting, approve=approve, now=lambda: now))
+        return trio.run(lambda: make(target or self.target, drafting, approve=approve, now=lambda: now, restore=restore))
 
     def publish(self, text: str, *names: str, target: Target | None = None) -> int:
         """Publish a definition that changes something. The serial."""

@@ -259,7 +259,7 @@ def test_what_does_not_verify_is_exit_5(operator: Operator, run: Run) -> None:
     good(run("upload", operator.write("[web]\na = 1", "web")))
     state = next((operator.home / ".local/state/coffer/publisher").iterdir())
     content = json.loads(state.read_text())
-    state.write_text(json.dumps(content | {"signed_sha256": "00" * 32}))
+    state.write_text(json.dumps(content | {"seen": content["seen"] | {"signed_sha256": "00" * 32}}))
     for command in (("verify",), ("history",), ("upload", operator.home / "definition.toml")):
         done = run(*command)
         assert (done.code, done.out) == (5, "")

@@ -214,9 +214,10 @@ def target_at(operator: Operator, server: FakeServer | None = None) -> Target:
     return Target.at(ServerAddress(server=SERVER.id(), hosts=hosts), operator.coffer, operator.identity)
 
 
-def publish_to(operator: Operator, script: Callable[[Peer], None]) -> SignedHead | None:
+def publish_to(operator: Operator, script: Callable[[Peer], None], *, restore: bool = False) -> SignedHead | None:
     with FakeServer(script) as server:
-        return operator.make(operator.publication("[web]\na = 1", "web").draft, target=target_at(operator, server))
+        drafting = operator.publication("[web]\na = 1", "web").draft
+        return operator.make(drafting, target=target_at(operator, server), restore=restore)
 
 
 def nothing_more(peer: Peer) -> None:
@@ -359,10 +360,65 @@ def test_after_a_lost_database_one_upload_restores_all(operator: Operator) -> No
         peer.wait_for_close()
 
     remember(operator, serial=7, sha256=bytes(range(32)))
-    release = publish_to(operator, script)
+    release = publish_to(operator, script, restore=True)
     assert release is not None
     assert release.signed == heads[0]
     head = verify_untrusted(heads[0], publishers={operator.identity.publisher_key()}).head
     assert (head.serial, head.prev, head.issued) == (8, bytes(range(32)), NOW)
     seen = PublisherState.load(target_at(operator).state_file).seen
     assert seen == Seen(serial=8, signed_sha256=release.sha256)
+
+
+def opening_of_nothing(peer: Peer) -> None:
+    """A server without a release, to which nothing must be sent."""
+    beginning(peer)
+    nothing_more(peer)
+
+
+def test_a_server_that_holds_nothing_any_more_is_not_believed_by_itself(operator: Operator) -> None:
+    """It could be hiding what was published: a note key made anew, and clients left out unseen, would be the price."""
+    remember(operator, serial=7)
+    with pytest.raises(making.LostReleaseError, match=r"release 7 .*--restore"):
+        publish_to(operator, opening_of_nothing)
+
+
+def test_what_a_signed_release_became_must_be_known_before_another_is_signed(operator: Operator) -> None:
+    """A server that swallows OkCommit could else be given two releases under one serial, and choose for each client."""
+    signed: list[bytes] = []
+
+    def swallowing(peer: Peer) -> None:
+        beginning(peer)
+        peer.expect(Put)
+        peer.expect(Put)
+        signed.append(peer.expect(Commit).signed)
+
+    with pytest.raises(errors.ProtocolError):
+        publish_to(operator, swallowing)
+    pending = PublisherState.load(target_at(operator).state_file).pending
+    assert pending == Seen(serial=1, signed_sha256=sha256(signed[0]))
+    with pytest.raises(making.LostReleaseError, match=r"release 1 .*signed here and sent.*--restore"):
+        publish_to(operator, opening_of_nothing)
+
+
+def test_a_release_that_the_server_refused_is_no_longer_pending(operator: Operator) -> None:
+    def refusing(peer: Peer) -> None:
+        beginning(peer)
+        peer.expect(Put)
+        peer.expect(Put)
+        peer.expect(Commit)
+        peer.send(Error(code="conflict", sentence="another came first"))
+        peer.wait_for_close()
+
+    with pytest.raises(errors.ServerError):
+        publish_to(operator, refusing)
+    assert PublisherState.load(target_at(operator).state_file).pending is None
+
+
+def test_a_release_that_arrived_after_all_is_no_longer_pending(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    path = operator.target.state_file
+    state = PublisherState.load(path)
+    path.unlink()
+    dataclasses.replace(state, seen=None, signer=None, pending=state.seen).save(path)
+    assert operator.publish("[web]\na = 2", "web") == 2
+    assert PublisherState.load(path).pending is None

@@ -64,10 +64,12 @@ def test_state_never_goes_back(tmp_path: Path) -> None:
         "",
         "{}",
         "[]",
-        '{"serial": "x", "signed_sha256": "", "signer": "", "publishers": null}',
-        '{"serial": 1, "signed_sha256": "zz", "signer": "", "publishers": null}',
-        '{"serial": 1, "signed_sha256": "00", "signer": "00", "publishers": [1]}',
-        '{"serial": 1, "signed_sha256": "00", "publishers": null}',
+        '{"seen": {"serial": "x", "signed_sha256": ""}, "signer": "", "publishers": null, "pending": null}',
+        '{"seen": {"serial": 1, "signed_sha256": "zz"}, "signer": "", "publishers": null, "pending": null}',
+        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": [1], "pending": null}',
+        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": null, "pending": 7}',
+        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": null}',
+        '{"seen": 1, "signer": "00", "publishers": null, "pending": null}',
     ],
 )
 def test_damaged_state_is_not_taken_for_no_state(tmp_path: Path, content: str) -> None:
