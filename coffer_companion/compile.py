@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,7 @@ from coffer_protocol.shard import Secret
 
 from .compare import Comparison
 from .definition import Client, Definition
+from .definition.templates import toml_text
 from .listing import Listing
 from .plan import ClientChange
 
@@ -180,4 +182,12 @@ def client_changes(
 
 
 def _shown(item: Wanted, public: frozenset[str]) -> dict[str, str]:
-    return {secret.key: str(secret.value) for secret in item.secrets if secret.key in public}
+    return {secret.key: _public_text(secret) for secret in item.secrets if secret.key in public}
+
+
+def _public_text(secret: Secret) -> str:
+    """A public value on one line, as TOML writes it."""
+    if isinstance(secret.value, bytes):
+        return "(bytes)"
+    text = toml_text(secret.key, secret.value)
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)

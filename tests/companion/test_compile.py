@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,21 @@ def test_a_public_value_is_shown_and_a_secret_one_is_nowhere() -> None:
     shown = {key.key: key.public for client in compilation.clients for key in client.keys}
     assert shown == {"db_url": None, "base_url": "https://shop.example", "queue": None}
     assert "postgres" not in f"{compilation!r}"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (False, "false"),
+        (8, "8"),
+        (datetime(2027, 2, 14, 3, 30), "2027-02-14T03:30:00"),
+        ("two\nlines \x1b[2J", '"two\\nlines \\u001b[2J"'),
+        (b"\xff", "(bytes)"),
+    ],
+)
+def test_a_public_value_is_shown_on_one_line_as_toml_writes_it(value: SecretValue, shown: str) -> None:
+    (client,) = compiled(definition(web=((WEB.public(),), {"base_url": value}))).clients
+    assert [key.public for key in client.keys] == [shown]
 
 
 def test_a_shard_that_is_too_large_names_its_client_and_its_largest_keys() -> None:
