@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import settings
 # Other work on the machine must not fail a property test, and every run draws the same examples.
 settings.register_profile("coffer", deadline=None, derandomize=True)
 settings.load_profile("coffer")
+
+# A shell starts what runs in its background with SIGINT ignored, and programs hand that on: those that tests interrupt would not hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

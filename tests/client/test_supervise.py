@@ -51,6 +51,10 @@ STUBBORN = """if 1:
 """
 
 
+# Nothing here takes so long to end; what does is killed.
+_END_S = 30.0
+
+
 class Publisher:
     """A server that gives a release to Get, and the next ones to Watch when the test publishes them."""
 
@@ -122,6 +126,10 @@ def start() -> Iterator[Callable[..., Supervised]]:
 
     yield begin
     for process in running:
+        # It hands a signal on to its command, so that none is left behind, as one would be that is killed.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
         process.kill()
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
@@ -260,7 +268,7 @@ def test_somebody_who_ends_it_while_it_is_started_anew_has_ended_it(publisher: P
 
 
 def test_no_secret_is_in_the_supervisors_own_environment(publisher: Publisher, start: Start) -> None:
-    running = start(command=["sh", "-c", 'echo "has $n"; read line < /dev/zero'])
+    running = start(command=["sh", "-c", 'echo "has $n"; exec tail -f /dev/null'])
     assert running.line() == "has 1"
     environment = Path(f"/proc/{running.process.pid}/environ")
     if not environment.exists():
