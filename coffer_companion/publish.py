@@ -92,6 +92,9 @@ class Publication:
         if base.release is None:
             return False
         expires = base.release.head.expires
+        # Twice within one second is no renewal, and the server would refuse it.
+        if expires == (None if self.lifetime_s is None else int(base.now) + self.lifetime_s):
+            return False
         return self.renew or (expires is not None and expires - base.now < RENEWAL_S)
 
     async def draft_anew(self, base: Base, others: tuple[Standing, ...], publishers: frozenset[bytes], note_key: NoteKey) -> Draft:

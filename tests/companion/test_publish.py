@@ -78,3 +78,12 @@ def test_the_publishers_own_key_is_no_clients(operator: Operator) -> None:
     operator.clients["web"] = operator.identity
     with pytest.raises(PublisherAsClientError):
         operator.publish("[web]\na = 1", "web")
+
+
+def test_a_renewal_within_the_same_second_changes_nothing(operator: Operator) -> None:
+    wanted = dataclasses.replace(operator.publication("[web]\na = 1", "web"), renew=True)
+    assert operator.make(wanted.draft, now=NOW) is not None
+    assert operator.make(wanted.draft, now=NOW + 0.9) is None
+    renewed = operator.make(wanted.draft, now=NOW + 1)
+    assert renewed is not None
+    assert renewed.head.serial == 2
