@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
+
+# What the extra `companion` installs, by the names under which it is imported.
+_EXTRA: Final = frozenset({"dotenv", "rich", "tomlkit", "trio"})
 
 
 def main() -> None:
@@ -10,9 +14,11 @@ def main() -> None:
     try:
         from .cli import run
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in ("rich", "tomlkit", "trio"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
-        sys.exit(f"coffer-companion needs {error.name}, which is not installed: pip install 'coffer-secrets[companion]'")
+        sys.stderr.write(f"coffer-companion needs {missing}, which is not installed: pip install 'coffer-secrets[companion]'\n")
+        sys.exit(2)
     run()
 
 
