@@ -38,11 +38,13 @@ def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoRetur
         CommandNotFoundError: there is no such program.
         CommandNotExecutableError: it cannot be executed.
     """
-    for number in _IGNORED_BY_PYTHON:
-        signal.signal(number, signal.SIG_DFL)
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in _IGNORED_BY_PYTHON]
     try:
         os.execvpe(command[0], list(command), dict(variables))  # noqa: S606 (what was asked for, with no shell in between)
     except OSError as error:
+        # This process goes on, as it was.
+        for number, handler in before:
+            signal.signal(number, handler)
         raise _unusable(command[0], error) from None
 
 

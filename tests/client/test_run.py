@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal as signals
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ def test_secrets_that_cannot_stand_there_are_refused() -> None:
 def test_a_command_that_does_not_exist(command: str) -> None:
     with pytest.raises(CommandNotFoundError, match=f"{command}: there is no such command"):
         run.execute([command], {b"PATH": PATH})
+    # Whoever goes on has the signals that it had.
+    assert signals.getsignal(signals.SIGXFSZ) is signals.SIG_IGN
 
 
 def test_what_cannot_be_executed(tmp_path: Path) -> None:
