@@ -15,17 +15,17 @@ import tomli
 # From the top of the document: the keys of tables, and the indices of arrays.
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-_BLANK: Final = re.compile(r"[ \t]*+")
+_BLANK: Final = re.compile(r"[ \t]*")
 # Between statements, and between the items of an array: blanks, newlines and comments.
-_GAP: Final = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
-_KEY: Final = re.compile(r'"(?:[^"\\\n]++|\\.)*+"|\'[^\'\n]*+\'|[^\s.=\[\]{},"\'#]++')
+_GAP: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_KEY: Final = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|\'[^\'\n]*\'|[^\s.=\[\]{},"\'#]+')
 # Quotes that stand directly before the closing three belong to the string: at most two.
 _SCALAR: Final = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""(?:"{0,2})'
-    r"|'''(?:[^']++|'(?!''))*+'''(?:'{0,2})"
-    r'|"(?:[^"\\\n]++|\\.)*+"'
-    r"|'[^'\n]*+'"
-    r"|[^,\]}\n#]++",
+    r'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""(?:"{0,2})'
+    r"|'''[^']*(?:'(?!'')[^']*)*'''(?:'{0,2})"
+    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+    r"|'[^'\n]*'"
+    r"|[^,\]}\n#]+",
     re.DOTALL,
 )
 
