@@ -573,10 +573,3 @@ def test_colours_are_for_terminals_that_want_them(operator: Operator) -> None:
     for environment, has_colours in (({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)):
         out, err = process(operator, "diff", file, "--server", server, TERM="xterm", **environment).communicate(timeout=60)
         assert ("\x1b[32m" in out) == has_colours, err
-
-
-def test_a_missing_extra_is_named() -> None:
-    code = "import sys; sys.modules['trio'] = None; from coffer_companion.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "coffer-companion needs trio, which is not installed: pip install 'coffer-secrets[companion]'\n"
