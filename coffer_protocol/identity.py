@@ -22,6 +22,8 @@ PUBLIC_PREFIX: Final = "coffer1"
 SECRET_PREFIX: Final = "COFFER-SECRET-KEY-1"
 
 _INFO: Final = "coffer/identity/1/"
+# No part of the protocol: what a server keeps is its own affair (docs/storage.md).
+_AT_REST_INFO: Final = b"coffer/server/1/at-rest"
 _CHECKSUM_BYTES: Final = 4
 _XWING_SEED_BYTES: Final = 96
 _PUBLIC_BODY_BYTES: Final = primitives.X25519_BYTES + primitives.ED25519_BYTES + primitives.MLKEM768_PUBLIC_BYTES + primitives.X25519_BYTES
@@ -225,6 +227,10 @@ class Identity:
         """The secrets that open blobs of alg 2: an ML-KEM-768 seed d ‖ z (64 bytes) and an X25519 secret (32)."""
         expanded = primitives.shake256(self._derive("seal"), _XWING_SEED_BYTES)
         return expanded[: primitives.MLKEM768_SEED_BYTES], expanded[primitives.MLKEM768_SEED_BYTES :]
+
+    def at_rest_key(self) -> bytes:
+        """The key, 32 bytes, under which a server wraps what it keeps its store's rows sealed with (docs/storage.md)."""
+        return primitives.hkdf_sha256(ikm=self.seed, salt=b"", info=_AT_REST_INFO, size_bytes=32)
 
     def id(self) -> bytes:
         """The id in suite 1: the public key of `box_secret`."""

@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -27,7 +27,7 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, logs, server
+from . import config, logs, server, upkeep
 from .errors import StateError
 from .service import Service
 from .state import StateFolder
@@ -57,12 +57,14 @@ app = typer.Typer(
 )
 publisher_app = typer.Typer(help="Say who may publish what.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(publisher_app, name="publisher")
+rotate_app = typer.Typer(help="Change keys.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(rotate_app, name="rotate")
 
 # After so many new objects, and after so many collections of the younger ones: Python's own are 700 and 10.
 _GARBAGE_OBJECTS: Final = 20_000
 _GARBAGE_GENERATIONS: Final = 50
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.")]
+Folder = upkeep.Folder
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
 
 
@@ -117,13 +119,18 @@ def run(
     if not state.database_path.exists():
         logs.log.warning("the database was not there: a new one is made; add the publishers again, and upload")
     hosts = [Host.from_text(text) for text in listen] if listen else settings.listen
+    with state.in_use():
+        _serve(state, settings, identity, hosts, ready_file)
+
+
+def _serve(state: StateFolder, settings: config.Settings, identity: Identity, hosts: Sequence[Host], ready_file: Path | None) -> None:
     store = state.store()
     try:
         service = Service(
             store=store,
             responders={suite: maker for suite, maker in _responders(identity).items() if suite in settings.suites},
             settings=settings,
-            folder=folder,
+            folder=state.path,
             now=time.time,
         )
         _spare_collections()
@@ -136,6 +143,14 @@ def _spare_collections() -> None:
     """Let Python look for cyclic garbage seldom: with ten thousand sessions it would go through a million objects, and find hardly any."""
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS, _GARBAGE_GENERATIONS, _GARBAGE_GENERATIONS)
+
+
+app.command()(upkeep.verify)
+app.command()(upkeep.rebuild)
+app.command("log")(upkeep.show_log)
+app.command()(upkeep.backup)
+app.command()(upkeep.restore)
+rotate_app.command("at-rest")(upkeep.rotate_at_rest)
 
 
 def _responders(identity: Identity) -> dict[int, Callable[[], Responder]]:
@@ -212,7 +227,7 @@ def remove_publisher(
         of_coffer = [publisher for publisher in store.publishers() if publisher.coffer == coffer]
         named = [publisher.key for publisher in of_coffer if publisher.name == key]
         public = named[0] if named else _read_key(key)
-        if not store.remove_publisher(coffer=coffer, publisher=public.id):
+        if not store.remove_publisher(coffer=coffer, publisher=public.id, now=int(time.time())):
             raise StateError(
                 f"{key!r} does not publish {coffer!r}; see who does:\n  coffer-server publisher list {shlex.quote(str(folder))}"
             )

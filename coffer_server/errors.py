@@ -27,6 +27,18 @@ class StoreError(CofferError):
     """The store cannot be used: it is damaged, locked, full, or of another version."""
 
 
+class SealError(StoreError):
+    """A value at rest does not open: the identity is another one, or the database was changed by something else than Coffer."""
+
+
+class EventError(StoreError):
+    """The event log has an entry that cannot be."""
+
+
+class DamagedError(StoreError):
+    """The store is not what its event log says. Its text names the first thing that is wrong."""
+
+
 class KeyInUseError(CofferError):
     """A publisher's key, or its name, is taken already."""
 

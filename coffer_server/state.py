@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +60,8 @@ class StateFolder:
                 raise StateError(f"{self.path} is not empty: name a folder that is, or one that does not exist yet")
             self.path.chmod(0o700)
             self.settings_path.write_text(config.render(settings), encoding="utf-8")
-            SqlStore.open(self.database_path).close()
             identity = Identity.generate()
+            SqlStore.open(self.database_path, at_rest_key=identity.at_rest_key()).close()
             # Last, for it is what makes a folder a server's.
             keyfile.create(self.identity_path, identity)
         except OSError as error:
@@ -113,13 +115,29 @@ class StateFolder:
             raise StateError(f"{self.settings_path} cannot be read: {error}") from None
         return config.parse(text, source=str(self.settings_path))
 
+    @contextmanager
+    def in_use(self, *, alone: bool = False) -> Iterator[None]:
+        """Hold the folder as one that serves from it, or `alone`, as one that puts another database there.
+
+        Raises:
+            StateError: another process holds it so that this cannot be.
+        """
+        with self.identity_path.open("rb") as file:
+            try:
+                fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                other = "a server runs on it: stop that first" if alone else "a backup is being restored into it: wait until that is done"
+                raise StateError(f"{self.path} is in use: {other}") from None
+            yield
+
     def store(self) -> SqlStore:
         """The store, opened.
 
         Raises:
+            StateError: the identity cannot be used.
             StoreError: the database cannot be used.
         """
-        return SqlStore.open(self.database_path)
+        return SqlStore.open(self.database_path, at_rest_key=self.identity().at_rest_key())
 
     def _quoted(self) -> str:
         return shlex.quote(str(self.path))

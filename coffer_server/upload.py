@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self, cast
@@ -14,7 +15,7 @@ from coffer_protocol.limits import SHARD_BYTES
 from coffer_protocol.message import Drop, MessageType, Put, Reuse
 from coffer_protocol.release.blob import PAD_MULTIPLE_BYTES
 
-from .errors import TooLargeError
+from .errors import StoreError, TooLargeError
 from .store.base import Change
 
 # A record is: the type of its message, the length of its body, the body.
@@ -48,7 +49,9 @@ class Upload:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is tried again here, and not needed any more.
+            with suppress(OSError):
+                self._file.close()
 
     @property
     def wants_flush(self) -> bool:
@@ -75,10 +78,18 @@ class Upload:
         self._pending += _RECORD.pack(message.type_of(change), len(body)) + body
 
     def flush(self) -> None:
-        """Write what waits to disk. Blocks."""
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed where the upload ends)
-        self._file.write(self._pending)
+        """Write what waits to disk. Blocks.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed where the upload ends)
+            self._file.write(self._pending)
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(f"{self._folder}: an upload in progress cannot be kept there: {error.strerror}") from None
         self._pending.clear()
 
     def changes(self) -> Iterator[Change]:

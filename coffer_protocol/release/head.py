@@ -154,14 +154,8 @@ def sign(head: Head, identity: Identity) -> bytes:
     return cbor.encode([_PROTECTED, {}, data, signature])
 
 
-def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedHead:
-    """The head in *signed*, if one of `publishers` signed it.
-
-    Raises:
-        NotAReleaseError: it is not a signed head of protocol 1.
-        UntrustedPublisherError: it names a publisher that is not among `publishers`.
-        BadSignatureError: the signature is not that publisher's.
-    """
+def _split(signed: bytes) -> tuple[Head, bytes, bytes]:
+    """The head in *signed*, its bytes, and the signature."""
     try:
         parts = cbor.decode(signed)
     except DecodeError as error:
@@ -173,6 +167,27 @@ def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedH
         case _:
             raise NotAReleaseError("the signed head is not a COSE_Sign1")
     head = Head.decode_untrusted(data)
+    return head, data, signature
+
+
+def claimed_untrusted(signed: bytes) -> Head:
+    """The head in *signed*, whoever signed it: nothing of it is verified.
+
+    Raises:
+        NotAReleaseError: it is not a signed head of protocol 1.
+    """
+    return _split(signed)[0]
+
+
+def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedHead:
+    """The head in *signed*, if one of `publishers` signed it.
+
+    Raises:
+        NotAReleaseError: it is not a signed head of protocol 1.
+        UntrustedPublisherError: it names a publisher that is not among `publishers`.
+        BadSignatureError: the signature is not that publisher's.
+    """
+    head, data, signature = _split(signed)
     if head.publisher not in publishers:
         raise UntrustedPublisherError(
             f"release {head.serial} of {head.coffer!r} is signed by publisher {format_id(head.publisher)}, who is not trusted here. "

@@ -177,7 +177,7 @@ class Store(Protocol):
             KeyInUseError: the key belongs to another coffer, or the name to another publisher of this one.
         """
 
-    def remove_publisher(self, *, coffer: str, publisher: bytes) -> bool:
+    def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
         """Take the right to publish away, from the next Open or Commit on. Its shard stays until a release drops it.
 
         Returns:

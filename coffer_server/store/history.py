@@ -14,7 +14,8 @@ from coffer_protocol.question import Fetch
 
 from . import rules
 from .base import Listing
-from .schema import IS_CURRENT, blobs, fetches, members, releases
+from .schema import IS_CURRENT, MARK, NOTE, blobs, fetches, members, releases
+from .sealing import Keyring
 
 ROWS_AT_A_TIME: Final = 4096
 # Ids in one statement: far fewer than SQLite takes parameters.
@@ -25,7 +26,9 @@ _AT_SERIAL: Final = and_(
     members.c.from_serial <= bindparam("serial"),
     or_(members.c.until_serial.is_(None), members.c.until_serial > bindparam("serial")),
 )
-_ENTRY: Final = select(members.c.client, members.c.alg, members.c.since, members.c.sha256, members.c.mark).order_by(members.c.client)
+_ENTRY: Final = select(members.c.client, members.c.from_serial, members.c.alg, members.c.since, members.c.sha256, members.c.mark).order_by(
+    members.c.client
+)
 _ENTRIES: Final = _ENTRY.where(_AT_SERIAL)
 # The same of the last release, by an index that has nothing else.
 _LAST_ENTRIES: Final = _ENTRY.where(members.c.coffer == bindparam("coffer"), IS_CURRENT)
@@ -39,7 +42,7 @@ _HEADS: Final = (
     .limit(HEADS_PER_ANSWER)
 )
 _NOTES: Final = (
-    select(members.c.client, blobs.c.note)
+    select(members.c.client, members.c.since, members.c.alg, members.c.sha256, blobs.c.note)
     .join(blobs)
     .where(_AT_SERIAL, members.c.client.in_(bindparam("ids", expanding=True)))
     .order_by(members.c.client)
@@ -69,33 +72,38 @@ def heads(connection: Connection, coffer: str, from_serial: int) -> list[bytes]:
     return list(connection.scalars(_HEADS, {"coffer": coffer, "serial": from_serial}))
 
 
-def entries(connection: Connection, coffer: str, serial: int) -> Listing:
+def entries(connection: Connection, keyring: Keyring, coffer: str, serial: int) -> Listing:
     """See `Store`."""
     signed = _signed(connection, coffer, serial)
-    return _listing(signed, _rows(connection, _ENTRIES, {"coffer": coffer, "serial": serial}))
+    return _listing(keyring, coffer, signed, _rows(connection, _ENTRIES, {"coffer": coffer, "serial": serial}))
 
 
-def current(connection: Connection, coffer: str, signed: bytes) -> Listing:
+def current(connection: Connection, keyring: Keyring, coffer: str, signed: bytes) -> Listing:
     """The current release, whose *signed* this is."""
-    return _listing(signed, _rows(connection, _LAST_ENTRIES, {"coffer": coffer}))
+    return _listing(keyring, coffer, signed, _rows(connection, _LAST_ENTRIES, {"coffer": coffer}))
 
 
-def _listing(signed: bytes, rows: Iterator[Any]) -> Listing:
-    listed = (Entry(id=row.client, alg=row.alg, since=row.since, sha256=row.sha256, mark=row.mark) for row in rows)
-    return Listing(signed=signed, entries=listed)
+def _listing(keyring: Keyring, coffer: str, signed: bytes, rows: Iterator[Any]) -> Listing:
+    def entry(row: Any) -> Entry:
+        mark = keyring.open(MARK.of(coffer, row.client, row.from_serial), row.mark)
+        return Entry(id=row.client, alg=row.alg, since=row.since, sha256=row.sha256, mark=mark)
+
+    return Listing(signed=signed, entries=map(entry, rows))
 
 
-def notes(connection: Connection, coffer: str, serial: int, ids: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def notes(connection: Connection, keyring: Keyring, coffer: str, serial: int, ids: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """See `Store`."""
     _signed(connection, coffer, serial)
-    return _iter_notes(connection, coffer, serial, ids)
+    return _iter_notes(connection, keyring, coffer, serial, ids)
 
 
-def _iter_notes(connection: Connection, coffer: str, serial: int, ids: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _iter_notes(
+    connection: Connection, keyring: Keyring, coffer: str, serial: int, ids: Collection[bytes]
+) -> Iterator[tuple[bytes, bytes]]:
     wanted = iter(sorted(set(ids)))
     while some := list(islice(wanted, _IDS_AT_A_TIME)):
         for row in _rows(connection, _NOTES, {"coffer": coffer, "serial": serial, "ids": some}):
-            yield row.client, row.note
+            yield row.client, keyring.open(NOTE.of(coffer, row.client, row.since, row.alg, row.sha256), row.note)
 
 
 def recorded_fetches(connection: Connection, coffer: str) -> Iterator[Fetch]:

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy import PoolProxiedConnection
 
 from coffer_protocol.release.coffer import Coffer
 
-from ..errors import StoreError
 from . import rules
 from .base import Fetched, Known
+from .roots import RootKeys
+from .schema import BLOB
 from .snapshot import Leaf, Snapshot, SnapshotCache
+from .sqlite import Sqlite
 
 _LAST_SERIAL: Final = "(SELECT MAX(serial) FROM releases WHERE releases.coffer = members.coffer)"
 # One row in any case.
@@ -23,7 +25,7 @@ _LOOK_UP: Final = f"""
     FROM (SELECT 1) LEFT JOIN members ON members.client = :client AND members.until_serial IS NULL
 """  # noqa: S608 (made of constants)
 _FETCH: Final = f"""
-    SELECT members.coffer, releases.serial, releases.signed, members.alg, members.since, blobs.blob
+    SELECT members.coffer, releases.serial, releases.signed, members.alg, members.since, members.sha256, blobs.blob
     FROM members JOIN blobs USING (coffer, client, since, alg, sha256)
     JOIN releases ON releases.coffer = members.coffer AND releases.serial = {_LAST_SERIAL}
     WHERE members.client = :client AND members.until_serial IS NULL
@@ -31,19 +33,22 @@ _FETCH: Final = f"""
 _LEAVES: Final = """
     SELECT client, alg, since, sha256, blob_bytes FROM members WHERE coffer = :coffer AND until_serial IS NULL ORDER BY client
 """
+_ROOT_KEYS: Final = "SELECT number, wrapped FROM root_keys"
 
 
 class HotReads:
     """Look-ups and fetches, on connections that are kept aside from the engine's pool for them. Threads may share it.
 
     Args:
-        engine: of SQLite.
+        database: where they read.
         snapshots: of current releases.
+        roots: the database's root keys.
     """
 
-    def __init__(self, engine: Engine, snapshots: SnapshotCache) -> None:
-        self._engine = engine
+    def __init__(self, database: Sqlite, snapshots: SnapshotCache, roots: RootKeys) -> None:
+        self._database = database
         self._snapshots = snapshots
+        self._roots = roots
         self._idle: list[PoolProxiedConnection] = []
 
     @contextmanager
@@ -59,13 +64,13 @@ class HotReads:
                 connection.execute("COMMIT")
                 self._idle.append(kept)
         except sqlite3.Error as error:
-            raise StoreError(f"the database failed: {error}") from None
+            raise self._database.explain(error) from None
 
     def _take(self) -> PoolProxiedConnection:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._engine.raw_connection()
+            return self._database.engine.raw_connection()
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
@@ -88,7 +93,9 @@ class HotReads:
         row = connection.execute(_FETCH, {"client": client}).fetchone()
         if row is None:
             return None
-        coffer, serial, signed, alg, since, blob = row
+        coffer, serial, signed, alg, since, digest, sealed = row
+        keyring = self._roots.keyring_for(sealed) or self._roots.update(connection.execute(_ROOT_KEYS))
+        blob = keyring.open(BLOB.of(coffer, client, since, alg, digest), sealed)
         snapshot = self._snapshots.get(coffer, serial, lambda: Snapshot(coffer, _leaves(connection, coffer)))
         index = snapshot.index_of(client)
         body = Coffer(signed=signed, index=index, path=tuple(snapshot.tree.path(index)), alg=alg, since=since, blob=blob)

@@ -1,4 +1,4 @@
-"""Writes the changes of one upload into an open transaction, in groups, which ends in a release or in nothing."""
+"""Takes the changes of one upload into an open transaction, in groups, which ends in a release or in nothing."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from coffer_protocol.message import Drop, Put, Reuse
 from coffer_protocol.primitives import sha256
 
 from . import rules
 from .base import Change
-from .schema import IS_CURRENT, blobs, members, publishers
+from .events import CHANGES_PER_EVENT, Changed, Entered, Left
+from .ledger import Ledger
+from .schema import BLOB, IS_CURRENT, MARK, NOTE, blobs, members, publishers
+from .sealing import OVERHEAD_BYTES
 
 # Changes are written in groups: many rows for one statement, and never many large blobs in memory.
-_GROUP_CHANGES: Final = 500
 _GROUP_BYTES: Final = 4 << 20
-
-_END_MEMBER: Final = (
-    members.update()
-    .where(members.c.coffer == bindparam("of_coffer"), members.c.client == bindparam("of_client"), IS_CURRENT)
-    .values(until_serial=bindparam("ended"))
-)
 
 
 def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
@@ -34,7 +30,7 @@ def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
         group.append(change)
         if isinstance(change, Put):
             size_bytes += len(change.blob) + len(change.note)
-        if len(group) >= _GROUP_CHANGES or size_bytes >= _GROUP_BYTES:
+        if len(group) >= CHANGES_PER_EVENT or size_bytes >= _GROUP_BYTES:
             yield group
             group, size_bytes = [], 0
     if group:
@@ -44,12 +40,19 @@ def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
 class Making:
     """A release in the making.
 
+    Args:
+        ledger: of the transaction.
+        coffer: the coffer's name.
+        serial: of the release.
+
     Attributes:
         has_changed: whether any change so far has made a difference.
     """
 
-    def __init__(self, connection: Connection, coffer: str, serial: int) -> None:
-        self._connection = connection
+    def __init__(self, ledger: Ledger, coffer: str, serial: int) -> None:
+        self._ledger = ledger
+        self._connection = ledger.connection
+        self._keyring = ledger.keyring
         self._coffer = coffer
         self._serial = serial
         self.has_changed = False
@@ -75,16 +78,14 @@ class Making:
         for change in group:
             old = current.get(change.id)
             rules.check_change(change, coffer=self._coffer, holder=None if old is None else old.coffer, publishes=publishing.get(change.id))
-            if old is None or not rules.is_same(change, alg=old.alg, since=old.since, sha256=old.sha256, mark=old.mark):
-                self.has_changed = True
-        if current:
-            self._connection.execute(
-                _END_MEMBER, [{"of_coffer": self._coffer, "of_client": client, "ended": self._serial} for client in current]
-            )
+            self.has_changed |= old is None or not self._is_same(change, old)
         if puts := [self._blob_row(change) for change in group if isinstance(change, Put)]:
             self._connection.execute(blobs.insert(), puts)
-        if rows := self._member_rows(group):
-            self._connection.execute(members.insert(), rows)
+        self._ledger.record(Changed(coffer=self._coffer, serial=self._serial, changes=tuple(self._happened(group))))
+
+    def _is_same(self, change: Change, old: Any) -> bool:
+        mark = self._keyring.open(MARK.of(old.coffer, old.client, old.from_serial), old.mark)
+        return rules.is_same(change, alg=old.alg, since=old.since, sha256=old.sha256, mark=mark)
 
     def _rows(self, statement: sqlalchemy.Select[Any], ids: list[bytes]) -> Iterable[Any]:
         return self._connection.execute(statement, {"ids": ids})
@@ -96,25 +97,23 @@ class Making:
         return list(self._rows(select(members.c.client).where(of_coffer, at_serial), ids))
 
     def _blob_row(self, put: Put) -> dict[str, Any]:
-        row = {"coffer": self._coffer, "client": put.id, "since": self._serial, "alg": put.alg, "sha256": sha256(put.blob)}
-        return row | {"blob": put.blob, "note": put.note}
+        digest = sha256(put.blob)
+        key = (self._coffer, put.id, self._serial, put.alg, digest)
+        row = {"coffer": self._coffer, "client": put.id, "since": self._serial, "alg": put.alg, "sha256": digest}
+        return row | {"blob": self._keyring.seal(BLOB.of(*key), put.blob), "note": self._keyring.seal(NOTE.of(*key), put.note)}
 
-    def _member_rows(self, group: list[Change]) -> list[dict[str, Any]]:
+    def _happened(self, group: list[Change]) -> Iterator[Entered | Left]:
         sizes = self._held([change for change in group if isinstance(change, Reuse)])
-        rows: list[dict[str, Any]] = []
         for change in group:
             match change:
-                case Put():
-                    since, digest, size = self._serial, sha256(change.blob), len(change.blob)
-                case Reuse():
-                    since, digest = change.since, change.sha256
-                    held = sizes.get((change.id, change.alg, since, digest))
-                    size = rules.deny_reuse(change.id) if held is None else held
-                case Drop():
-                    continue
-            row = {"coffer": self._coffer, "client": change.id, "from_serial": self._serial, "until_serial": None}
-            rows.append(row | {"since": since, "alg": change.alg, "sha256": digest, "blob_bytes": size, "mark": change.mark})
-        return rows
+                case Put(id=client, alg=alg, mark=mark, blob=blob):
+                    yield Entered(id=client, alg=alg, since=self._serial, sha256=sha256(blob), mark=mark, blob_bytes=len(blob))
+                case Reuse(id=client, alg=alg, mark=mark, since=since, sha256=digest):
+                    held = sizes.get((client, alg, since, digest))
+                    size = rules.deny_reuse(client) if held is None else held
+                    yield Entered(id=client, alg=alg, since=since, sha256=digest, mark=mark, blob_bytes=size)
+                case Drop(id=client):
+                    yield Left(id=client)
 
     def _held(self, reuses: list[Reuse]) -> dict[tuple[bytes, int, int, bytes], int]:
         """The size in bytes of each blob that the coffer's history holds for these clients."""
@@ -124,4 +123,4 @@ class Making:
             blobs.c.coffer == self._coffer, blobs.c.client.in_(bindparam("ids", expanding=True))
         )
         rows = self._rows(statement, [reuse.id for reuse in reuses])
-        return {(row.client, row.alg, row.since, row.sha256): row.size for row in rows}
+        return {(row.client, row.alg, row.since, row.sha256): row.size - OVERHEAD_BYTES for row in rows}

@@ -218,7 +218,7 @@ class MemoryStore:
                 self._publishers[key.id] = Publisher(coffer=coffer, key=key, name=name, added=now)
             return is_new
 
-    def remove_publisher(self, *, coffer: str, publisher: bytes) -> bool:
+    def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
         """See `Store`."""
         with self._lock:
             if self._publishes(publisher) != coffer:

@@ -8,6 +8,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, case, exists,
 
 from . import rules
 from .base import Retention
+from .events import Pruned
 from .schema import blobs, fetches, members, releases
 
 # In one statement. However much is let go, this much is in memory.
@@ -16,6 +17,7 @@ _ROWS_AT_A_TIME: Final = 1000
 _COFFERS: Final = (
     select(
         releases.c.coffer,
+        func.min(releases.c.serial).label("first"),
         func.max(releases.c.serial).label("last"),
         func.max(case((releases.c.committed <= bindparam("long_ago"), releases.c.serial))).label("aged"),
     )
@@ -50,20 +52,21 @@ _DELETE_FETCH: Final = fetches.delete().where(
 )
 
 
-def prune(connection: Connection, retention: Retention, *, now: int) -> int:
-    """See `Store`."""
+def due(connection: Connection, retention: Retention, *, now: int) -> list[Pruned]:
+    """What retention is to let go of now: for each coffer that has something to let go of, from which release on all is held."""
     coffers = connection.execute(_COFFERS, {"long_ago": now - retention.age_s}).all()
-    return sum(_prune(connection, row.coffer, rules.held_from(retention, last=row.last, aged=row.aged)) for row in coffers)
+    found = [(row, Pruned(coffer=row.coffer, first=rules.held_from(retention, last=row.last, aged=row.aged))) for row in coffers]
+    return [pruned for row, pruned in found if row.first < pruned.first]
 
 
-def _prune(connection: Connection, coffer: str, first: int) -> int:
-    """Let go of what was in the releases of a coffer before `first`, and not in any from there on; how many blobs that were."""
-    of_coffer: dict[str, Any] = {"of_coffer": coffer, "first": first}
+def let_go(connection: Connection, pruned: Pruned) -> int:
+    """Let go of what was in the releases before the first that is held, and not in any from there on; how many blobs that were."""
+    of_coffer: dict[str, Any] = {"of_coffer": pruned.coffer, "first": pruned.first}
     connection.execute(_UNHOLD, of_coffer)
-    pruned = 0
+    blobs_gone = 0
     while rows := connection.execute(_ENDED, of_coffer).all():
         keys = [{f"of_{name}": value for name, value in row._mapping.items()} for row in rows]
         connection.execute(_DELETE_MEMBER, keys)
-        pruned += connection.execute(_DELETE_BLOB, keys).rowcount
+        blobs_gone += connection.execute(_DELETE_BLOB, keys).rowcount
         connection.execute(_DELETE_FETCH, keys)
-    return pruned
+    return blobs_gone

@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -22,11 +21,33 @@ from sqlalchemy import (
 
 from coffer_protocol.limits import NAME_CHARACTERS
 
-VERSION: Final = 2
+from .sealing import Place
+
+VERSION: Final = 3
 
 metadata: Final = MetaData()
 
 schema_version: Final = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+# What has happened, in order, for ever. From publishers, releases and members nothing can be read that does not stand here too: they are
+# made anew from it (replay.py). Blobs are not in it; it has their hashes.
+events: Final = Table(
+    "events",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("prev", LargeBinary, nullable=False),
+)
+
+# The keys that values are sealed under, each wrapped by one that the server's identity gives (sealing.py). More than one while they rotate.
+root_keys: Final = Table(
+    "root_keys",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("wrapped", LargeBinary, nullable=False),
+)
 
 # Who may publish what. An identity belongs to one coffer, so its id is the key.
 publishers: Final = Table(
@@ -36,10 +57,9 @@ publishers: Final = Table(
     Column("coffer", String(NAME_CHARACTERS), nullable=False),
     Column("sign", LargeBinary, nullable=False),
     Column("public_text", String, nullable=False),
-    Column("name", String(NAME_CHARACTERS)),
+    Column("name", LargeBinary),
     Column("added", BigInteger, nullable=False),
 )
-Index("publishers_by_name", publishers.c.coffer, publishers.c.name, unique=True)
 
 # One row for each release, for ever. `held` ends where the release's members are let go.
 releases: Final = Table(
@@ -108,11 +128,16 @@ fetches: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-
-def migrate_from_1(connection: Connection) -> None:
-    """Bring the tables of version 1 to version 2: who fetched what, and which releases are held."""
-    fetches.create(connection)
-    connection.exec_driver_sql("ALTER TABLE releases ADD COLUMN held BOOLEAN NOT NULL DEFAULT true")
-    releases_held.create(connection)
-    members_ended.create(connection)
-    connection.execute(schema_version.update().values(version=2))
+# The places of the values that stand sealed. The key of each is its table's primary key, in the order of its columns.
+PUBLISHER_NAME: Final = Place("publishers.name")
+BLOB: Final = Place("blobs.blob")
+NOTE: Final = Place("blobs.note")
+MARK: Final = Place("members.mark")
+EVENT_BODY: Final = Place("events.body")
+SEALED: Final[tuple[tuple[Place, Column[bytes]], ...]] = (
+    (PUBLISHER_NAME, publishers.c.name),
+    (BLOB, blobs.c.blob),
+    (NOTE, blobs.c.note),
+    (MARK, members.c.mark),
+    (EVENT_BODY, events.c.body),
+)

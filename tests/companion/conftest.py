@@ -90,7 +90,7 @@ class Operator:
     def shut_out(self, identity: Identity) -> None:
         """What `coffer-server publisher remove` does."""
         store = StateFolder(self.server.state_dir).store()
-        assert store.remove_publisher(coffer=self.coffer, publisher=identity.id())
+        assert store.remove_publisher(coffer=self.coffer, publisher=identity.id(), now=2)
         store.close()
 
     def client(self, name: str) -> Identity:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,6 +12,7 @@ from coffer_protocol import errors
 from coffer_protocol.identity import Identity
 from coffer_protocol.release.head import Head, sign
 from coffer_server.state import StateFolder
+from coffer_server.store.schema import NOTE
 from tests.companion.conftest import Operator
 from tests.support import identity
 
@@ -25,8 +27,12 @@ def test_what_was_signed_is_there(operator: Operator) -> None:
 
 
 def damaged(operator: Operator, statement: str) -> None:
-    """What somebody who has the database of the server could do. Each coffer of the shared server is one test's own."""
-    connection = sqlite3.connect(StateFolder(operator.server.state_dir).database_path)
+    """What somebody who has the database of the server, and its identity, could do. Each coffer of the shared server is one test's own."""
+    state = StateFolder(operator.server.state_dir)
+    with closing(state.store()) as store, store.database.transaction() as reading:
+        keyring = store.roots.read(reading)
+    connection = sqlite3.connect(state.database_path)
+    connection.create_function("false_note", 5, lambda *key: keyring.seal(NOTE.of(*key), bytes(400)))
     with connection:
         connection.execute(statement, {"coffer": operator.coffer, "client": operator.client("web").id()})
     connection.close()
@@ -35,7 +41,10 @@ def damaged(operator: Operator, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        ("UPDATE blobs SET note = zeroblob(400) WHERE coffer = :coffer AND client = :client", errors.NoteError),
+        (
+            "UPDATE blobs SET note = false_note(coffer, client, since, alg, sha256) WHERE coffer = :coffer AND client = :client",
+            errors.NoteError,
+        ),
         ("UPDATE members SET sha256 = zeroblob(32) WHERE coffer = :coffer AND client = :client", errors.CofferError),
         ("DELETE FROM releases WHERE coffer = :coffer AND serial = 3", errors.RollbackError),
         ("DELETE FROM releases WHERE coffer = :coffer AND serial = 2", errors.ReleaseError),

@@ -11,13 +11,14 @@ from coffer_server.store.base import Store
 from coffer_server.store.memory import MemoryStore
 from coffer_server.store.sql import SqlStore
 
+from .publishing import AT_REST_KEY
 from .running import RunningServer, running_server
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store of every kind: what one of them does, all do."""
-    made: Store = MemoryStore() if request.param == "memory" else SqlStore.open(tmp_path / "coffer.sqlite3")
+    made: Store = MemoryStore() if request.param == "memory" else SqlStore.open(tmp_path / "coffer.sqlite3", at_rest_key=AT_REST_KEY)
     yield made
     made.close()
 

@@ -28,6 +28,10 @@ def client_id(number: int) -> bytes:
     return b"\x10" + number.to_bytes(30, "big") + b"\x10"
 
 
+# What a server's identity gives its store.
+AT_REST_KEY = identity(0).at_rest_key()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What an upload sends."""

@@ -89,7 +89,7 @@ async def test_what_is_not_ones_own_is_denied_alike(dialer: Dialer, author: Auth
 async def test_rights_are_looked_up_at_each_ask(dialer: Dialer, author: Author, store: Store) -> None:
     client = await dialer.link(author.identity)
     await ask(client, Fetches(coffer="web-shop"))
-    store.remove_publisher(coffer="web-shop", publisher=author.key.id)
+    store.remove_publisher(coffer="web-shop", publisher=author.key.id, now=ISSUED)
     await client.send(Fetches(coffer="web-shop").to_ask())
     await client.expect_error("denied")
 

@@ -283,7 +283,7 @@ async def test_only_a_publisher_of_the_coffer_may_open_it(dialer: Dialer, author
 
 async def test_a_publisher_removed_since_its_hello_is_denied(dialer: Dialer, author: Author, kept: FragileStore) -> None:
     client = await dialer.link(author.identity)
-    kept.remove_publisher(coffer="web-shop", publisher=author.key.id)
+    kept.remove_publisher(coffer="web-shop", publisher=author.key.id, now=ISSUED)
     await client.send(Open(coffer="web-shop"))
     await client.expect_error("denied")
 
@@ -291,7 +291,7 @@ async def test_a_publisher_removed_since_its_hello_is_denied(dialer: Dialer, aut
 async def test_a_publisher_removed_since_its_open_is_denied(dialer: Dialer, author: Author, kept: FragileStore) -> None:
     client = await dialer.link(author.identity)
     await client.say(Open(coffer="web-shop"), OkOpen)
-    kept.remove_publisher(coffer="web-shop", publisher=author.key.id)
+    kept.remove_publisher(coffer="web-shop", publisher=author.key.id, now=ISSUED)
     release = author.release([Drop(id=WEB.id())])
     await client.send(*release.changes, Commit(signed=release.signed))
     await client.expect_error("denied")

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from coffer_protocol.message import Drop
-from coffer_protocol.question import Fetch
 from coffer_server.errors import DeniedError, StoreError
 from coffer_server.store.base import Retention
 from coffer_server.store.sql import SqlStore
 
-from .publishing import ISSUED, Author, Release, identity
+from .publishing import AT_REST_KEY, ISSUED, Author, Release, identity
 
 WEB = identity(100).id()
 
@@ -40,15 +39,15 @@ def published(store: SqlStore) -> Author:
 
 
 def test_what_was_committed_is_there_for_another(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         author = published(store)
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         fetched = store.fetch(WEB)
         assert (fetched.serial, fetched.body.signed, fetched.body.blob) == (1, author.signed, b"for web")
 
 
 def test_another_process_sees_it_at_once(path: Path) -> None:
-    with closing(SqlStore.open(path)) as server, closing(SqlStore.open(path)) as command:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as server, closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as command:
         author = published(server)
         assert command.fetch(WEB).serial == 1
         commit(command, author, author.release([author.put(WEB, b"new")]))
@@ -58,13 +57,13 @@ def test_another_process_sees_it_at_once(path: Path) -> None:
 
 
 def test_the_settings_that_make_it_durable(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store, store._transaction() as connection:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store, store.database.transaction() as connection:
         pragmas = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
 def test_nobody_else_can_read_its_files(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         published(store)
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert set(modes.values()) == {0o600}
@@ -72,7 +71,7 @@ def test_nobody_else_can_read_its_files(path: Path) -> None:
 
 
 def test_history_says_who_had_what_when(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         author = published(store)
         commit(store, author, author.release([author.put(WEB, b"second")]))
         commit(store, author, author.release([Drop(id=WEB)]))
@@ -86,7 +85,7 @@ def test_history_says_who_had_what_when(path: Path) -> None:
 
 
 def test_a_get_uses_the_indexes(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         published(store)
     with closing(sqlite3.connect(path)) as connection:
         for where in ("client = x'00' AND until_serial IS NULL", "coffer = 'a' AND until_serial IS NULL ORDER BY client"):
@@ -95,7 +94,7 @@ def test_a_get_uses_the_indexes(path: Path) -> None:
 
 
 def test_pruning_uses_its_index(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         published(store)
     with closing(sqlite3.connect(path)) as connection:
         for statement, index in (
@@ -107,7 +106,7 @@ def test_pruning_uses_its_index(path: Path) -> None:
 
 
 def test_what_is_pruned_leaves_the_tables(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         author = published(store)
         commit(store, author, author.release([author.put(WEB, b"second")]))
         commit(store, author, author.release([Drop(id=WEB)]))
@@ -118,43 +117,8 @@ def test_what_is_pruned_leaves_the_tables(path: Path) -> None:
         assert connection.execute("SELECT serial, held FROM releases ORDER BY serial").fetchall() == [(1, 0), (2, 0), (3, 1)]
 
 
-# What version 2 has and version 1 had not.
-TO_VERSION_1 = """
-    DROP TABLE fetches;
-    DROP INDEX members_ended;
-    DROP INDEX releases_held;
-    ALTER TABLE releases DROP COLUMN held;
-    UPDATE schema_version SET version = 1;
-"""
-
-
-def schema(path: Path) -> set[tuple[str, str]]:
-    """Every table and index, with its columns."""
-    with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")]
-        columns = {name: connection.execute(f"SELECT * FROM pragma_table_xinfo('{name}')").fetchall() for name in names}
-    # SQLite gives a boolean's default back as it was written.
-    return {(name, str([(column[1], column[2], column[3], column[5]) for column in rows])) for name, rows in columns.items()}
-
-
-def test_a_database_of_version_1_is_brought_to_version_2(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
-        author = published(store)
-    made = schema(path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(TO_VERSION_1)
-    assert schema(path) != made
-    with closing(SqlStore.open(path)) as store:
-        assert store.fetch(WEB).body.blob == b"for web"
-        store.record_fetches([(author.coffer, Fetch(id=WEB, serial=1, at=1))])
-        commit(store, author, author.release([author.put(WEB, b"second")]))
-        assert store.prune(Retention(releases=1, age_s=1), now=ISSUED + 10) == 1
-    assert schema(path) == made
-    SqlStore.open(path).close()
-
-
 def test_reads_from_many_threads_at_once(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         published(store)
         with ThreadPoolExecutor(8) as threads:
             found = list(threads.map(lambda _: store.fetch(WEB).body.blob, range(200)))
@@ -162,21 +126,21 @@ def test_reads_from_many_threads_at_once(path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
-    SqlStore.open(path).close()
+    SqlStore.open(path, at_rest_key=AT_REST_KEY).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(StoreError, match="schema 99"):
-        SqlStore.open(path)
+        SqlStore.open(path, at_rest_key=AT_REST_KEY)
 
 
 def test_what_is_not_a_database_is_refused(path: Path) -> None:
     path.write_bytes(b"this is not a database, and long enough to say so" * 100)
     with pytest.raises(StoreError, match="not a database"):
-        SqlStore.open(path)
+        SqlStore.open(path, at_rest_key=AT_REST_KEY)
 
 
 def test_a_fault_of_the_database_shows_no_values(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         author = published(store)
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("DROP TABLE blobs")
@@ -189,7 +153,7 @@ def test_a_fault_of_the_database_shows_no_values(path: Path) -> None:
 
 
 def test_a_refusal_leaves_the_connection_usable(path: Path) -> None:
-    with closing(SqlStore.open(path)) as store:
+    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
         author = published(store)
         for _ in range(40):
             with pytest.raises(DeniedError):

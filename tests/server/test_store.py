@@ -136,9 +136,9 @@ def test_a_client_of_one_coffer_cannot_publish_another(store: Store, author: Aut
 
 
 def test_removing_a_publisher(store: Store, published: Author) -> None:
-    assert not store.remove_publisher(coffer="billing", publisher=published.key.id)
-    assert store.remove_publisher(coffer="web-shop", publisher=published.key.id)
-    assert not store.remove_publisher(coffer="web-shop", publisher=published.key.id)
+    assert not store.remove_publisher(coffer="billing", publisher=published.key.id, now=NOW)
+    assert store.remove_publisher(coffer="web-shop", publisher=published.key.id, now=NOW)
+    assert not store.remove_publisher(coffer="web-shop", publisher=published.key.id, now=NOW)
     assert store.publishers() == []
     with pytest.raises(DeniedError):
         listing(store, published)
@@ -304,7 +304,7 @@ def test_a_key_that_does_not_publish_is_refused(store: Store, published: Author)
 
 def test_a_publisher_that_was_removed_since_open_is_refused(store: Store, published: Author) -> None:
     add(store, Author(2))
-    store.remove_publisher(coffer="web-shop", publisher=published.key.id)
+    store.remove_publisher(coffer="web-shop", publisher=published.key.id, now=NOW)
     with pytest.raises(DeniedError, match="does not publish"):
         commit(store, published, published.release([published.put(WEB, b"new")]))
     assert store.fetch(WEB).body.blob == b"for web"

@@ -1,0 +1,98 @@
+"""Events as an operator reads them, and as a script does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from coffer_protocol.identity import format_id
+from coffer_protocol.release import head as heads
+
+from .store.events import (
+    Adopted,
+    Changed,
+    Entered,
+    Event,
+    Happening,
+    Left,
+    Pruned,
+    PublisherAdded,
+    PublisherRemoved,
+    Released,
+    RotationBegun,
+    RotationEnded,
+)
+
+
+def as_text(event: Event) -> str:
+    """One line: number, time, kind, and what it is about."""
+    at = datetime.fromtimestamp(event.at, UTC)
+    return f"{event.number}  {at:%Y-%m-%dT%H:%M:%SZ}  {event.kind}  {_sentence(event.happening)}"
+
+
+def _sentence(happening: Happening) -> str:
+    match happening:
+        case PublisherAdded(coffer=coffer, key=key, name=name):
+            return f"{coffer}: {name or '-'} {format_id(key.sign)}"
+        case PublisherRemoved(coffer=coffer, publisher=publisher):
+            return f"{coffer}: {format_id(publisher)}"
+        case Changed(coffer=coffer, serial=serial, changes=changes):
+            left = sum(isinstance(change, Left) for change in changes)
+            return f"{coffer} {serial}: {len(changes) - left} set, {left} dropped"
+        case Released(signed=signed) | Adopted(signed=signed):
+            head = heads.claimed_untrusted(signed)
+            return f"{head.coffer} {head.serial}: {head.count} clients, by {format_id(head.publisher)}"
+        case Pruned(coffer=coffer, first=first):
+            return f"{coffer}: what was only in releases before {first}"
+        case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
+            return f"root key {root_key}"
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """The same, whole: hashes and heads as lower-case hex, ids and publisher keys as they are written elsewhere."""
+    return {
+        "number": event.number,
+        "at": event.at,
+        "kind": event.kind,
+        "prev": event.prev.hex(),
+        "sha256": event.sha256.hex(),
+        **_fields(event.happening),
+    }
+
+
+def _fields(happening: Happening) -> dict[str, Any]:
+    match happening:
+        case PublisherAdded(coffer=coffer, key=key, name=name):
+            return {"coffer": coffer, "id": format_id(key.id), "publisher": format_id(key.sign), "name": name}
+        case PublisherRemoved(coffer=coffer, publisher=publisher):
+            return {"coffer": coffer, "id": format_id(publisher)}
+        case Changed(coffer=coffer, serial=serial, changes=changes):
+            return {"coffer": coffer, "serial": serial, "changes": [_change(change) for change in changes]}
+        case Released(signed=signed):
+            return _release(signed)
+        case Adopted(signed=signed, held=held):
+            return _release(signed) | {"held": held}
+        case Pruned(coffer=coffer, first=first):
+            return {"coffer": coffer, "first": first}
+        case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
+            return {"root_key": root_key}
+
+
+def _change(change: Entered | Left) -> dict[str, Any]:
+    match change:
+        case Entered(id=client, alg=alg, since=since, sha256=sha256, blob_bytes=blob_bytes):
+            return {"id": format_id(client), "alg": alg, "since": since, "sha256": sha256.hex(), "bytes": blob_bytes}
+        case Left(id=client):
+            return {"id": format_id(client)}
+
+
+def _release(signed: bytes) -> dict[str, Any]:
+    head = heads.claimed_untrusted(signed)
+    return {
+        "coffer": head.coffer,
+        "serial": head.serial,
+        "count": head.count,
+        "root": head.root.hex(),
+        "publisher": format_id(head.publisher),
+        "signed": signed.hex(),
+    }
