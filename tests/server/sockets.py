@@ -72,14 +72,25 @@ def start(address: ServerAddress, identity: Identity, *, plain: bool = False) ->
     """A session up to its Hello. The address must have the id of that suite."""
     initiator = BoxInitiator(identity, address.server) if plain else NoiseInitiator(identity, address.server)
     client = Client(connect(address.hosts[0]), ClientSession(initiator))
-    client.socket.sendall(client.session.hello())
+    with _closed_on_error(client):
+        client.socket.sendall(client.session.hello())
     return client
+
+
+@contextmanager
+def _closed_on_error(client: Client) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        client.socket.close()
+        raise
 
 
 def link(address: ServerAddress, identity: Identity, *, plain: bool = False) -> Client:
     """A session that has been linked."""
     client = start(address, identity, plain=plain)
-    client.expect(Link)
+    with _closed_on_error(client):
+        client.expect(Link)
     return client
 
 
