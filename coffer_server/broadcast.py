@@ -53,7 +53,9 @@ class Broadcast:
         return self._newest.get(coffer, 0)
 
     def announce(self, coffer: str, serial: int) -> None:
-        """A release was committed: it is to reach the coffer's watchers, soon."""
+        """A release was committed: it is to reach the coffer's watchers, soon. One that is announced again reaches nobody again."""
+        if self._newest.get(coffer) == serial:
+            return
         self._newest[coffer] = serial
         if coffer in self._of_coffer:
             self._announced[coffer] = None

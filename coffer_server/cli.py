@@ -27,7 +27,7 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, logs, server, upkeep
+from . import config, keyfile, logs, server, upkeep
 from .errors import StateError
 from .service import Service
 from .state import StateFolder
@@ -75,10 +75,17 @@ def init(
         str | None,
         typer.Option(metavar="NAME[:PORT]", help="The name that clients will use; makes the server listen on all interfaces."),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help=f"Use a PostgreSQL database, {config.STORE_PREFIX}…, that several servers may share."),
+    ] = None,
+    identity_path: Annotated[
+        Path | None, typer.Option("--identity", metavar="FILE", help="Use the identity in this file: that of the servers to share with.")
+    ] = None,
 ) -> None:
     """Make a server: its state folder with identity, settings and database. Prints the address for the operator."""
-    settings = config.for_host(None if host is None else Host.from_text(host))
-    identity = StateFolder(folder).create(settings)
+    settings = config.for_host(None if host is None else Host.from_text(host), store=store)
+    identity = StateFolder(folder).create(settings, None if identity_path is None else keyfile.read(identity_path))
     address = _address(identity.id(), settings.advertised)
     typer.echo(address)
     typer.echo(f"On the operator's machine:\n  coffer-companion init '{address}'", err=True)
@@ -116,7 +123,7 @@ def run(
     state.check(["run", str(folder), *(word for host in listen or () for word in ("--listen", host))])
     settings, identity = state.settings(), state.identity()
     logs.configure(settings)
-    if not state.database_path.exists():
+    if state.is_store_lost():
         logs.log.warning("the database was not there: a new one is made; add the publishers again, and upload")
     hosts = [Host.from_text(text) for text in listen] if listen else settings.listen
     with state.in_use():

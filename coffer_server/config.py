@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -14,10 +15,12 @@ from coffer_protocol.address import DEFAULT_PORT, Host
 from coffer_protocol.errors import KeyTextError
 
 from .errors import SettingsError
+from .store.cache import DEFAULT_BYTES
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
 _SUITES: Final = (0, 1)
+STORE_PREFIX: Final = "postgresql+psycopg://"
 # What PROTOCOL.md, 3 demands, and so the most that may be set.
 STILL_S: Final = 60
 # A date that far back is before any release.
@@ -32,6 +35,8 @@ class Settings:
         listen: where the server listens; port 0 picks a free one.
         advertise: the name and port that clients use, or None for the first of `listen`.
         suites: the suites that are served. Suite 1 must be: publishers speak nothing else.
+        store: the URL of the PostgreSQL database that the server shares with others, or None for an SQLite database of its own.
+        cache_bytes: what the server keeps of its store in memory, at most.
         max_connections: beyond it, a new connection is closed at once.
         upload_bytes: what one upload may have.
         upload_shards: how many clients one upload may name.
@@ -45,6 +50,8 @@ class Settings:
     listen: tuple[Host, ...] = (Host(name="127.0.0.1"),)
     advertise: Host | None = None
     suites: tuple[int, ...] = _SUITES
+    store: str | None = None
+    cache_bytes: int = DEFAULT_BYTES
     max_connections: int = 16_384
     upload_bytes: int = limits.UPLOAD_BYTES
     upload_shards: int = limits.UPLOAD_SHARDS
@@ -60,14 +67,23 @@ class Settings:
         return self.advertise or self.listen[0]
 
 
-def for_host(advertise: Host | None) -> Settings:
-    """The settings of a new server: one that others reach by `advertise`, or one for this machine alone."""
+def for_host(advertise: Host | None, *, store: str | None = None) -> Settings:
+    """The settings of a new server: one that others reach by `advertise`, or one for this machine alone. `store` is its database's URL.
+
+    Raises:
+        SettingsError: one of them cannot be used.
+    """
+    if store is not None:
+        try:
+            _store(store)
+        except ValueError as error:
+            raise SettingsError(f"--store: {error}") from None
     if advertise is None:
-        return Settings()
+        return Settings(store=store)
     if advertise.port == 0:
         raise SettingsError(f"--host {advertise}: clients cannot connect to port 0; leave the port out for {DEFAULT_PORT}")
     everywhere = (Host(name="0.0.0.0", port=advertise.port), Host(name="::", port=advertise.port))  # noqa: S104 (asked for by --host)
-    return Settings(listen=everywhere, advertise=advertise)
+    return Settings(listen=everywhere, advertise=advertise, store=store)
 
 
 def parse(text: str, *, source: str) -> Settings:
@@ -119,6 +135,12 @@ def _count(value: object) -> int:
     return value
 
 
+def _store(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(STORE_PREFIX):
+        raise ValueError(f'"{STORE_PREFIX}USER:PASSWORD@HOST/DATABASE" is wanted')
+    return value
+
+
 def _from_1_to(most: int) -> Callable[[object], int]:
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
@@ -141,6 +163,8 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     "listen": _hosts,
     "advertise": _host,
     "suites": _suites,
+    "store": _store,
+    "cache_bytes": _count,
     "max_connections": _count,
     "upload_bytes": _count,
     "upload_shards": _count,
@@ -155,6 +179,8 @@ _COMMENTS: Final = {
     "listen": 'Where the server listens. IPv6 stands in brackets: "[::1]:26337". Port 0 picks a free one.',
     "advertise": 'The name that clients use, "NAME" or "NAME:PORT": it stands in the address that `coffer-server id` prints.',
     "suites": "The suites that are served: 0 is for the smallest clients (NaCl box), 1 for all others and for publishers.",
+    "store": "The PostgreSQL database that this server shares with others; without it, coffer.sqlite3 beside this file.",
+    "cache_bytes": "What the server keeps of its store in memory, in bytes: with PostgreSQL, what it can serve while that is away.",
     "max_connections": "Connections at one time, in all; beyond it a new one is closed at once.",
     "upload_bytes": "What one upload may have, in bytes.",
     "upload_shards": "How many clients one upload may name.",
@@ -165,13 +191,19 @@ _COMMENTS: Final = {
     "log_format": "text for people, json for machines; both go to stderr.",
 }
 
+# What is shown where the default is None.
+_EXAMPLES: Final[dict[str, object]] = {
+    "advertise": Host(name="secrets.example.org"),
+    "store": f"{STORE_PREFIX}coffer:PASSWORD@/coffer?host=db1.example.org&host=db2.example.org",
+}
+
 
 def render(settings: Settings) -> str:
     """The text of a server.toml: every key with what it means, those at their defaults commented out."""
     lines = ["# Settings of a Coffer server. A line that begins with # shows a default; restart the server after a change."]
     for field in fields(settings):
         value = getattr(settings, field.name)
-        shown = Host(name="secrets.example.org") if field.name == "advertise" and value is None else value
+        shown = _EXAMPLES[field.name] if value is None else value
         assignment = f"{field.name} = {_toml(shown)}"
         lines += ["", f"# {_COMMENTS[field.name]}", f"# {assignment}" if value == field.default else assignment]
     return "\n".join(lines) + "\n"
@@ -187,4 +219,5 @@ def _toml(value: object) -> str:
             # With its port, for who edits the line would look for it.
             return f'"[{name}]:{port}"' if ":" in name else f'"{name}:{port}"'
         case _:
-            return f'"{value}"'
+            # TOML's basic strings take JSON's escapes.
+            return json.dumps(value, ensure_ascii=False)

@@ -32,7 +32,7 @@ from coffer_protocol.session import ServerSession
 from . import watch
 from .answering import answer
 from .channel import Channel
-from .errors import RefusedError, StoppingError, StoreError
+from .errors import RefusedError, StoppingError, StoreError, UnavailableError
 from .logs import log, place_of
 from .recipient import Recipient
 from .service import Service
@@ -60,6 +60,9 @@ async def _serve_session(service: Service, channel: Channel) -> None:
         await channel.fail(error.code, str(error))
     except StoppingError:
         log.debug("watcher closed")
+    except UnavailableError as error:
+        log.warning("a request was not answered", reason=str(error))
+        await channel.fail("busy", "the server's database is away: try again, or another server")
     except StoreError as error:
         log.error("the store failed", reason=str(error))
         await channel.fail("internal", "the server's store failed; its log says why")

@@ -27,6 +27,10 @@ class StoreError(CofferError):
     """The store cannot be used: it is damaged, locked, full, or of another version."""
 
 
+class UnavailableError(StoreError):
+    """The database cannot be reached now, and may be again: it is stopped, restarts, or fails over to its standby."""
+
+
 class SealError(StoreError):
     """A value at rest does not open: the identity is another one, or the database was changed by something else than Coffer."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -89,11 +89,18 @@ class Service:
 
     async def run(self) -> NoReturn:
         """The work beside the connections, until cancelled."""
+        token = trio.lowlevel.current_trio_token()
+        self.store.follow(partial(self._heard, token))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.broadcast.run, self._fetch_all)
             nursery.start_soon(self.adoption.run, self._record)
             nursery.start_soon(self._prune)
         raise AssertionError("none of these ends by itself")
+
+    def _heard(self, token: trio.lowlevel.TrioToken, coffer: str, serial: int) -> None:
+        # In a thread of the store, which ends after the loop.
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(self.broadcast.announce, coffer, serial)
 
     async def flush(self) -> None:
         """Write what only memory has."""

@@ -17,7 +17,10 @@ from coffer_protocol.identity import Identity
 from . import config, keyfile
 from .config import Settings
 from .errors import StateError
+from .store.database import Database
 from .store.sql import SqlStore
+from .store.sqlite import Sqlite
+from .store.stores import open_postgres, open_sqlite, postgres
 
 _OTHERS = 0o077
 
@@ -43,14 +46,19 @@ class StateFolder:
         """The SQLite database."""
         return self.path / "coffer.sqlite3"
 
-    def create(self, settings: Settings) -> Identity:
+    def create(self, settings: Settings, identity: Identity | None = None) -> Identity:
         """Make the folder and everything in it.
 
+        Args:
+            settings: what server.toml is to say.
+            identity: that of other servers which share the database, or None for a new one.
+
         Returns:
-            The new server's identity.
+            The server's identity.
 
         Raises:
             StateError: the folder holds something already. Nothing is changed.
+            StoreError: the database cannot be used.
         """
         if self.identity_path.exists():
             raise StateError(f"{self.path} is a server's state folder already; see its address:\n  coffer-server id {self._quoted()}")
@@ -59,9 +67,11 @@ class StateFolder:
             if any(self.path.iterdir()):
                 raise StateError(f"{self.path} is not empty: name a folder that is, or one that does not exist yet")
             self.path.chmod(0o700)
+            identity = identity or Identity.generate()
+            self._open_store(settings, identity).close()
+            # A URL has a password.
+            self.settings_path.touch(mode=0o600)
             self.settings_path.write_text(config.render(settings), encoding="utf-8")
-            identity = Identity.generate()
-            SqlStore.open(self.database_path, at_rest_key=identity.at_rest_key()).close()
             # Last, for it is what makes a folder a server's.
             keyfile.create(self.identity_path, identity)
         except OSError as error:
@@ -130,14 +140,38 @@ class StateFolder:
                 raise StateError(f"{self.path} is in use: {other}") from None
             yield
 
+    def is_store_lost(self) -> bool:
+        """Whether the database that belongs into the folder is not there.
+
+        Raises:
+            SettingsError, StateError: as `settings`.
+        """
+        return self.settings().store is None and not self.database_path.exists()
+
     def store(self) -> SqlStore:
         """The store, opened.
 
         Raises:
-            StateError: the identity cannot be used.
+            SettingsError: the settings, or the database's URL, cannot be used.
+            StateError: the identity or the settings cannot be read, or the database's driver is not installed.
             StoreError: the database cannot be used.
         """
-        return SqlStore.open(self.database_path, at_rest_key=self.identity().at_rest_key())
+        return self._open_store(self.settings(), self.identity())
+
+    def database(self) -> Database:
+        """The store's database, as it is: neither made nor brought to this version.
+
+        Raises:
+            SettingsError, StateError, StoreError: as `store`.
+        """
+        url = self.settings().store
+        return Sqlite(self.database_path) if url is None else postgres(url)
+
+    def _open_store(self, settings: Settings, identity: Identity) -> SqlStore:
+        key, cache_bytes = identity.at_rest_key(), settings.cache_bytes
+        if settings.store is None:
+            return open_sqlite(self.database_path, at_rest_key=key, cache_bytes=cache_bytes)
+        return open_postgres(settings.store, at_rest_key=key, cache_bytes=cache_bytes)
 
     def _quoted(self) -> str:
         return shlex.quote(str(self.path))

@@ -15,13 +15,14 @@ from typing import Annotated, Final
 import typer
 
 from . import eventlines, keyfile
+from .errors import StateError
 from .state import StateFolder
 from .store import copies, verification
 from .store.log import read
 from .store.roots import RootKeys
-from .store.rotation import Rotation
+from .store.rotation import Rotation, take_over
 from .store.sql import SqlStore
-from .store.sqlite import Progress
+from .store.sqlite import Progress, Sqlite
 from .store.verification import Verified
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.")]
@@ -85,6 +86,8 @@ def backup(
 ) -> None:
     """Copy the database to PATH, while the server serves, and verify the copy. The identity is not in it: keep that elsewhere."""
     with _opened(folder, "backup", str(folder), str(path)) as store, _progress("copying") as progress:
+        if not isinstance(store.database, Sqlite):
+            raise StateError(f"{store.database.name} is a database of PostgreSQL: back it up with pg_dump (docs/storage-postgres.md)")
         verified = copies.back_up(store.database, store.roots, path, progress)
     typer.echo(f"{path} is whole: {_summary(verified)}")
 
@@ -108,6 +111,8 @@ def restore(
     """Put a backup, once it is verified, in the place of the database. The server must be stopped; the old database is kept beside it."""
     state = StateFolder(folder)
     state.check(["restore", str(folder), str(path)])
+    if state.settings().store is not None:
+        raise StateError("the database is one of PostgreSQL: restore it with pg_restore (docs/storage-postgres.md)")
     with state.in_use(alone=True):
         roots = RootKeys(state.identity().at_rest_key())
         replaced = copies.restore(path, state.database_path, roots=roots, now=datetime.now(UTC))
@@ -144,12 +149,13 @@ def rotate_at_rest(
             for count in rotation.run():
                 done += count
                 progress(done, rotation.total)
-        store.database.checkpoint()
+        store.database.forget_deleted()
     typer.echo(f"{done} values are sealed under a new root key; what a stolen old database's key opens is no longer here", err=True)
 
 
 def _take_over(state: StateFolder, former: Path) -> None:
     key = keyfile.read(former).at_rest_key()
-    count = copies.take_over(state.database_path, RootKeys(state.identity().at_rest_key()), key)
+    with closing(state.database()) as database:
+        count = take_over(database, RootKeys(state.identity().at_rest_key()), key)
     check = f"coffer-server verify {shlex.quote(str(state.path))}"
     typer.echo(f"{count} root keys now open with this server's identity alone; see that all is well:\n  {check}", err=True)

@@ -27,6 +27,7 @@ ROOMS = {
     "cbor2": {"coffer_protocol/cbor.py"},
     "sqlalchemy": {"coffer_server/store/"},
     "sqlite3": {"coffer_server/store/"},
+    "psycopg": {"coffer_server/store/"},
 }
 # The protocol is pure: these would be a socket, a file, a clock, a log.
 IMPURE = {

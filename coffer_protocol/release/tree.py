@@ -51,6 +51,11 @@ class Tree:
         return len(self._levels[0]) // HASH_BYTES
 
     @property
+    def leaves(self) -> bytes:
+        """The leaf hashes, side by side."""
+        return self._levels[0]
+
+    @property
     def root(self) -> bytes:
         """The root, 32 bytes; of no leaves, the hash of nothing."""
         return self._levels[-1] or EMPTY_ROOT

@@ -6,7 +6,7 @@ method gives as a context manager can be read, item by item, until the context e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -186,6 +186,13 @@ class Store(Protocol):
 
     def publishers(self) -> list[Publisher]:
         """All publishers, in the order of their coffers, and of when they were added."""
+
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """Have `heard` called with the coffer and serial of each release that any server commits to this store, within a second of it.
+
+        It is called from now on until `close`, in a thread of the store's own; at once with the newest of each coffer; and where a release
+        was committed through this very store perhaps not at all.
+        """
 
     def close(self) -> None:
         """Let go of everything. Nothing else may be called afterwards."""

@@ -76,26 +76,3 @@ def restore(backup: Path, path: Path, *, roots: RootKeys, now: datetime) -> Path
     made.rename(path)
     sync(path.parent)
     return aside if had else None
-
-
-def take_over(path: Path, roots: RootKeys, former: bytes) -> int:
-    """Let the root keys of the database at `path` open with another identity than the one that they open with now.
-
-    Args:
-        path: the database's.
-        roots: of the identity that is to open them.
-        former: `at_rest_key` of the other.
-
-    Returns:
-        How many there are.
-
-    Raises:
-        SealError: `former` does not open them either.
-        StoreError: the database cannot be used.
-    """
-    database = Sqlite(path)
-    try:
-        with database.transaction(writes=True) as connection:
-            return roots.take_over(connection, former)
-    finally:
-        database.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +17,7 @@ from coffer_protocol.release.coffer import Coffer
 from . import rules
 from .base import Change, Fetched, Known, Listing, Publisher, Retention
 from .rules import Last
-from .snapshot import Leaf, Snapshot
+from .snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class MemoryStore:
                 return None
             history = self._histories[holder]
             entry = history.members[client]
-            index = history.snapshot.index_of(client)
+            proof = history.snapshot.prove(client, lambda place: _block(holder, history, place))
             body = Coffer(
                 signed=history.signed,
-                index=index,
-                path=tuple(history.snapshot.tree.path(index)),
+                index=proof.number,
+                path=proof.path,
                 alg=entry.alg,
                 since=entry.since,
                 blob=history.blobs[_key(entry)].blob,
@@ -231,6 +231,9 @@ class MemoryStore:
         with self._lock:
             return sorted(self._publishers.values(), key=lambda publisher: (publisher.coffer, publisher.added, publisher.key.id))
 
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """See `Store`. Nobody else commits to it."""
+
     def close(self) -> None:
         """See `Store`."""
 
@@ -261,6 +264,11 @@ def _prune(history: _History, retention: Retention, long_ago: int) -> int:
     pruned = len(history.blobs) - len(kept)
     history.blobs = kept
     return pruned
+
+
+def _block(coffer: str, history: _History, place: Place) -> Block:
+    ids = [client for client in sorted(history.members) if client >= place.first][:BLOCK_LEAVES]
+    return Block(coffer, (_leaf(history.members[client], history.blobs) for client in ids))
 
 
 def _apply(change: Change, serial: int, members: dict[bytes, Entry], blobs: dict[_BlobKey, Put]) -> bool:

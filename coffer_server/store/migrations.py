@@ -47,12 +47,13 @@ def _to_2(connection: Connection, _roots: RootKeys) -> None:
 
 
 def _to_3(connection: Connection, roots: RootKeys) -> None:
-    """The event log, and rows that are sealed."""
+    """The event log, rows that are sealed, and outlines, which there will be from the next releases on."""
     for statement in (
         """CREATE TABLE events (
             number BIGINT NOT NULL, at BIGINT NOT NULL, kind VARCHAR NOT NULL, body BLOB NOT NULL, prev BLOB NOT NULL, PRIMARY KEY (number)
         )""",
         "CREATE TABLE root_keys (number BIGINT NOT NULL, wrapped BLOB NOT NULL, PRIMARY KEY (number))",
+        "CREATE TABLE outlines (coffer VARCHAR(64) NOT NULL, serial BIGINT NOT NULL, outline BLOB NOT NULL, PRIMARY KEY (coffer))",
     ):
         connection.exec_driver_sql(statement)
     roots.add(connection)

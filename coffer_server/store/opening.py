@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sqlalchemy import Connection, inspect, select
 
 from ..errors import StoreError
+from .database import Database
 from .migrations import STEPS, migrate
 from .roots import RootKeys
 from .schema import VERSION, metadata, schema_version
-from .sqlite import Sqlite
 from .verification import verify
 
 
-def prepare(database: Sqlite, roots: RootKeys) -> None:
+def prepare(database: Database, roots: RootKeys) -> None:
     """See that the database has the tables of this version, and root keys that open.
 
     An old one is copied first, then migrated in one transaction.
@@ -30,7 +28,7 @@ def prepare(database: Sqlite, roots: RootKeys) -> None:
             roots.read(connection)
             return
     if version is not None and version in STEPS:
-        _back_up(database, version)
+        database.keep_copy(version)
     with database.transaction(writes=True) as connection:
         # Another process may have come first.
         version = _version(connection)
@@ -42,7 +40,7 @@ def prepare(database: Sqlite, roots: RootKeys) -> None:
             raise _unknown(database, version)
 
 
-def check_restorable(database: Sqlite, roots: RootKeys) -> None:
+def check_restorable(database: Database, roots: RootKeys) -> None:
     """See that a backup is whole, and that this Coffer, with these root keys' wrapping, can use it.
 
     Raises:
@@ -59,9 +57,9 @@ def check_restorable(database: Sqlite, roots: RootKeys) -> None:
         raise _unknown(database, version)
 
 
-def _unknown(database: Sqlite, version: int | None) -> StoreError:
+def _unknown(database: Database, version: int | None) -> StoreError:
     return StoreError(
-        f"{database.path}: the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or newer"
+        f"{database.name}: the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or newer"
     )
 
 
@@ -70,17 +68,3 @@ def _version(connection: Connection) -> int | None:
     if not inspect(connection).has_table(schema_version.name):
         return None
     return connection.scalar(select(schema_version.c.version))
-
-
-def backup_path(path: Path, version: int) -> Path:
-    """Where a database is copied to before it is migrated from a version."""
-    return path.with_name(f"{path.name}.schema-{version}")
-
-
-def _back_up(database: Sqlite, version: int) -> None:
-    kept = backup_path(database.path, version)
-    made = kept.with_name(f"{kept.name}.partial")
-    # What an interrupted migration has left.
-    made.unlink(missing_ok=True)
-    database.copy(made)
-    made.replace(kept)

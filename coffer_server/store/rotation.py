@@ -12,12 +12,12 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select, tuple_
 
 from ..errors import SealError
+from .database import Database
 from .events import RotationBegun, RotationEnded
 from .ledger import Ledger
 from .roots import RootKeys
 from .schema import SEALED
 from .sealing import NUMBER, Keyring, Place
-from .sqlite import Sqlite
 
 # One transaction, which other writers wait for: at most 64 MiB of blobs.
 _VALUES_AT_A_TIME: Final = 64
@@ -38,7 +38,7 @@ class Rotation:
         StoreError: the database failed.
     """
 
-    def __init__(self, database: Sqlite, roots: RootKeys, *, now: int) -> None:
+    def __init__(self, database: Database, roots: RootKeys, *, now: int) -> None:
         self._database = database
         self._roots = roots
         self._now = now
@@ -106,3 +106,22 @@ class Rotation:
 def _is_old(column: Column[bytes], keyring: Keyring) -> ColumnElement[bool]:
     """Whether a value, where there is one, is sealed under another root key than the last."""
     return func.substr(column, 1, NUMBER.size) != NUMBER.pack(keyring.current)
+
+
+def take_over(database: Database, roots: RootKeys, former: bytes) -> int:
+    """Let the root keys of a database open with another identity than the one that they open with now.
+
+    Args:
+        database: whose root keys.
+        roots: of the identity that is to open them.
+        former: `at_rest_key` of the other.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        SealError: `former` does not open them either.
+        StoreError: the database cannot be used.
+    """
+    with database.transaction(writes=True) as connection:
+        return roots.take_over(connection, former)

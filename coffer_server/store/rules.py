@@ -181,8 +181,8 @@ def check_tree(release: SignedHead, leaves: Iterable[Leaf]) -> Snapshot:
             yield leaf
 
     head = release.head
-    snapshot = Snapshot(head.coffer, watched())
-    if snapshot.tree.size != head.count or snapshot.tree.root != head.root:
+    snapshot = Snapshot.of(head.coffer, watched())
+    if snapshot.size != head.count or snapshot.root != head.root:
         raise DeniedError(f"the shards of release {head.serial} are not those that were signed: upload again")
     if largest_plain:
         _check_plain(release, largest_plain)

@@ -128,6 +128,16 @@ fetches: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+# The outline of each coffer's current release (snapshot.py), so that a server that starts need not read every member for its first answer.
+# It follows from members: a row that is not there, or is of another serial, costs a reader that time and nothing else.
+outlines: Final = Table(
+    "outlines",
+    metadata,
+    Column("coffer", String(NAME_CHARACTERS), primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("outline", LargeBinary, nullable=False),
+)
+
 # The places of the values that stand sealed. The key of each is its table's primary key, in the order of its columns.
 PUBLISHER_NAME: Final = Place("publishers.name")
 BLOB: Final = Place("blobs.blob")

@@ -1,19 +1,25 @@
-"""A release's ids and Merkle tree, kept in memory for audit paths."""
+"""A release as audit paths need it: an outline small enough for memory, and blocks of its leaves, made from the store when they are wanted.
+
+A block is `BLOCK_LEAVES` neighbours in the order of ids. Of each the outline has the first id and the root of the subtree over it; the
+tree above stands on these roots. So a release of a million clients costs 3 MB of memory, and not 96.
+"""
 
 from __future__ import annotations
 
 import bisect
-import threading
-from collections import OrderedDict
+import itertools
+import struct
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from coffer_protocol.identity import ID_BYTES
 from coffer_protocol.release import tree
-from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.tree import HASH_BYTES, Tree
 
-# 96 bytes of memory each: a few coffers of a million clients, or thousands of small ones.
-CACHED_LEAVES: Final = 4_000_000
+# A power of two, for the root of a block must be a node of the tree. A larger one makes the outline smaller, and a path slower: the leaves
+# of its block are read and hashed where that is not in memory.
+BLOCK_LEAVES: Final = 32
+_COUNT: Final = struct.Struct(">Q")
 
 
 class Leaf(NamedTuple):
@@ -26,78 +32,136 @@ class Leaf(NamedTuple):
     blob_bytes: int
 
 
-class Snapshot:
-    """One release of one coffer: which leaf is whose, and every path.
+class Place(NamedTuple):
+    """Where a client's leaf is, if it has one: in the block with this number, which begins with the id `first`."""
+
+    block: int
+    first: bytes
+
+
+class Proof(NamedTuple):
+    """The number of a leaf, from 0, and its audit path."""
+
+    number: int
+    path: tuple[bytes, ...]
+
+
+class Block:
+    """Neighbouring leaves, with the tree over them.
 
     Args:
         coffer: the coffer's name.
-        leaves: in the order of their ids.
+        leaves: in the order of their ids, at most `BLOCK_LEAVES`.
     """
 
-    __slots__ = ("_ids", "tree")
+    __slots__ = ("_ids", "_tree")
 
     def __init__(self, coffer: str, leaves: Iterable[Leaf]) -> None:
-        ids = bytearray()
-        hashes = bytearray()
+        ids: list[bytes] = []
+        hashes: list[bytes] = []
         for leaf in leaves:
-            ids += leaf.client
+            ids.append(leaf.client)
             data = tree.leaf_data(coffer=coffer, client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256)
-            hashes += tree.leaf_hash(data)
-        self._ids = bytes(ids)
-        self.tree = Tree([bytes(hashes)])
+            hashes.append(tree.leaf_hash(data))
+        self._ids = b"".join(ids)
+        self._tree = Tree(hashes)
 
-    def index_of(self, client: bytes) -> int:
-        """The number of a client's leaf.
+    @property
+    def root(self) -> bytes:
+        """The root of the tree over these leaves."""
+        return self._tree.root
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory."""
+        return self._tree.size * (ID_BYTES + 2 * HASH_BYTES)
+
+    def prove(self, client: bytes) -> Proof:
+        """A client's place within the block, and its path up to the block's root.
 
         Raises:
-            KeyError: it has none.
+            KeyError: it is not in the block.
         """
-        index = bisect.bisect_left(range(self.tree.size), client, key=self._id_at)
-        if index == self.tree.size or self._id_at(index) != client:
+        index = bisect.bisect_left(range(self._tree.size), client, key=lambda index: _id_at(self._ids, index))
+        if index == self._tree.size or _id_at(self._ids, index) != client:
             raise KeyError(client)
-        return index
-
-    def _id_at(self, index: int) -> bytes:
-        return self._ids[index * ID_BYTES : (index + 1) * ID_BYTES]
+        return Proof(index, tuple(self._tree.path(index)))
 
 
-class SnapshotCache:
-    """The snapshots of current releases, those not asked for longest dropped first where there are too many leaves."""
+class Snapshot:
+    """The outline of one release of one coffer.
 
-    def __init__(self, max_leaves: int = CACHED_LEAVES) -> None:
-        self._max_leaves = max_leaves
-        self._lock = threading.Lock()
-        self._building: dict[str, threading.Lock] = {}
-        self._kept: OrderedDict[str, tuple[int, Snapshot]] = OrderedDict()
+    Attributes:
+        size: the number of leaves.
+    """
 
-    def get(self, coffer: str, serial: int, build: Callable[[], Snapshot]) -> Snapshot:
-        """The snapshot of a release, built where it is not kept. Two threads that want the same one build it once."""
-        if (kept := self._find(coffer, serial)) is not None:
-            return kept
-        with self._lock:
-            building = self._building.setdefault(coffer, threading.Lock())
-        with building:
-            if (kept := self._find(coffer, serial)) is not None:
-                return kept
-            built = build()
-            self.put(coffer, serial, built)
-            return built
+    __slots__ = ("_firsts", "_tops", "size")
 
-    def _find(self, coffer: str, serial: int) -> Snapshot | None:
-        with self._lock:
-            kept = self._kept.get(coffer)
-            if kept is None or kept[0] != serial:
-                return None
-            self._kept.move_to_end(coffer)
-            return kept[1]
+    def __init__(self, *, size: int, firsts: bytes, tops: Tree) -> None:
+        self.size = size
+        self._firsts = firsts
+        self._tops = tops
 
-    def put(self, coffer: str, serial: int, snapshot: Snapshot) -> None:
-        """Keep the snapshot of a release, unless a newer one is kept already."""
-        with self._lock:
-            kept = self._kept.get(coffer)
-            if kept is not None and kept[0] > serial:
-                return
-            self._kept[coffer] = (serial, snapshot)
-            self._kept.move_to_end(coffer)
-            while len(self._kept) > 1 and sum(kept.tree.size for _, kept in self._kept.values()) > self._max_leaves:
-                self._kept.popitem(last=False)
+    @classmethod
+    def of(cls, coffer: str, leaves: Iterable[Leaf]) -> Self:
+        """The outline of a release with these leaves, which come in the order of their ids and are read once."""
+        firsts: list[bytes] = []
+        roots: list[bytes] = []
+        size = 0
+        remaining = iter(leaves)
+        while group := list(itertools.islice(remaining, BLOCK_LEAVES)):
+            firsts.append(group[0].client)
+            roots.append(Block(coffer, group).root)
+            size += len(group)
+        return cls(size=size, firsts=b"".join(firsts), tops=Tree(roots))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The outline that `to_bytes` wrote. Whether it is that of a release, its root says."""
+        (size,) = _COUNT.unpack_from(data)
+        blocks = -(-size // BLOCK_LEAVES)
+        middle = _COUNT.size + blocks * ID_BYTES
+        return cls(size=size, firsts=data[_COUNT.size : middle], tops=Tree([data[middle:]]))
+
+    def to_bytes(self) -> bytes:
+        """The outline, for the store to keep: number of leaves, first ids, roots of blocks."""
+        return _COUNT.pack(self.size) + self._firsts + self._tops.leaves
+
+    @property
+    def root(self) -> bytes:
+        """The root of the release's tree."""
+        return self._tops.root
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory."""
+        return len(self._firsts) + 2 * self._tops.size * HASH_BYTES
+
+    def place_of(self, client: bytes) -> Place:
+        """Where a client's leaf is, if it has one.
+
+        Raises:
+            KeyError: it has none, for its id is before every other.
+        """
+        block = bisect.bisect_right(range(self._tops.size), client, key=lambda block: _id_at(self._firsts, block)) - 1
+        if block < 0:
+            raise KeyError(client)
+        return Place(block, _id_at(self._firsts, block))
+
+    def prove(self, client: bytes, block_at: Callable[[Place], Block]) -> Proof:
+        """The number of a client's leaf, and its audit path up to the release's root.
+
+        Args:
+            client: its id.
+            block_at: finds, or makes, the block of a place.
+
+        Raises:
+            KeyError: it has no leaf.
+        """
+        place = self.place_of(client)
+        within = block_at(place).prove(client)
+        return Proof(place.block * BLOCK_LEAVES + within.number, within.path + tuple(self._tops.path(place.block)))
+
+
+def _id_at(ids: bytes, index: int) -> bytes:
+    return ids[index * ID_BYTES : (index + 1) * ID_BYTES]

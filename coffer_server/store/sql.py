@@ -2,101 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, bindparam, select, text
 
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
-from . import history, pruning, rules
+from . import history, outlines, pruning, rules
 from .base import Change, Fetched, Known, Listing, Publisher, Retention
+from .cache import Cache
+from .database import Database
 from .events import PublisherAdded, PublisherRemoved, Released
-from .hot import HotReads
 from .ledger import Ledger
 from .making import Making, groups
 from .opening import prepare
+from .remembered import Reads
 from .roots import RootKeys
 from .rules import Last
-from .schema import IS_CURRENT, PUBLISHER_NAME, fetches, members, publishers, releases
+from .schema import IS_CURRENT, PUBLISHER_NAME, members, publishers, releases
 from .sealing import Keyring
-from .snapshot import Leaf, SnapshotCache
-from .sqlite import Sqlite
 
 _LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
-_LEAVES: Final = (
-    select(members.c.client, members.c.alg, members.c.since, members.c.sha256, members.c.blob_bytes)
-    .where(members.c.coffer == bindparam("coffer"), IS_CURRENT)
-    .order_by(members.c.client)
-)
 _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
 _HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
 
-
-_NEW_FETCH: Final = sqlite.insert(fetches)
-_RECORD_FETCH: Final = _NEW_FETCH.on_conflict_do_update(
-    index_elements=[fetches.c.coffer, fetches.c.client], set_={"serial": _NEW_FETCH.excluded.serial, "at": _NEW_FETCH.excluded.at}
-)
+# Of what several servers record of one client, in whatever order, the newest stands.
+_RECORD_FETCH: Final = text("""
+    INSERT INTO fetches (coffer, client, serial, at) VALUES (:coffer, :client, :serial, :at)
+    ON CONFLICT (coffer, client) DO UPDATE SET serial = excluded.serial, at = excluded.at WHERE excluded.at >= fetches.at
+""")
 
 
 class SqlStore:
-    """The `Store` protocol over a database."""
+    """The `Store` protocol over a database, which is made, or brought to this version, first.
 
-    def __init__(self, database: Sqlite, at_rest_key: bytes) -> None:
-        self.database = database
-        self.roots = RootKeys(at_rest_key)
-        self._snapshots = SnapshotCache()
-        self._hot = HotReads(database, self._snapshots, self.roots)
+    Args:
+        database: it is closed with the store.
+        roots: its root keys.
+        reads: those that every session makes, of the same database.
+        cache: keeps the outlines of releases.
 
-    @classmethod
-    def open(cls, path: Path, *, at_rest_key: bytes) -> SqlStore:
-        """The store in the SQLite database at `path`, made where there is none, and brought to this version where it is older.
+    Raises:
+        StoreError: the database cannot be used, or was made by a newer Coffer.
+        SealError: it belongs to another identity.
+    """
 
-        Args:
-            path: the database's.
-            at_rest_key: `Identity.at_rest_key` of the server's.
-
-        Raises:
-            StoreError: it cannot be used, or was made by a newer Coffer.
-            SealError: it belongs to another identity.
-        """
-        database = Sqlite(path)
-        store = cls(database, at_rest_key)
+    def __init__(self, database: Database, roots: RootKeys, reads: Reads, cache: Cache) -> None:
+        self._database = database
+        self.roots = roots
+        self._reads = reads
+        self._cache = cache
         try:
-            prepare(database, store.roots)
+            prepare(database, roots)
         except StoreError:
-            store.close()
+            database.close()
             raise
-        return store
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        return self._database
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection, Keyring]]:
-        with self.database.transaction() as connection:
+        with self._database.transaction() as connection:
             yield connection, self.roots.read(connection)
 
     @contextmanager
     def _writing(self, now: int) -> Iterator[Ledger]:
-        with self.database.transaction(writes=True) as connection:
+        with self._database.transaction(writes=True) as connection:
             yield Ledger(connection, self.roots.read(connection), now=now)
 
     # ------------------------------------------------------------------------------------------------------ reading
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
-        return self._hot.look_up(client)
+        return self._reads.look_up(client)
 
     def fetch(self, client: bytes) -> Fetched:
         """See `Store`."""
-        return self._hot.fetch_all([client]).get(client) or rules.deny_get()
+        return self._reads.fetch_all([client]).get(client) or rules.deny_get()
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
         """See `Store`."""
-        return self._hot.fetch_all(clients)
+        return self._reads.fetch_all(clients)
 
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
@@ -108,7 +101,7 @@ class SqlStore:
 
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
         """See `Store`."""
-        with self.database.transaction() as connection:
+        with self._database.transaction() as connection:
             if connection.scalar(_HOLDER, {"client": asker}) != coffer:
                 _author(connection, coffer, asker)
             return history.heads(connection, coffer, from_serial)
@@ -130,7 +123,7 @@ class SqlStore:
     @contextmanager
     def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
         """See `Store`."""
-        with self.database.transaction() as connection:
+        with self._database.transaction() as connection:
             _author(connection, coffer, publisher)
             yield history.recorded_fetches(connection, coffer)
 
@@ -155,16 +148,18 @@ class SqlStore:
             for group in groups(changes):
                 made.apply(group)
             rules.check_changed(head, last=last, changed=made.has_changed)
-            snapshot = rules.check_tree(release, leaves(connection, coffer))
+            snapshot = rules.check_tree(release, outlines.leaves(connection, coffer))
             ledger.record(Released(signed=signed))
-        self._snapshots.put(coffer, head.serial, snapshot)
+            outlines.keep(connection, coffer, head.serial, snapshot)
+            self._database.announce(connection, coffer=coffer, serial=head.serial)
+        self._cache.put(release.sha256, snapshot)
         return head.serial
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
         """See `Store`."""
         rows = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
         if rows:
-            with self.database.transaction(writes=True) as connection:
+            with self._database.transaction(writes=True) as connection:
                 connection.execute(_RECORD_FETCH, rows)
 
     def prune(self, retention: Retention, *, now: int) -> int:
@@ -201,10 +196,12 @@ class SqlStore:
             ledger.record(PublisherRemoved(coffer=coffer, publisher=publisher))
             return True
 
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """See `Store`. Nobody else commits to it."""
+
     def close(self) -> None:
         """See `Store`."""
-        self._hot.close()
-        self.database.close()
+        self._database.close()
 
 
 # ------------------------------------------------------------------------------------------------- inside a transaction
@@ -225,9 +222,3 @@ def _publisher(row: Any, keyring: Keyring) -> Publisher:
 def _last(connection: Connection, coffer: str) -> Last | None:
     row = connection.execute(_LAST, {"coffer": coffer}).first()
     return None if row is None else Last(serial=row.serial, sha256=row.sha256, expires=row.expires)
-
-
-def leaves(connection: Connection, coffer: str) -> Iterator[Leaf]:
-    """What the tree of a coffer's current release is made of, read one by one."""
-    rows = connection.execute(_LEAVES, {"coffer": coffer}, execution_options={"yield_per": history.ROWS_AT_A_TIME})
-    return (Leaf(*row) for row in rows)

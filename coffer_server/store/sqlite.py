@@ -8,19 +8,16 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from ..errors import StoreError
+from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader
 
-# How long a writer waits for another, which may be committing a large upload.
-BUSY_TIMEOUT_S: Final = 60.0
-# Readers and the writer of one server; each holds a connection for as long as its transaction.
-_CONNECTIONS: Final = 24
 _WRITES: Final = "coffer_writes"
 # What is copied at a time in a backup: 4 MiB of 4 KiB pages, between two words to the operator.
 _BACKUP_PAGES: Final = 1024
@@ -29,7 +26,7 @@ _PRIMARY_CODE: Final = 0xFF
 _MENDS: Final = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space on it; nothing was changed, and what is there is still served",
     sqlite3.SQLITE_READONLY: "it, or its folder, is read-only: mount or chmod it so that it can be written",
-    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {BUSY_TIMEOUT_S:.0f} s: wait for that one, or end it",
+    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {BUSY_TIMEOUT_S} s: wait for that one, or end it",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that its folder is there, and that this user may write in it",
     sqlite3.SQLITE_IOERR: "the disk fails to read or to write: see the system's log",
 }
@@ -39,8 +36,11 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 Progress = Callable[[int, int], None]
 
 
+_Result = TypeVar("_Result")
+
+
 class Sqlite:
-    """A database file.
+    """The `Database` protocol over a file.
 
     Args:
         path: where it is. It is made where it is not there, readable by its owner alone.
@@ -64,21 +64,24 @@ class Sqlite:
             except OSError as error:
                 raise StoreError(f"{path}: it cannot be made: {error.strerror}") from None
         self.engine = sqlalchemy.create_engine(
-            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=_CONNECTIONS, max_overflow=0
+            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=CONNECTIONS, max_overflow=0
         )
         event.listen(self.engine, "connect", _prepare_frozen if is_frozen else _prepare)
         event.listen(self.engine, "begin", _begin)
+        # Connections that `read` keeps aside from the pool.
+        self._idle: list[PoolProxiedConnection] = []
+
+    @property
+    def name(self) -> str:
+        """See `Database`."""
+        return str(self.path)
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._uri, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        return sqlite3.connect(self._uri, uri=True, timeout=float(BUSY_TIMEOUT_S), check_same_thread=False)
 
     @contextmanager
     def transaction(self, *, writes: bool = False) -> Iterator[Connection]:
-        """A transaction, which is committed where the context ends without an error. One that writes waits for others that do.
-
-        Raises:
-            StoreError: the database failed.
-        """
+        """See `Database`."""
         try:
             with self.engine.connect() as connection:
                 if writes:
@@ -88,6 +91,30 @@ class Sqlite:
         except DBAPIError as error:
             # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
             raise self.explain(error.orig) from None
+
+    def read(self, work: Callable[[Reader], _Result]) -> _Result:
+        """See `Database`."""
+        try:
+            kept = self._take()
+            connection = kept.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("COMMIT")
+                self._idle.append(kept)
+        except sqlite3.Error as error:
+            raise self.explain(error) from None
+
+    def _take(self) -> PoolProxiedConnection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.engine.raw_connection()
+
+    def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
+        """See `Database`. A file has one server."""
 
     def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
         """What an error of the driver means to the operator, and what mends it. Where a copy is made, that is what cannot be written."""
@@ -101,11 +128,7 @@ class Sqlite:
         return StoreError(f"{self.path}: the database failed: {error}")
 
     def check(self) -> None:
-        """Let SQLite look at every page.
-
-        Raises:
-            StoreError: it has found damage. The text has SQLite's first word on it.
-        """
+        """See `Database`: SQLite looks at every page."""
         with self.transaction() as connection:
             [verdict] = connection.exec_driver_sql("PRAGMA integrity_check(1)").one()
             if verdict != "ok":
@@ -135,14 +158,30 @@ class Sqlite:
             path.unlink(missing_ok=True)
             raise self.explain(error, copying_to=path) from None
 
-    def checkpoint(self) -> None:
-        """Bring what is in the write-ahead log into the database, as far as readers let it, so that nothing old stays in either."""
+    def keep_copy(self, version: int) -> None:
+        """See `Database`."""
+        kept = backup_path(self.path, version)
+        made = kept.with_name(f"{kept.name}.partial")
+        # What an interrupted migration has left.
+        made.unlink(missing_ok=True)
+        self.copy(made)
+        made.replace(kept)
+
+    def forget_deleted(self) -> None:
+        """See `Database`: what is in the write-ahead log comes into the database, so that nothing old stays in either."""
         with self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """See `Database`."""
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Where a database is copied to before it is migrated from a version."""
+    return path.with_name(f"{path.name}.schema-{version}")
 
 
 def sync(path: Path) -> None:

@@ -14,11 +14,12 @@ from coffer_protocol.identity import format_id
 from coffer_protocol.primitives import sha256
 
 from ..errors import DamagedError, SealError
+from . import outlines
+from .database import Database
 from .replay import Replayed, replayed
 from .roots import RootKeys
 from .schema import BLOB, MARK, NOTE, PUBLISHER_NAME, blobs, members, publishers, releases
 from .sealing import OVERHEAD_BYTES, Keyring
-from .sqlite import Sqlite
 
 _ROWS_AT_A_TIME: Final = 500
 # A blob may have a mebibyte.
@@ -44,7 +45,7 @@ class Verified:
     sha256: bytes
 
 
-def verify(database: Sqlite, roots: RootKeys) -> Verified:
+def verify(database: Database, roots: RootKeys) -> Verified:
     """Check the database's own structure, then the log's chain, each release's signature, root and place, the tables that answer, and every
     blob against its hash. All of it is read; nothing is written.
 
@@ -57,11 +58,13 @@ def verify(database: Sqlite, roots: RootKeys) -> Verified:
         keyring = roots.read(connection)
         with replayed(connection, keyring) as said:
             _compare(connection, said.tables, keyring)
+        if (coffer := outlines.wrong(connection)) is not None:
+            raise DamagedError(f"the table of outlines: that of {coffer!r} is not as its clients make it; {_REBUILD}")
         count = _check_blobs(connection, keyring)
         return Verified(events=said.events, releases=said.releases, blobs=count, sha256=said.sha256)
 
 
-def rebuild(database: Sqlite, roots: RootKeys) -> Replayed:
+def rebuild(database: Database, roots: RootKeys) -> Replayed:
     """Make the tables that answer anew, in one transaction. Blobs stay as they are.
 
     Raises:
@@ -77,6 +80,7 @@ def rebuild(database: Sqlite, roots: RootKeys) -> Replayed:
                 _copy(said.tables, connection, table)
         except IntegrityError:
             raise DamagedError(f"a blob that the event log names is not there; {_RESTORE}") from None
+        outlines.make_anew(connection)
         return said
 
 

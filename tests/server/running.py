@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +52,14 @@ class RunningServer:
     def log_text(self) -> str:
         """What the server has written to stderr so far."""
         return self._log_path.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until the server has written `text` to stderr."""
+        deadline = time.monotonic() + _START_S
+        while text not in self.log_text():
+            assert time.monotonic() < deadline, f"{text!r} is not said:\n{self.log_text()}"
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=_POLL_S)
 
     def stop(self) -> int:
         """Tell the server to stop, as a supervisor would; its exit code. Can be called again."""

@@ -27,6 +27,8 @@ def test_every_setting() -> None:
         listen = ["0.0.0.0:1", "[::1]:0", "localhost"]
         advertise = "secrets.example.org:2"
         suites = [1]
+        store = "postgresql+psycopg://coffer:a%22b@/coffer?host=db1&host=db2"
+        cache_bytes = 6
         max_connections = 3
         upload_bytes = 4
         upload_shards = 5
@@ -41,6 +43,8 @@ def test_every_setting() -> None:
         listen=(Host(name="0.0.0.0", port=1), Host(name="::1", port=0), Host(name="localhost")),
         advertise=Host(name="secrets.example.org", port=2),
         suites=(1,),
+        store="postgresql+psycopg://coffer:a%22b@/coffer?host=db1&host=db2",
+        cache_bytes=6,
         max_connections=3,
         upload_bytes=4,
         upload_shards=5,
@@ -60,7 +64,9 @@ def test_a_new_servers_settings_are_all_commented() -> None:
         assert f"\n# {field.name} = " in text
     # Every default that is shown is one, and every example can be used.
     shown = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
-    assert parse(shown) == Settings(advertise=Host(name="secrets.example.org"))
+    examples = Settings(advertise=Host(name="secrets.example.org"), store=parse(shown).store)
+    assert parse(shown) == examples
+    assert examples.store is not None
 
 
 def test_a_host_makes_it_listen_everywhere() -> None:
@@ -70,6 +76,13 @@ def test_a_host_makes_it_listen_everywhere() -> None:
     assert parse(config.render(settings)) == settings
     with pytest.raises(SettingsError, match="port 0"):
         config.for_host(Host(name="secrets.example.org", port=0))
+
+
+def test_a_server_that_shares_a_database() -> None:
+    url = 'postgresql+psycopg://coffer:"\\@/coffer?host=db1'
+    assert parse(config.render(config.for_host(None, store=url))).store == url
+    with pytest.raises(SettingsError, match="--store"):
+        config.for_host(None, store="postgres://db1/coffer")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +101,9 @@ def test_a_host_makes_it_listen_everywhere() -> None:
         ("suites = [1, 2]", "suites: "),
         ("suites = [true]", "suites: "),
         ("suites = 1", "suites: "),
+        ('store = "sqlite:///x"', 'store: "postgresql+psycopg://'),
+        ("store = 1", "store: "),
+        ("cache_bytes = 0", "cache_bytes: a whole number"),
         ("max_connections = 0", "max_connections: a whole number"),
         ("max_connections = true", "max_connections: a whole number"),
         ("upload_bytes = 1.5", "upload_bytes: a whole number"),

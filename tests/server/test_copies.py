@@ -15,7 +15,7 @@ import pytest
 from coffer_server.errors import SealError, StoreError
 from coffer_server.store import copies, verification
 from coffer_server.store.roots import RootKeys
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.stores import SqliteStore, open_sqlite
 
 from . import old_databases
 from .publishing import AT_REST_KEY, ISSUED, Author, identity
@@ -28,11 +28,11 @@ def nothing(done: int, total: int) -> None:
     """A progress that nobody sees."""
 
 
-def opened(path: Path) -> SqlStore:
-    return SqlStore.open(path, at_rest_key=AT_REST_KEY)
+def opened(path: Path) -> SqliteStore:
+    return open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
-def commit(store: SqlStore, author: Author, blob: bytes) -> None:
+def commit(store: SqliteStore, author: Author, blob: bytes) -> None:
     release = author.release([author.put(WEB, blob)])
     store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
     author.published(release)

@@ -28,7 +28,7 @@ from coffer_server.store.events import (
     RotationBegun,
     RotationEnded,
 )
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.stores import SqliteStore, open_sqlite
 
 from .publishing import AT_REST_KEY, ISSUED, Author, identity
 
@@ -80,7 +80,7 @@ def path(tmp_path: Path) -> Path:
     """A database with a log of seven events."""
     path = tmp_path / "coffer.sqlite3"
     author = Author()
-    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
+    with closing(open_sqlite(path, at_rest_key=AT_REST_KEY)) as store:
         store.add_publisher(coffer=author.coffer, key=author.key, name="laptop", now=ISSUED)
         for number in range(3):
             release = author.release([author.put(author.key.id, b"%d" % number)])
@@ -90,7 +90,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def read(path: Path, after: int = 0) -> list[Event]:
-    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store, store.database.transaction() as connection:
+    with closing(open_sqlite(path, at_rest_key=AT_REST_KEY)) as store, store.database.transaction() as connection:
         return list(log.read(connection, store.roots.read(connection), after=after))
 
 
@@ -110,7 +110,7 @@ def test_it_can_be_read_from_anywhere(path: Path) -> None:
 
 def test_what_is_refused_is_no_event(path: Path) -> None:
     author = Author(2, "billing")
-    with closing(SqlStore.open(path, at_rest_key=AT_REST_KEY)) as store:
+    with closing(open_sqlite(path, at_rest_key=AT_REST_KEY)) as store:
         assert not store.remove_publisher(coffer="billing", publisher=author.key.id, now=ISSUED)
         with pytest.raises(Exception, match="does not publish"):
             store.commit(coffer="billing", publisher=author.key.id, signed=b"", changes=(), now=ISSUED)
@@ -136,7 +136,7 @@ def test_a_log_that_was_changed_is_refused(path: Path, statement: str, error: ty
 
 
 def test_appending_goes_on_where_the_log_ends(path: Path) -> None:
-    make: Callable[[], SqlStore] = lambda: SqlStore.open(path, at_rest_key=AT_REST_KEY)  # noqa: E731 (a name for each opening)
+    make: Callable[[], SqliteStore] = lambda: open_sqlite(path, at_rest_key=AT_REST_KEY)  # noqa: E731 (a name for each opening)
     with closing(make()) as store:
         store.add_publisher(coffer="billing", key=identity(5).public(), name=None, now=ISSUED)
     assert [event.number for event in read(path)][-1] == 8

@@ -19,8 +19,8 @@ from coffer_server.store import opening, verification
 from coffer_server.store.base import Retention
 from coffer_server.store.roots import RootKeys
 from coffer_server.store.rotation import Rotation
-from coffer_server.store.sql import SqlStore
 from coffer_server.store.sqlite import Sqlite
+from coffer_server.store.stores import SqliteStore, open_sqlite
 
 from . import old_databases
 from .publishing import AT_REST_KEY, ISSUED, Author, Release, identity
@@ -66,11 +66,11 @@ def every_step(engine: Engine, act: Callable[[], object], check: Callable[[], No
         return steps[0]
 
 
-def opened(path: Path) -> SqlStore:
-    return SqlStore.open(path, at_rest_key=AT_REST_KEY)
+def opened(path: Path) -> SqliteStore:
+    return open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
-def commit(store: SqlStore, author: Author, release: Release) -> None:
+def commit(store: SqliteStore, author: Author, release: Release) -> None:
     store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
 
 
@@ -81,14 +81,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
+def store(path: Path) -> Iterator[SqliteStore]:
     """A store on it."""
     with closing(opened(path)) as made:
         yield made
 
 
 @pytest.fixture
-def author(store: SqlStore) -> Author:
+def author(store: SqliteStore) -> Author:
     """The author of the one release in it."""
     author = Author()
     store.add_publisher(coffer=author.coffer, key=author.key, name="laptop", now=ISSUED)
@@ -96,7 +96,7 @@ def author(store: SqlStore) -> Author:
     return author
 
 
-def unchanged(store: SqlStore) -> Callable[[], None]:
+def unchanged(store: SqliteStore) -> Callable[[], None]:
     """A check that the store is whole, and as it is now."""
 
     def state() -> object:
@@ -116,7 +116,7 @@ def unchanged(store: SqlStore) -> Callable[[], None]:
 # ------------------------------------------------------------------------------------------------- each step in turn
 
 
-def test_a_commit(store: SqlStore, author: Author) -> None:
+def test_a_commit(store: SqliteStore, author: Author) -> None:
     release = author.release([author.put(WEB, b"new"), Drop(id=WORKER), author.put(identity(3).id(), b"more")])
     steps = every_step(store.database.engine, lambda: commit(store, author, release), unchanged(store))
     assert steps > 15
@@ -124,7 +124,7 @@ def test_a_commit(store: SqlStore, author: Author) -> None:
     verification.verify(store.database, store.roots)
 
 
-def test_publishers(store: SqlStore, author: Author) -> None:
+def test_publishers(store: SqliteStore, author: Author) -> None:
     key = identity(3).public()
     every_step(store.database.engine, lambda: store.add_publisher(coffer="web-shop", key=key, name="ci", now=ISSUED), unchanged(store))
     assert len(store.publishers()) == 2
@@ -133,7 +133,7 @@ def test_publishers(store: SqlStore, author: Author) -> None:
     assert author.serial == 1
 
 
-def test_retention(store: SqlStore, author: Author) -> None:
+def test_retention(store: SqliteStore, author: Author) -> None:
     for number in range(3):
         commit(store, author, author.published(author.release([author.put(WORKER, b"%d" % number)])))
     every_step(store.database.engine, lambda: store.prune(Retention(releases=1, age_s=0), now=ISSUED + 1), unchanged(store))
@@ -142,12 +142,12 @@ def test_retention(store: SqlStore, author: Author) -> None:
         assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (3,)
 
 
-def test_a_rebuild(store: SqlStore, author: Author) -> None:
+def test_a_rebuild(store: SqliteStore, author: Author) -> None:
     every_step(store.database.engine, lambda: verification.rebuild(store.database, store.roots), unchanged(store))
     assert author.serial == 1
 
 
-def test_a_rotation_goes_on_after_any_fault(store: SqlStore, author: Author) -> None:
+def test_a_rotation_goes_on_after_any_fault(store: SqliteStore, author: Author) -> None:
     def rotate() -> None:
         list(Rotation(store.database, store.roots, now=ISSUED).run())
 
@@ -179,13 +179,13 @@ def test_a_migration(path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- what SQLite says
 
 
-def every_connection(store: SqlStore, pragma: str) -> None:
+def every_connection(store: SqliteStore, pragma: str) -> None:
     """Set something for every connection of a store from now on."""
     store.database.engine.dispose()
     event.listen(store.database.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
 
 
-def test_a_full_disk(store: SqlStore, author: Author) -> None:
+def test_a_full_disk(store: SqliteStore, author: Author) -> None:
     check = unchanged(store)
     every_connection(store, "max_page_count = 1")
     with pytest.raises(StoreError, match=r"coffer\.sqlite3: the disk is full: free some space"):
@@ -193,7 +193,7 @@ def test_a_full_disk(store: SqlStore, author: Author) -> None:
     check()
 
 
-def test_a_database_that_another_keeps_locked(store: SqlStore, author: Author) -> None:
+def test_a_database_that_another_keeps_locked(store: SqliteStore, author: Author) -> None:
     check = unchanged(store)
     every_connection(store, "busy_timeout = 1")
     with closing(sqlite3.connect(store.database.path)) as other:
@@ -204,9 +204,9 @@ def test_a_database_that_another_keeps_locked(store: SqlStore, author: Author) -
     commit(store, author, author.release([author.put(WEB, b"x")]))
 
 
-def test_a_damaged_database_serves_what_it_can(store: SqlStore, author: Author) -> None:
+def test_a_damaged_database_serves_what_it_can(store: SqliteStore, author: Author) -> None:
     commit(store, author, author.published(author.release([author.put(WORKER, bytes(1 << 18))])))
-    store.database.checkpoint()
+    store.database.forget_deleted()
     store.database.engine.dispose()
     with closing(sqlite3.connect(store.database.path)) as connection:
         [[page]] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchall()

@@ -13,9 +13,9 @@ from coffer_server.errors import StoreError
 from coffer_server.store import verification
 from coffer_server.store.log import read
 from coffer_server.store.migrations import STEPS
-from coffer_server.store.opening import backup_path
 from coffer_server.store.schema import VERSION
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.sqlite import backup_path
+from coffer_server.store.stores import SqliteStore, open_sqlite
 
 from . import old_databases
 from .old_databases import GONE, MAKERS, PUBLISHER_NAME, WEB, WORKER
@@ -28,11 +28,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "coffer.sqlite3"
 
 
-def opened(path: Path) -> SqlStore:
-    return SqlStore.open(path, at_rest_key=AT_REST_KEY)
+def opened(path: Path) -> SqliteStore:
+    return open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
-def entries(store: SqlStore, author: Author) -> list[Entry]:
+def entries(store: SqliteStore, author: Author) -> list[Entry]:
     with store.current(coffer=author.coffer, publisher=author.key.id) as current:
         assert current is not None
         return list(current.entries)

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from coffer_server.errors import SealError
-from coffer_server.store import copies, sealing, verification
+from coffer_server.store import sealing, verification
 from coffer_server.store.roots import RootKeys
-from coffer_server.store.rotation import Rotation
+from coffer_server.store.rotation import Rotation, take_over
 from coffer_server.store.schema import PUBLISHER_NAME, SEALED
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.sqlite import Sqlite
+from coffer_server.store.stores import SqliteStore, open_sqlite
 
 from .publishing import AT_REST_KEY, ISSUED, Author, identity
 
 CLIENTS = {identity(number).id(): b"for %d" % number for number in range(100, 250)}
 
 
-def opened(path: Path) -> SqlStore:
-    return SqlStore.open(path, at_rest_key=AT_REST_KEY)
+def opened(path: Path) -> SqliteStore:
+    return open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_the_old_root_key_is_gone_from_the_file(path: Path) -> None:
     assert wrapped in path.read_bytes()
     with closing(opened(path)) as store:
         list(Rotation(store.database, store.roots, now=ISSUED).run())
-        store.database.checkpoint()
+        store.database.forget_deleted()
         assert all(wrapped not in file.read_bytes() for file in path.parent.iterdir())
 
 
@@ -132,11 +133,12 @@ def test_the_old_root_key_stays_while_a_value_needs_it(path: Path) -> None:
 def test_another_identity_can_take_over(path: Path) -> None:
     other = identity(77).at_rest_key()
     with pytest.raises(SealError, match="does not open with this server's identity"):
-        SqlStore.open(path, at_rest_key=other)
-    with pytest.raises(SealError):
-        copies.take_over(path, RootKeys(other), identity(78).at_rest_key())
-    assert copies.take_over(path, RootKeys(other), AT_REST_KEY) == 1
-    with closing(SqlStore.open(path, at_rest_key=other)) as store:
+        open_sqlite(path, at_rest_key=other)
+    with closing(Sqlite(path)) as database:
+        with pytest.raises(SealError):
+            take_over(database, RootKeys(other), identity(78).at_rest_key())
+        assert take_over(database, RootKeys(other), AT_REST_KEY) == 1
+    with closing(open_sqlite(path, at_rest_key=other)) as store:
         verification.verify(store.database, store.roots)
     with pytest.raises(SealError):
         opened(path)

@@ -14,7 +14,7 @@ from coffer_server.errors import SealError
 from coffer_server.store import sealing
 from coffer_server.store.schema import SEALED
 from coffer_server.store.sealing import Keyring, Place
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.stores import open_sqlite
 
 from .publishing import AT_REST_KEY, ISSUED, Author, identity
 
@@ -94,7 +94,7 @@ def test_expand_is_that_of_rfc_5869() -> None:
 
 def test_the_files_tell_nothing(tmp_path: Path) -> None:
     author = Author()
-    store = SqlStore.open(tmp_path / "coffer.sqlite3", at_rest_key=AT_REST_KEY)
+    store = open_sqlite(tmp_path / "coffer.sqlite3", at_rest_key=AT_REST_KEY)
     store.add_publisher(coffer=author.coffer, key=author.key, name="the-laptop-of-ann", now=ISSUED)
     put = Put(id=author.key.id, mark=b"the mark is here", note=b"a note of the client web", alg=2, blob=b"a blob with db.password")
     release = author.release([put])

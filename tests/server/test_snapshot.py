@@ -1,80 +1,63 @@
-"""Snapshots and their cache."""
+"""Snapshots: the outline of a release and its blocks give the very paths of the whole tree."""
 
 from __future__ import annotations
-
-import threading
 
 import pytest
 
 from coffer_protocol.primitives import sha256
-from coffer_server.store.snapshot import Leaf, Snapshot, SnapshotCache
+from coffer_protocol.release.tree import EMPTY_ROOT, Tree, leaf_data, leaf_hash
+from coffer_server.store.snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
+
+SIZES = [0, 1, 2, 3, BLOCK_LEAVES - 1, BLOCK_LEAVES, BLOCK_LEAVES + 1, 3 * BLOCK_LEAVES - 5, 4 * BLOCK_LEAVES, 7 * BLOCK_LEAVES + 1]
 
 
-def snapshot(size: int) -> Snapshot:
-    return Snapshot("web-shop", [Leaf(number.to_bytes(32, "big"), 2, 1, sha256(b"x"), 1) for number in range(0, 2 * size, 2)])
+def leaves(size: int) -> list[Leaf]:
+    """Of clients with odd ids."""
+    return [Leaf((2 * number + 1).to_bytes(32, "big"), 2, 1, sha256(number.to_bytes(4, "big")), 1) for number in range(size)]
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 8, 13])
-def test_index_of(size: int) -> None:
-    made = snapshot(size)
-    assert [made.index_of((2 * number).to_bytes(32, "big")) for number in range(size)] == list(range(size))
-    for missing in range(1, 2 * size + 3, 2):
+def whole_tree(size: int) -> Tree:
+    return Tree(
+        leaf_hash(leaf_data(coffer="web-shop", client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256))
+        for leaf in leaves(size)
+    )
+
+
+def block_at(size: int, place: Place) -> Block:
+    made = leaves(size)[place.block * BLOCK_LEAVES :][:BLOCK_LEAVES]
+    assert made[0].client == place.first
+    return Block("web-shop", made)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_its_paths_are_those_of_the_whole_tree(size: int) -> None:
+    whole, outline = whole_tree(size), Snapshot.of("web-shop", leaves(size))
+    assert (outline.size, outline.root) == (size, whole.root)
+    for number, leaf in enumerate(leaves(size)):
+        proof = outline.prove(leaf.client, lambda place: block_at(size, place))
+        assert (proof.number, list(proof.path)) == (number, whole.path(number))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_who_has_no_leaf(size: int) -> None:
+    outline = Snapshot.of("web-shop", leaves(size))
+    for number in range(size + 1):
         with pytest.raises(KeyError):
-            made.index_of(missing.to_bytes(32, "big"))
+            outline.prove((2 * number).to_bytes(32, "big"), lambda place: block_at(size, place))
 
 
-def test_it_is_built_once() -> None:
-    cache = SnapshotCache()
-    kept = snapshot(2)
-    assert cache.get("a", 1, lambda: kept) is kept
-    assert cache.get("a", 1, pytest.fail) is kept
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_kept_as_bytes(size: int) -> None:
+    outline = Snapshot.of("web-shop", leaves(size))
+    again = Snapshot.from_bytes(outline.to_bytes())
+    assert (again.size, again.root, again.to_bytes()) == (outline.size, outline.root, outline.to_bytes())
 
 
-def test_threads_that_want_the_same_wait_for_one() -> None:
-    cache = SnapshotCache()
-    begun, go_on, kept, results = threading.Event(), threading.Event(), snapshot(1), []
-
-    def slow() -> Snapshot:
-        begun.set()
-        assert go_on.wait(10)
-        return kept
-
-    first = threading.Thread(target=lambda: results.append(cache.get("a", 1, slow)))
-    second = threading.Thread(target=lambda: results.append(cache.get("a", 1, pytest.fail)))
-    first.start()
-    assert begun.wait(10)
-    second.start()
-    # Another coffer does not wait.
-    other = snapshot(3)
-    assert cache.get("b", 1, lambda: other) is other
-    go_on.set()
-    first.join()
-    second.join()
-    assert results == [kept, kept]
+def test_nothing_has_the_empty_root() -> None:
+    assert Snapshot.of("web-shop", []).root == EMPTY_ROOT
 
 
-def test_an_older_release_does_not_replace_a_newer() -> None:
-    cache = SnapshotCache()
-    new, old = snapshot(2), snapshot(1)
-    cache.put("a", 2, new)
-    assert cache.get("a", 1, lambda: old) is old
-    assert cache.get("a", 2, pytest.fail) is new
-
-
-def test_what_was_not_asked_for_longest_is_dropped() -> None:
-    cache = SnapshotCache(max_leaves=4)
-    kept = {name: snapshot(2) for name in "abc"}
-    cache.put("a", 1, kept["a"])
-    cache.put("b", 1, kept["b"])
-    cache.get("a", 1, pytest.fail)
-    cache.put("c", 1, kept["c"])
-    assert cache.get("a", 1, pytest.fail) is kept["a"]
-    rebuilt = snapshot(2)
-    assert cache.get("b", 1, lambda: rebuilt) is rebuilt
-
-
-def test_one_that_is_too_large_is_kept_alone() -> None:
-    cache = SnapshotCache(max_leaves=1)
-    large = snapshot(5)
-    cache.put("a", 1, large)
-    assert cache.get("a", 1, pytest.fail) is large
+def test_an_outline_is_small() -> None:
+    size = 100 * BLOCK_LEAVES
+    assert Snapshot.of("web-shop", leaves(size)).size_bytes == 3 * size * 32 // BLOCK_LEAVES
+    assert Block("web-shop", leaves(BLOCK_LEAVES)).size_bytes == BLOCK_LEAVES * 96

@@ -14,7 +14,7 @@ from coffer_server.store import verification
 from coffer_server.store.base import Retention
 from coffer_server.store.events import PublisherRemoved, Released
 from coffer_server.store.ledger import Ledger
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.stores import SqliteStore, open_sqlite
 from coffer_server.store.verification import Verified
 
 from .publishing import AT_REST_KEY, ISSUED, Author, Release, identity
@@ -24,14 +24,14 @@ WORKER = identity(101).id()
 DAY_S = 86400
 
 
-def commit(store: SqlStore, author: Author, release: Release) -> None:
+def commit(store: SqliteStore, author: Author, release: Release) -> None:
     now = ISSUED + release.head.serial * DAY_S
     store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=now)
     author.published(release)
 
 
-def opened(path: Path) -> SqlStore:
-    return SqlStore.open(path, at_rest_key=AT_REST_KEY)
+def opened(path: Path) -> SqliteStore:
+    return open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
 def verify(path: Path) -> Verified:
@@ -105,6 +105,8 @@ def test_an_empty_store_is_whole(tmp_path: Path) -> None:
         ("UPDATE releases SET expires = 1 WHERE coffer = 'billing'", "releases of 'billing': release 1 is not as"),
         ("UPDATE members SET until_serial = 5 WHERE until_serial IS NULL AND coffer = 'billing'", "clients of 'billing'"),
         ("DELETE FROM members WHERE coffer = 'billing'", "clients of 'billing': .* is missing"),
+        ("UPDATE outlines SET serial = 4 WHERE coffer = 'web-shop'", "outlines: that of 'web-shop'"),
+        ("UPDATE outlines SET outline = zeroblob(8) WHERE coffer = 'billing'", "outlines: that of 'billing'"),
         ("UPDATE members SET alg = 1 WHERE 0", None),
         ("UPDATE members SET mark = (SELECT mark FROM members WHERE coffer = 'billing') WHERE coffer = 'web-shop'", "moved"),
     ],

@@ -1,0 +1,32 @@
+"""A store that several servers share, on PostgreSQL: it follows what others commit, and serves from memory while the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .cache import Cache
+from .follower import Follower
+from .postgres import Postgres
+from .remembered import RememberedReads
+from .roots import RootKeys
+from .sql import SqlStore
+
+
+class SharedStore(SqlStore):
+    """The `Store` protocol over PostgreSQL. Arguments and errors are those of `SqlStore`."""
+
+    def __init__(self, database: Postgres, roots: RootKeys, reads: RememberedReads, cache: Cache) -> None:
+        super().__init__(database, roots, reads, cache)
+        self._postgres = database
+        self._remembered = reads
+        self._follower: Follower | None = None
+
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """See `Store`."""
+        self._follower = Follower(self._postgres, self._remembered, heard)
+
+    def close(self) -> None:
+        """See `Store`."""
+        if self._follower is not None:
+            self._follower.stop()
+        super().close()
