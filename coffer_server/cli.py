@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
-from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_public_file
+from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
@@ -57,6 +57,8 @@ app = typer.Typer(
 )
 publisher_app = typer.Typer(help="Say who may publish what.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(publisher_app, name="publisher")
+client_app = typer.Typer(help="Say who is served nothing, whatever releases have for it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(client_app, name="client")
 rotate_app = typer.Typer(help="Change keys.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(rotate_app, name="rotate")
 
@@ -65,6 +67,7 @@ _GARBAGE_OBJECTS: Final = 20_000
 _GARBAGE_GENERATIONS: Final = 50
 
 Folder = upkeep.Folder
+ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id, 64 hex digits: that of the suite it speaks.")]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
 
 
@@ -280,6 +283,76 @@ def _read_key(text: str) -> PublicKey:
 def _shortened(text: str) -> str:
     # A secret may stand where a key belongs: it is not repeated, least of all to a terminal that is logged.
     return repr(text) if len(text) <= 64 and not text.upper().startswith("COFFER-SECRET") else "this"
+
+
+# ------------------------------------------------------------------------------------------------------------ clients
+
+
+@client_app.command("block")
+def block_client(folder: Folder, client: ClientId) -> None:
+    """Serve an id nothing more, from its next request on, as if it were unknown. It need not be known. The server need not be restarted."""
+    state = StateFolder(folder)
+    state.check(["client", "block", str(folder), client])
+    id_ = parse_id(client)
+    store = state.store()
+    try:
+        _refuse_publisher_keys(id_, store.publishers())
+        known = store.look_up(id_)
+        is_new = store.block(id_, now=int(time.time()))
+    finally:
+        store.close()
+    if not is_new:
+        typer.echo(f"{format_id(id_)} is blocked already", err=True)
+        return
+    whose = (
+        "nobody here has this id yet" if known is None else f"it belongs to {known.coffer}, whose releases keep its part until one drops it"
+    )
+    typer.echo(f"{format_id(id_)} is blocked: {whose}", err=True)
+    if known is not None:
+        typer.echo("what it has fetched it still has: where its key was stolen, change those secrets", err=True)
+
+
+@client_app.command("unblock")
+def unblock_client(folder: Folder, client: ClientId) -> None:
+    """Serve an id again what the current release has for it, and let it do what it might before it was blocked."""
+    state = StateFolder(folder)
+    state.check(["client", "unblock", str(folder), client])
+    id_ = parse_id(client)
+    store = state.store()
+    try:
+        if not store.unblock(id_, now=int(time.time())):
+            raise StateError(f"{format_id(id_)} is not blocked; see who is:\n  coffer-server client list {shlex.quote(str(folder))}")
+    finally:
+        store.close()
+    typer.echo(f"{format_id(id_)} is not blocked any more", err=True)
+
+
+@client_app.command("list")
+def list_clients(
+    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")] = False
+) -> None:
+    """List who is blocked, and since when."""
+    state = StateFolder(folder)
+    state.check(["client", "list", str(folder), *(["--json"] if as_json else [])])
+    store = state.store()
+    try:
+        blocked = store.blocked()
+    finally:
+        store.close()
+    if as_json:
+        typer.echo(json.dumps([{"id": format_id(one.id), "blocked": one.at} for one in blocked], indent=2))
+        return
+    if not blocked:
+        typer.echo("nobody is blocked", err=True)
+    for one in blocked:
+        typer.echo(f"{format_id(one.id)}  {datetime.fromtimestamp(one.at, UTC):%Y-%m-%d}")
+
+
+def _refuse_publisher_keys(id_: bytes, publishers: Sequence[Publisher]) -> None:
+    """Refuse the key that `publisher list` shows in the place of an id: nobody connects with it, and blocking it would do nothing."""
+    for publisher in publishers:
+        if publisher.key.sign == id_:
+            raise StateError(f"this is the key by which a publisher of {publisher.coffer!r} signs; its id is {format_id(publisher.key.id)}")
 
 
 # ---------------------------------------------------------------------------------------------------------- addresses

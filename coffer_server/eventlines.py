@@ -11,6 +11,8 @@ from coffer_protocol.release import head as heads
 from .store.events import (
     Adopted,
     Changed,
+    ClientBlocked,
+    ClientUnblocked,
     Entered,
     Event,
     Happening,
@@ -36,6 +38,8 @@ def _sentence(happening: Happening) -> str:
             return f"{coffer}: {name or '-'} {format_id(key.sign)}"
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return f"{coffer}: {format_id(publisher)}"
+        case ClientBlocked(client=client) | ClientUnblocked(client=client):
+            return format_id(client)
         case Changed(coffer=coffer, serial=serial, changes=changes):
             left = sum(isinstance(change, Left) for change in changes)
             return f"{coffer} {serial}: {len(changes) - left} set, {left} dropped"
@@ -66,6 +70,8 @@ def _fields(happening: Happening) -> dict[str, Any]:
             return {"coffer": coffer, "id": format_id(key.id), "publisher": format_id(key.sign), "name": name}
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return {"coffer": coffer, "id": format_id(publisher)}
+        case ClientBlocked(client=client) | ClientUnblocked(client=client):
+            return {"id": format_id(client)}
         case Changed(coffer=coffer, serial=serial, changes=changes):
             return {"coffer": coffer, "serial": serial, "changes": [_change(change) for change in changes]}
         case Released(signed=signed):

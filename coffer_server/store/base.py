@@ -38,6 +38,14 @@ class Publisher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """Whom the server's operator has blocked: the id, and when, in seconds since 1970."""
+
+    id: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the server must know of a client after its Hello.
 
@@ -81,7 +89,10 @@ class Retention:
 
 
 class Store(Protocol):
-    """Publishers, releases and blobs. Every method may raise `StoreError` where the store itself fails."""
+    """Publishers, releases and blobs. Every method may raise `StoreError` where the store itself fails.
+
+    An id that is blocked has no rights, and is as good as unknown, though it stays in `publishers` and in the releases that have it.
+    """
 
     def look_up(self, client: bytes) -> Known | None:
         """What is known of the client or publisher with this id; None where it is a stranger."""
@@ -183,6 +194,23 @@ class Store(Protocol):
         Returns:
             Whether it was there.
         """
+
+    def block(self, client: bytes, *, now: int) -> bool:
+        """Let the id `client` have no rights, whether it has any now or gets some later, from its next request on.
+
+        Returns:
+            Whether it was blocked: False where it is already.
+        """
+
+    def unblock(self, client: bytes, *, now: int) -> bool:
+        """Take `block` back.
+
+        Returns:
+            Whether it was blocked.
+        """
+
+    def blocked(self) -> list[Blocked]:
+        """All that are blocked, in the order in which they were."""
 
     def publishers(self) -> list[Publisher]:
         """All publishers, in the order of their coffers, and of when they were added."""

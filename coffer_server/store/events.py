@@ -44,6 +44,20 @@ class PublisherRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientBlocked:
+    """From here on, the server knows nobody with the id `client`, whether it has ever seen one or not."""
+
+    client: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUnblocked:
+    """The id `client` is again what publishers and releases say it is."""
+
+    client: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
     """A client has this blob, under this mark, from a release on.
 
@@ -114,7 +128,18 @@ class RotationEnded:
     root_key: int
 
 
-Happening: TypeAlias = PublisherAdded | PublisherRemoved | Changed | Released | Adopted | Pruned | RotationBegun | RotationEnded
+Happening: TypeAlias = (
+    PublisherAdded
+    | PublisherRemoved
+    | ClientBlocked
+    | ClientUnblocked
+    | Changed
+    | Released
+    | Adopted
+    | Pruned
+    | RotationBegun
+    | RotationEnded
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +187,8 @@ def event(happening: Happening, *, number: int, at: int, prev: bytes) -> Event:
 KINDS: Final[Mapping[type[Happening], str]] = {
     PublisherAdded: "publisher-added",
     PublisherRemoved: "publisher-removed",
+    ClientBlocked: "client-blocked",
+    ClientUnblocked: "client-unblocked",
     Changed: "changed",
     Released: "released",
     Adopted: "adopted",
@@ -177,6 +204,8 @@ def _fields(happening: Happening) -> Mapping[str, object]:
             return {"coffer": coffer, "key": key.text(), "name": name}
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return {"coffer": coffer, "publisher": publisher}
+        case ClientBlocked(client=client) | ClientUnblocked(client=client):
+            return {"client": client}
         case Changed(coffer=coffer, serial=serial, changes=changes):
             return {"coffer": coffer, "serial": serial, "changes": [_change_fields(change) for change in changes]}
         case Released(signed=signed):

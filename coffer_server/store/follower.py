@@ -21,18 +21,19 @@ _SILENCE_S: Final = 1.0
 _RETRY_S: Final = 0.5
 
 _LAST_EVENT: Final = b"SELECT MAX(number) FROM events"
+_BLOCKED: Final = b"SELECT client FROM blocked"
 _NEWEST: Final = b"SELECT coffer, MAX(serial) FROM releases GROUP BY coffer"
 
 
 class Follower:
-    """A thread with a connection of its own that hears of every release.
+    """A thread with a connection of its own that hears of every release, and of who is blocked.
 
     A notice only says when to look: what has been committed is read from the tables, at every notice, after every silence, and after every
     new connection. So a notice that was lost is a release that comes a second late.
 
     Args:
         database: what is followed.
-        reads: told of releases, and whether the database is away; what they remember is renewed here.
+        reads: told of releases, of who is blocked, and whether the database is away; what they remember is renewed here.
         heard: told of releases, too.
     """
 
@@ -91,7 +92,10 @@ class Follower:
         [(last_event,)] = connection.execute(_LAST_EVENT).fetchall()
         if last_event == self._last_event:
             return
-        for coffer, serial in connection.execute(_NEWEST).fetchall():
+        newest = connection.execute(_NEWEST).fetchall()
+        # Behind the releases, and told before them: who hears of a release has heard of every block before it.
+        self._reads.heard_blocked(client for (client,) in connection.execute(_BLOCKED, binary=True).fetchall())
+        for coffer, serial in newest:
             if self._newest.get(coffer) != serial:
                 self._newest[coffer] = serial
                 self._reads.heard(coffer, serial)

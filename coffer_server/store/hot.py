@@ -16,16 +16,18 @@ from .schema import BLOB
 from .snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
 
 _LAST_SERIAL: Final = "(SELECT MAX(serial) FROM releases WHERE releases.coffer = members.coffer)"
-# One row in any case.
+# One row, but for an id that is blocked.
 _LOOK_UP: Final = f"""
     SELECT (SELECT coffer FROM publishers WHERE client = :client), members.coffer, members.alg, {_LAST_SERIAL}
     FROM (SELECT 1) AS always LEFT JOIN members ON members.client = :client AND members.until_serial IS NULL
+    WHERE NOT EXISTS (SELECT 1 FROM blocked WHERE blocked.client = :client)
 """  # noqa: S608 (made of constants)
 _FETCH: Final = f"""
     SELECT members.coffer, releases.serial, releases.sha256, releases.signed, members.alg, members.since, members.sha256, blobs.blob
     FROM members JOIN blobs USING (coffer, client, since, alg, sha256)
     JOIN releases ON releases.coffer = members.coffer AND releases.serial = {_LAST_SERIAL}
     WHERE members.client = :client AND members.until_serial IS NULL
+    AND NOT EXISTS (SELECT 1 FROM blocked WHERE blocked.client = :client)
 """  # noqa: S608 (made of constants)
 _LEAVES: Final = """
     SELECT client, alg, since, sha256, blob_bytes FROM members WHERE coffer = :coffer AND until_serial IS NULL ORDER BY client
@@ -54,7 +56,10 @@ class HotReads:
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
-        publishes, holder, alg, serial = self._database.read(lambda reader: reader.execute(_LOOK_UP, {"client": client}).fetchone())
+        row = self._database.read(lambda reader: reader.execute(_LOOK_UP, {"client": client}).fetchone())
+        if row is None:
+            return None
+        publishes, holder, alg, serial = row
         if publishes is not None:
             return Known(coffer=publishes, suite=rules.PUBLISHER_SUITE, serial=serial)
         return None if holder is None else Known(coffer=holder, suite=rules.SUITE_OF_ALG[alg], serial=serial)

@@ -15,7 +15,7 @@ from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import Coffer
 
 from . import rules
-from .base import Change, Fetched, Known, Listing, Publisher, Retention
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention
 from .rules import Last
 from .snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
 
@@ -61,10 +61,14 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._publishers: dict[bytes, Publisher] = {}
         self._histories: dict[str, _History] = {}
+        # When each was blocked.
+        self._blocked: dict[bytes, int] = {}
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
         with self._lock:
+            if client in self._blocked:
+                return None
             holder = self._holder(client)
             serial = None if holder is None else self._histories[holder].last.serial
             if (publisher := self._publishers.get(client)) is not None:
@@ -94,7 +98,7 @@ class MemoryStore:
     def _fetch(self, client: bytes) -> Fetched | None:
         with self._lock:
             holder = self._holder(client)
-            if holder is None:
+            if holder is None or client in self._blocked:
                 return None
             history = self._histories[holder]
             entry = history.members[client]
@@ -120,7 +124,7 @@ class MemoryStore:
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
         """See `Store`."""
         with self._lock:
-            if self._publishes(asker) != coffer and self._holder(asker) != coffer:
+            if asker in self._blocked or coffer not in (self._publishes(asker), self._holder(asker)):
                 rules.deny_open()
             history = self._histories.get(coffer)
             releases = {} if history is None else history.releases
@@ -151,7 +155,7 @@ class MemoryStore:
         yield iter([fetches[client] for client in sorted(fetches)])
 
     def _of_publisher(self, coffer: str, publisher: bytes) -> _History | None:
-        if self._publishes(publisher) != coffer:
+        if self._publishes(publisher) != coffer or publisher in self._blocked:
             rules.deny_open()
         return self._histories.get(coffer)
 
@@ -225,6 +229,25 @@ class MemoryStore:
                 return False
             del self._publishers[publisher]
             return True
+
+    def block(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._lock:
+            if client in self._blocked:
+                return False
+            self._blocked[client] = now
+            return True
+
+    def unblock(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._lock:
+            return self._blocked.pop(client, None) is not None
+
+    def blocked(self) -> list[Blocked]:
+        """See `Store`."""
+        with self._lock:
+            blocked = [Blocked(id=client, at=at) for client, at in self._blocked.items()]
+            return sorted(blocked, key=lambda one: (one.at, one.id))
 
     def publishers(self) -> list[Publisher]:
         """See `Store`."""

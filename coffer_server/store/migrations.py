@@ -47,12 +47,13 @@ def _to_2(connection: Connection, _roots: RootKeys) -> None:
 
 
 def _to_3(connection: Connection, roots: RootKeys) -> None:
-    """The event log, rows that are sealed, and outlines, which there will be from the next releases on."""
+    """The event log, rows that are sealed, who is blocked, and outlines, which there will be from the next releases on."""
     for statement in (
         """CREATE TABLE events (
             number BIGINT NOT NULL, at BIGINT NOT NULL, kind VARCHAR NOT NULL, body BLOB NOT NULL, prev BLOB NOT NULL, PRIMARY KEY (number)
         )""",
         "CREATE TABLE root_keys (number BIGINT NOT NULL, wrapped BLOB NOT NULL, PRIMARY KEY (number))",
+        "CREATE TABLE blocked (client BLOB NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (client))",
         "CREATE TABLE outlines (coffer VARCHAR(64) NOT NULL, serial BIGINT NOT NULL, outline BLOB NOT NULL, PRIMARY KEY (coffer))",
     ):
         connection.exec_driver_sql(statement)

@@ -13,6 +13,8 @@ from . import pruning
 from .events import (
     Adopted,
     Changed,
+    ClientBlocked,
+    ClientUnblocked,
     Entered,
     Happening,
     Pruned,
@@ -22,7 +24,7 @@ from .events import (
     RotationBegun,
     RotationEnded,
 )
-from .schema import IS_CURRENT, MARK, PUBLISHER_NAME, members, publishers, releases
+from .schema import IS_CURRENT, MARK, PUBLISHER_NAME, blocked, members, publishers, releases
 from .sealing import Keyring
 
 _END_MEMBER: Final = (
@@ -39,6 +41,10 @@ def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at:
             _add_publisher(connection, keyring, happening, at)
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             connection.execute(publishers.delete().where(publishers.c.coffer == coffer, publishers.c.client == publisher))
+        case ClientBlocked(client=client):
+            connection.execute(blocked.insert(), {"client": client, "at": at})
+        case ClientUnblocked(client=client):
+            connection.execute(blocked.delete().where(blocked.c.client == client))
         case Changed():
             _change(connection, keyring, happening)
         case Released(signed=signed):

@@ -60,8 +60,8 @@ class Answer:
 class RememberedReads:
     """Reads that the database answers, and memory where the database cannot be reached.
 
-    Memory answers only with the newest release that this server has heard of: a client that was dropped since gets nothing. After a release
-    `renew` brings memory up to it. Threads may share it.
+    Memory answers only with the newest release that this server has heard of: a client that was dropped since gets nothing, and one that
+    it has heard to be blocked is unknown. After a release `renew` brings memory up to it. Threads may share it.
 
     Args:
         reads: the database's.
@@ -75,6 +75,7 @@ class RememberedReads:
         self._reads = reads
         self._cache = cache
         self._newest: dict[str, int] = {}
+        self._blocked: frozenset[bytes] = frozenset()
         # Whose answers are of an older release. The thread that hears of releases is the one that renews.
         self._behind: deque[bytes] = deque()
         self.is_away = False
@@ -83,9 +84,14 @@ class RememberedReads:
         """See `Store`."""
         if not self.is_away:
             try:
-                return self._reads.look_up(client)
+                known = self._reads.look_up(client)
+                if known is None:
+                    self._cache.drop(_Key(client))
+                return known
             except UnavailableError:
                 pass
+        if client in self._blocked:
+            return None
         answer = self._recall(client)
         return Known(coffer=answer.coffer, suite=rules.SUITE_OF_ALG[answer.alg], serial=answer.serial)
 
@@ -97,7 +103,7 @@ class RememberedReads:
                 return self._ask(wanted)
             except UnavailableError:
                 pass
-        answers = {client: self._recall(client) for client in wanted}
+        answers = {client: self._recall(client) for client in wanted if client not in self._blocked}
         return {
             client: Fetched(coffer=answer.coffer, serial=answer.serial, body=Coffer.decode_untrusted(answer.body))
             for client, answer in answers.items()
@@ -136,6 +142,10 @@ class RememberedReads:
         for key, answer in self._cache.items():
             if isinstance(key, _Key) and isinstance(answer, Answer) and answer.coffer == coffer and answer.serial < serial:
                 self._behind.append(key.client)
+
+    def heard_blocked(self, clients: Iterable[bytes]) -> None:
+        """These are all that are blocked: memory has nothing for them, whatever it has."""
+        self._blocked = frozenset(clients)
 
     def renew(self) -> bool:
         """Ask the database anew for some of what is in memory and of an older release.

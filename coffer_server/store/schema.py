@@ -29,8 +29,8 @@ metadata: Final = MetaData()
 
 schema_version: Final = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
-# What has happened, in order, for ever. From publishers, releases and members nothing can be read that does not stand here too: they are
-# made anew from it (replay.py). Blobs are not in it; it has their hashes.
+# What has happened, in order, for ever. From publishers, blocked, releases and members nothing can be read that does not stand here too:
+# they are made anew from it (replay.py). Blobs are not in it; it has their hashes.
 events: Final = Table(
     "events",
     metadata,
@@ -59,6 +59,14 @@ publishers: Final = Table(
     Column("public_text", String, nullable=False),
     Column("name", LargeBinary),
     Column("added", BigInteger, nullable=False),
+)
+
+# Ids that are as good as unknown, whatever the other tables say of them, until the server's operator takes that back.
+blocked: Final = Table(
+    "blocked",
+    metadata,
+    Column("client", LargeBinary, primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )
 
 # One row for each release, for ever. `held` ends where the release's members are let go.

@@ -13,22 +13,23 @@ from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
 from . import history, outlines, pruning, rules
-from .base import Change, Fetched, Known, Listing, Publisher, Retention
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention
 from .cache import Cache
 from .database import Database
-from .events import PublisherAdded, PublisherRemoved, Released
+from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .ledger import Ledger
 from .making import Making, groups
 from .opening import prepare
 from .remembered import Reads
 from .roots import RootKeys
 from .rules import Last
-from .schema import IS_CURRENT, PUBLISHER_NAME, members, publishers, releases
+from .schema import IS_CURRENT, PUBLISHER_NAME, blocked, members, publishers, releases
 from .sealing import Keyring
 
 _LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
 _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
 _HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
+_BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("client"))
 
 # Of what several servers record of one client, in whatever order, the newest stands.
 _RECORD_FETCH: Final = text("""
@@ -102,7 +103,7 @@ class SqlStore:
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
         """See `Store`."""
         with self._database.transaction() as connection:
-            if connection.scalar(_HOLDER, {"client": asker}) != coffer:
+            if connection.scalar(_HOLDER, {"client": asker}) != coffer or _is_blocked(connection, asker):
                 _author(connection, coffer, asker)
             return history.heads(connection, coffer, from_serial)
 
@@ -132,6 +133,12 @@ class SqlStore:
         with self._reading() as (connection, keyring):
             rows = connection.execute(select(publishers).order_by(publishers.c.coffer, publishers.c.added, publishers.c.client))
             return [_publisher(row, keyring) for row in rows]
+
+    def blocked(self) -> list[Blocked]:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
+            return [Blocked(id=row.client, at=row.at) for row in rows]
 
     # ------------------------------------------------------------------------------------------------------ writing
 
@@ -196,6 +203,22 @@ class SqlStore:
             ledger.record(PublisherRemoved(coffer=coffer, publisher=publisher))
             return True
 
+    def block(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            if _is_blocked(ledger.connection, client):
+                return False
+            ledger.record(ClientBlocked(client=client))
+            return True
+
+    def unblock(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            if not _is_blocked(ledger.connection, client):
+                return False
+            ledger.record(ClientUnblocked(client=client))
+            return True
+
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """See `Store`. Nobody else commits to it."""
 
@@ -209,9 +232,13 @@ class SqlStore:
 
 def _author(connection: Connection, coffer: str, publisher: bytes) -> PublicKey:
     row = connection.execute(_PUBLISHER, {"client": publisher}).first()
-    if row is None or row.coffer != coffer:
+    if row is None or row.coffer != coffer or _is_blocked(connection, publisher):
         rules.deny_open()
     return PublicKey.from_text(row.public_text)
+
+
+def _is_blocked(connection: Connection, client: bytes) -> bool:
+    return connection.scalar(_BLOCKED, {"client": client}) is not None
 
 
 def _publisher(row: Any, keyring: Keyring) -> Publisher:

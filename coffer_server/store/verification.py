@@ -18,7 +18,7 @@ from . import outlines
 from .database import Database
 from .replay import Replayed, replayed
 from .roots import RootKeys
-from .schema import BLOB, MARK, NOTE, PUBLISHER_NAME, blobs, members, publishers, releases
+from .schema import BLOB, MARK, NOTE, PUBLISHER_NAME, blobs, blocked, members, publishers, releases
 from .sealing import OVERHEAD_BYTES, Keyring
 
 _ROWS_AT_A_TIME: Final = 500
@@ -73,10 +73,10 @@ def rebuild(database: Database, roots: RootKeys) -> Replayed:
     """
     with database.transaction(writes=True) as connection, replayed(connection, roots.read(connection)) as said:
         _check_end(connection, said.tables)
-        for table in (members, releases, publishers):
+        for table in (members, releases, blocked, publishers):
             connection.execute(table.delete())
         try:
-            for table in (publishers, releases, members):
+            for table in (publishers, blocked, releases, members):
                 _copy(said.tables, connection, table)
         except IntegrityError:
             raise DamagedError(f"a blob that the event log names is not there; {_RESTORE}") from None
@@ -105,6 +105,7 @@ def _compare(connection: Connection, said: Connection, keyring: Keyring) -> None
         DamagedError: they differ.
     """
     _compare_rows("publishers", _publisher_rows(connection, keyring), _publisher_rows(said, keyring))
+    _compare_rows("blocked clients", _blocked_rows(connection), _blocked_rows(said))
     coffers = {coffer for tables in (connection, said) for table in (releases, members) for coffer in _coffers(tables, table)}
     for coffer in sorted(coffers):
         _compare_rows(f"releases of {coffer!r}", _release_rows(connection, coffer), _release_rows(said, coffer))
@@ -127,6 +128,11 @@ def _publisher_rows(connection: Connection, keyring: Keyring) -> Iterator[tuple[
     for row in connection.execute(select(publishers).order_by(publishers.c.client)):
         name = None if row.name is None else keyring.open(PUBLISHER_NAME.of(row.client), row.name)
         yield format_id(row.client), (row.coffer, row.sign, row.public_text, name, row.added)
+
+
+def _blocked_rows(connection: Connection) -> Iterator[tuple[str, Any]]:
+    for row in connection.execute(select(blocked).order_by(blocked.c.client)):
+        yield format_id(row.client), row.at
 
 
 def _release_rows(connection: Connection, coffer: str) -> Iterator[tuple[str, Any]]:

@@ -64,7 +64,7 @@ def test_its_commands_work(home: Path, tmp_path: Path) -> None:
         ran += 1
         if "verify" in commands:
             assert "whole: " in done.stdout
-    assert ran == 6
+    assert ran == 7
     # The last of them has begun without a database: any serial is accepted.
     author = Author(coffer="shop")
     with running_server(home / "coffer") as server:

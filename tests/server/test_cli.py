@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +175,38 @@ def test_removing_who_does_not_publish(folder: Path, run: Run) -> None:
     assert "coffer-server publisher list" in result.stderr
 
 
+def test_blocking_clients(folder: Path, run: Run) -> None:
+    client, publisher = (format_id(key) for key in (identity(5).plain_id(), KEY.id))
+    run("publisher", "add", folder, "web-shop", KEY.text())
+    assert "nobody is blocked" in run("client", "list", folder).stderr
+    result = run("client", "block", folder, client.lower())
+    assert (result.exit_code, result.stderr) == (0, f"{client} is blocked: nobody here has this id yet\n")
+    assert "is blocked already" in run("client", "block", folder, client).stderr
+    assert f"{publisher} is blocked: it belongs to web-shop" in run("client", "block", folder, publisher).stderr
+    listed = json.loads(run("client", "list", folder, "--json").stdout)
+    assert {item["id"] for item in listed} == {client, publisher}
+    assert all(abs(item["blocked"] - time.time()) < 60 for item in listed)
+    assert f"{client}  20" in run("client", "list", folder).stdout
+    assert run("client", "unblock", folder, client).stderr == f"{client} is not blocked any more\n"
+    assert [item["id"] for item in json.loads(run("client", "list", folder, "--json").stdout)] == [publisher]
+    kinds = [line.split("  ")[2:] for line in run("log", folder).stdout.splitlines()]
+    assert kinds[1:] == [["client-blocked", client], ["client-blocked", publisher], ["client-unblocked", client]]
+    assert [json.loads(line)["id"] for line in run("log", folder, "--json").stdout.splitlines()[1:]] == [client, publisher, client]
+
+
+def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
+    run("publisher", "add", folder, "web-shop", KEY.text())
+    for text in ("", "web", KEY.text(), format_id(bytes(32))):
+        assert run("client", "block", folder, text).exit_code == 1
+    result = run("client", "block", folder, format_id(KEY.sign))
+    assert result.exit_code == 1
+    assert f"its id is {format_id(KEY.id)}" in result.stderr
+    result = run("client", "unblock", folder, format_id(KEY.id))
+    assert result.exit_code == 1
+    assert f"\n  coffer-server client list {folder}\n" in result.stderr
+    assert json.loads(run("client", "list", folder, "--json").stdout) == []
+
+
 @pytest.mark.parametrize("name", ["Web Shop", "", "a" * 65])
 def test_names_are_checked(folder: Path, run: Run, name: str) -> None:
     assert run("publisher", "add", folder, name, KEY.text()).exit_code == 1
@@ -207,6 +240,9 @@ def test_another_user_is_shown_the_sudo_line(folder: Path, run: Run, monkeypatch
         ["publisher", "add", str(folder), "web-shop", "my key.pub", "--name", "laptop"],
         ["publisher", "remove", str(folder), "web-shop", "laptop"],
         ["publisher", "list", str(folder)],
+        ["client", "block", str(folder), format_id(KEY.id)],
+        ["client", "unblock", str(folder), format_id(KEY.id)],
+        ["client", "list", str(folder), "--json"],
         ["run", str(folder), "--listen", "127.0.0.1:0"],
         ["id", str(folder)],
     ):

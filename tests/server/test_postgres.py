@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from coffer_protocol.message import Drop
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release.head import claimed_untrusted
 from coffer_protocol.release.tree import leaf_data, leaf_hash, root_of_path
-from coffer_server.errors import ConflictError, SettingsError, StoreError, UnavailableError
+from coffer_server.errors import ConflictError, DeniedError, SettingsError, StoreError, UnavailableError
 from coffer_server.store import postgres as store_postgres
 from coffer_server.store.base import Change, Store
 from coffer_server.store.cache import Cache
@@ -219,6 +220,43 @@ def test_memory_serves_while_the_database_is_away(mortal: Postgres) -> None:
         assert store.fetch(WORKER).body.blob == b"for worker"
         commit(store, author, release)
         assert store.fetch(WEB).body.blob == b"new"
+
+
+def test_memory_serves_nothing_to_who_is_blocked(mortal: Postgres) -> None:
+    with closing(opened(tests.postgres.url(mortal))) as store, closing(opened(tests.postgres.url(mortal))) as other:
+        author = published(store)
+        heard = Heard(store)
+        heard.expect("web-shop", 1)
+        release = author.release([author.put(identity(300).id(), b"more")])
+        other.block(WEB, now=ISSUED)
+        assert store.look_up(WEB) is None
+        other.unblock(WEB, now=ISSUED)
+        # Memory has it, and no read of this store's finds the block.
+        assert store.fetch(WEB).serial == 1
+        other.block(WEB, now=ISSUED)
+        commit(other, author, release)
+        heard.expect("web-shop", 2)
+        mortal.stop()
+        assert store.look_up(WEB) is None
+        assert WEB not in store.fetch_all([WEB])
+        with pytest.raises(DeniedError):
+            store.fetch(WEB)
+        mortal.start()
+        other.unblock(WEB, now=ISSUED)
+        assert other.fetch(WEB).serial == 2
+        # This store knows it again once its follower is back.
+        commit(other, author, author.release([author.put(WEB, b"third")]))
+        heard.expect("web-shop", 3)
+        deadline = time.monotonic() + _SOON_S
+        while not _is_served(store, WEB):
+            assert time.monotonic() < deadline
+
+
+def _is_served(store: SqlStore, client: bytes) -> bool:
+    try:
+        return client in store.fetch_all([client])
+    except UnavailableError:
+        return False
 
 
 def test_it_is_said_once_that_the_database_is_away(mortal: Postgres, capsys: pytest.CaptureFixture[str]) -> None:

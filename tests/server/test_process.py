@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coffer_protocol import question
-from coffer_protocol.identity import BareKey, Identity
+from coffer_protocol.identity import BareKey, Identity, format_id
 from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet, Tell, Watch
 from coffer_protocol.question import Fetches, Heads
 from coffer_protocol.release import blob
@@ -134,6 +134,27 @@ def test_publishers_take_effect_without_a_restart(tmp_path: Path) -> None:
         server.add_publisher("web-shop", author.key.text())
         upload(server.address, author, author.first())
         assert get(server, author.identity).blob == b"note key"
+
+
+def test_blocking_takes_effect_without_a_restart(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state") as server:
+        author = Author()
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first({WEB.id(): b"first", BARE.id(): b"other"}))
+        with link(server.address, WEB) as before, link(server.address, WEB) as watcher:
+            watcher.send(Watch(serial=1))
+            assert coffer_server("client", "block", server.state_dir, format_id(WEB.id())).returncode == 0
+            assert is_unknown(server.address, WEB)
+            before.send(Get())
+            before.expect_error("denied")
+            upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
+            watcher.expect_error("denied")
+        assert get(server, BARE).blob == b"other"
+        assert coffer_server("client", "unblock", server.state_dir, format_id(WEB.id())).returncode == 0
+        assert get(server, WEB).blob == b"second"
+        assert coffer_server("client", "block", server.state_dir, format_id(author.key.id)).returncode == 0
+        assert is_unknown(server.address, author.identity)
+        assert coffer_server("verify", server.state_dir).returncode == 0
 
 
 def test_an_upload_cut_off_by_kill_leaves_nothing(tmp_path: Path) -> None:

@@ -146,5 +146,24 @@ def test_a_release_that_was_lost_is_not_remembered_under_the_serial_of_another(d
     assert reads.fetch_all([WEB]) == given
 
 
+def test_memory_does_not_know_who_is_blocked(database: Database, reads: RememberedReads) -> None:
+    given = reads.fetch_all([WEB, WORKER])
+    reads.heard_blocked([WEB, identity(404).id()])
+    database.is_there = False
+    assert reads.look_up(WEB) is None
+    assert reads.fetch_all([WEB, WORKER]) == {WORKER: given[WORKER]}
+    reads.heard_blocked([])
+    assert reads.fetch_all([WEB]) == {WEB: given[WEB]}
+
+
+def test_memory_forgets_who_was_found_to_be_unknown(database: Database, reads: RememberedReads) -> None:
+    reads.fetch_all([WEB])
+    database.serials = {}
+    assert reads.look_up(WEB) is None
+    database.is_there = False
+    with pytest.raises(UnavailableError):
+        reads.look_up(WEB)
+
+
 def test_an_answers_size_is_that_of_its_bytes() -> None:
     assert Answer("web-shop", 1, bytes(32), 2, bytes(3000)).size_bytes == 3000

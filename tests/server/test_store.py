@@ -17,7 +17,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
 from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
-from coffer_server.store.base import Change, Known, Retention, Store
+from coffer_server.store.base import Blocked, Change, Known, Retention, Store
 
 from .publishing import ISSUED, Author, Release, client_id, identity
 
@@ -750,3 +750,78 @@ def test_much_is_pruned_at_once(store: Store, author: Author) -> None:
 
 def test_an_empty_store_has_nothing_to_prune(store: Store, author: Author) -> None:
     assert store.prune(Retention(releases=1, age_s=1), now=NOW) == 0
+
+
+# ---------------------------------------------------------------------------------------------------------- blocking
+
+
+def test_a_blocked_client_is_unknown_until_it_is_unblocked(store: Store, published: Author) -> None:
+    known, fetched = store.look_up(WEB), store.fetch(WEB)
+    assert store.block(WEB, now=NOW)
+    assert store.look_up(WEB) is None
+    with pytest.raises(DeniedError):
+        store.fetch(WEB)
+    with pytest.raises(DeniedError):
+        store.heads(coffer="web-shop", asker=WEB, from_serial=1)
+    assert store.fetch_all([WEB, WORKER]).keys() == {WORKER}
+    assert_unchanged(store, published)
+    assert store.unblock(WEB, now=NOW)
+    assert (store.look_up(WEB), store.fetch(WEB)) == (known, fetched)
+    assert len(heads_from(store, WEB, 1)) == 1
+
+
+def test_a_client_can_be_blocked_before_it_is_known(store: Store, author: Author) -> None:
+    assert store.block(WEB, now=NOW)
+    commit(store, author, author.first({WEB: b"for web"}))
+    assert store.look_up(WEB) is None
+    # It is in the tree that was signed, and in what publishers are shown.
+    assert_unchanged(store, author)
+    store.unblock(WEB, now=NOW)
+    assert store.fetch(WEB).body.blob == b"for web"
+
+
+def test_releases_change_a_blocked_client_and_leave_it_blocked(store: Store, published: Author) -> None:
+    store.block(WEB, now=NOW)
+    commit(store, published, published.release([published.put(WEB, b"second")]))
+    assert store.look_up(WEB) is None
+    commit(store, published, published.release([Drop(id=WEB)]))
+    commit(store, published, published.release([published.put(WEB, b"fourth")]))
+    assert store.fetch_all([WEB]) == {}
+    # It belongs to this coffer as before.
+    with pytest.raises(KeyInUseError):
+        store.add_publisher(coffer="billing", key=replace(Author(2).key, id=WEB), name=None, now=NOW)
+
+
+def test_a_blocked_publisher_has_no_rights(store: Store, published: Author) -> None:
+    other = Author(2)
+    add(store, other, "other")
+    key = published.key.id
+    store.block(key, now=NOW)
+    assert store.look_up(key) is None
+    release = published.release([published.put(WEB, b"second")])
+    for denied in (
+        lambda: listing(store, published),
+        lambda: commit(store, published, release),
+        lambda: store.heads(coffer="web-shop", asker=key, from_serial=1),
+        lambda: entries(store, published, 1),
+        lambda: notes(store, published, 1, WEB),
+        lambda: fetches(store, published),
+        lambda: store.fetch(key),
+    ):
+        with pytest.raises(DeniedError):
+            denied()
+    # Its key is still among those whose releases are trusted: taking that away is `remove_publisher`.
+    assert {publisher.key.id for publisher in store.publishers()} == {key, other.key.id}
+    store.unblock(key, now=NOW)
+    commit(store, published, release)
+
+
+def test_the_blocked_are_listed(store: Store) -> None:
+    assert store.blocked() == []
+    assert store.block(WORKER, now=NOW)
+    assert store.block(WEB, now=NOW + 1)
+    assert not store.block(WORKER, now=NOW + 2)
+    assert store.blocked() == [Blocked(id=WORKER, at=NOW), Blocked(id=WEB, at=NOW + 1)]
+    assert store.unblock(WORKER, now=NOW + 3)
+    assert not store.unblock(WORKER, now=NOW + 4)
+    assert store.blocked() == [Blocked(id=WEB, at=NOW + 1)]

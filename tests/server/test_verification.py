@@ -46,7 +46,7 @@ def rebuild(path: Path) -> None:
 
 def rows(path: Path) -> dict[str, list[object]]:
     """The answering tables, but for what is sealed: no two sealings are the same."""
-    sealed = {"publishers": ("name",), "releases": (), "members": ("mark",)}
+    sealed = {"publishers": ("name",), "blocked": (), "releases": (), "members": ("mark",)}
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         return {
@@ -79,6 +79,9 @@ def path(tmp_path: Path) -> Path:
         commit(store, author, author.release([old, Drop(id=WORKER)]))
         commit(store, author, author.release([author.put(WORKER, b"back")]))
         store.remove_publisher(coffer=former.coffer, publisher=former.key.id, now=ISSUED)
+        for client in (identity(404).id(), WEB, WORKER):
+            store.block(client, now=ISSUED)
+        store.unblock(WORKER, now=ISSUED)
         store.prune(Retention(releases=2, age_s=DAY_S), now=ISSUED + 5 * DAY_S)
         commit(store, author, author.release([author.put(WEB, b"fifth")]))
     return path
@@ -86,7 +89,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_is_whole(path: Path) -> None:
     verified = verify(path)
-    assert (verified.releases, verified.events) == (6, 3 + 2 * 6 + 1 + 1)
+    assert (verified.releases, verified.events) == (6, 3 + 2 * 6 + 1 + 4 + 1)
     assert verified == verify(path)
 
 
@@ -100,6 +103,9 @@ def test_an_empty_store_is_whole(tmp_path: Path) -> None:
         ("UPDATE publishers SET coffer = 'billing' WHERE coffer = 'web-shop'", "table of publishers"),
         ("DELETE FROM publishers", "table of publishers: .* is missing"),
         ("UPDATE publishers SET added = 0", "table of publishers"),
+        ("DELETE FROM blocked", "table of blocked clients: .* is missing"),
+        ("UPDATE blocked SET at = 0", "table of blocked clients: .* is not as"),
+        ("INSERT INTO blocked VALUES (x'FF', 0)", "table of blocked clients: FF is not in the event log"),
         ("DELETE FROM releases WHERE serial = 5", "releases of 'web-shop': release 5 is missing"),
         ("UPDATE releases SET held = 1", "releases of 'web-shop': release 1 is not as"),
         ("UPDATE releases SET expires = 1 WHERE coffer = 'billing'", "releases of 'billing': release 1 is not as"),
