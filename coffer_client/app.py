@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from .commands import Handler
 from .errors import EXITS
 from .options import COMMANDS, HELP_FLAGS, PROGRAM, Arguments, Command, Option, Parsed
 
 _ARGUMENTS = "arguments"
 
 
-def build(handlers: Mapping[str, Callable[[Parsed], None]]) -> typer.Typer:
-    """The application, each command given to its handler by name."""
+def build(handler_of: Callable[[str], Handler]) -> typer.Typer:
+    """The application. `handler_of` gives a command's handler by its name; it is asked when the command is run."""
     # Without rich's markup, which would take [clients] for a style. Errors are for `cli`, which knows how they are shown.
     app = typer.Typer(
         name=PROGRAM,
@@ -29,7 +30,7 @@ def build(handlers: Mapping[str, Callable[[Parsed], None]]) -> typer.Typer:
     app.callback()(_root)
     for command in COMMANDS:
         context = {"allow_interspersed_args": not (command.arguments and command.arguments.are_command_line)}
-        app.command(command.name, help=command.help, context_settings=context)(_callback(command, handlers[command.name]))
+        app.command(command.name, help=command.help, context_settings=context)(_callback(command, handler_of))
     return app
 
 
@@ -51,13 +52,14 @@ def _root(
     """Fetch this machine's secrets, sealed to its key and signed by their publisher."""
 
 
-def _callback(command: Command, handler: Callable[[Parsed], None]) -> Callable[..., None]:
+def _callback(command: Command, handler_of: Callable[[str], Handler]) -> Callable[..., None]:
     """A function with the signature from which typer makes the command."""
 
     def invoke(**values: Any) -> None:
-        arguments = values.pop(_ARGUMENTS, None) or ()
+        given = values.pop(_ARGUMENTS, None) or ()
         typed = {option.name: values[_identifier(option)] for option in command.options}
-        handler(Parsed(command=command, values=typed, arguments=(arguments,) if isinstance(arguments, str) else tuple(arguments)))
+        arguments = (given,) if isinstance(given, str) else tuple(given)
+        handler_of(command.name)(Parsed(command=command, values=typed, arguments=arguments))
 
     parameters = [_option(option) for option in command.options]
     if command.arguments:

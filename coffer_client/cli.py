@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
 from coffer_protocol.errors import CofferError
 
-from .commands import HANDLERS, Handler, tell
+from .commands import Handler, load
 from .errors import EXIT_INTERRUPTED, exit_code
 from .options import GET, PROGRAM, RUN, parse
 
@@ -17,7 +17,7 @@ from .options import GET, PROGRAM, RUN, parse
 _FAST: Final = {command.name: command for command in (GET, RUN)}
 
 
-def run(words: list[str], handlers: Mapping[str, Handler] = HANDLERS) -> int:
+def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:
     """Do what the command line says, and return the exit code. Expected errors are one message on stderr, never a traceback.
 
     In shell format a failure prints `(exit N)` as its only stdout: `eval "$(coffer-client get --format shell)"` then fails, and under
@@ -25,9 +25,9 @@ def run(words: list[str], handlers: Mapping[str, Handler] = HANDLERS) -> int:
     """
     code = 1
     try:
-        code = _dispatch(words, handlers)
+        code = _dispatch(words, handler_of)
     except CofferError as error:
-        tell(str(error))
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
         code = exit_code(error)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -38,17 +38,17 @@ def run(words: list[str], handlers: Mapping[str, Handler] = HANDLERS) -> int:
     return code
 
 
-def _dispatch(words: list[str], handlers: Mapping[str, Handler]) -> int:
+def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:
     command = _FAST.get(words[0]) if words else None
     if command is not None:
         parsed = parse(command, words[1:])
         if parsed is not None:
-            handlers[command.name](parsed)
+            handler_of(command.name)(parsed)
             return 0
     from .app import build
 
     try:
-        build(handlers)(words, prog_name=PROGRAM)
+        build(handler_of)(words, prog_name=PROGRAM)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

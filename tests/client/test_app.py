@@ -10,7 +10,7 @@ from coffer_client.errors import EXITS, UsageError
 from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, Command, Parsed, parse
 
 SEEN: list[Parsed] = []
-APP = build({command.name: SEEN.append for command in COMMANDS})
+APP = build(lambda name: SEEN.append)
 
 
 def read_with_typer(command: Command, words: list[str]) -> Parsed | str:

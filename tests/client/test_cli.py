@@ -144,13 +144,13 @@ def raise_mistake(parsed: Parsed) -> NoReturn:
 
 
 def test_an_interruption_is_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["get", "--format=shell"], {"get": raise_interrupt}) == 130
+    assert cli.run(["get", "--format=shell"], lambda name: raise_interrupt) == 130
     assert capfd.readouterr() == ("(exit 130)\n", "")
 
 
 def test_a_mistake_of_ours_fails_in_the_shell_too(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError):
-        cli.run(["get", "--format=shell"], {"get": raise_mistake})
+        cli.run(["get", "--format=shell"], lambda name: raise_mistake)
     assert capfd.readouterr().out == "(exit 1)\n"
 
 

@@ -1,0 +1,68 @@
+"""What several commands do alike: read the options of a source, fetch from it, write."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+
+from .. import duration, settings
+from ..coffer import Coffer, expiry_warning
+from ..errors import OutputError, UsageError
+from ..fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S, retrieve
+from ..options import PROGRAM, Parsed
+from ..source import Source
+
+
+def tell(message: str) -> None:
+    """A line for people, on stderr."""
+    sys.stderr.write(f"{PROGRAM}: {message}\n")
+
+
+def write(data: bytes) -> None:
+    """Write to stdout, all at once.
+
+    Raises:
+        OutputError: it does not take it.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"stdout cannot be written: {error.strerror}") from None
+
+
+def warn(message: str) -> None:
+    tell(f"warning: {message}")
+
+
+def wanted(parsed: Parsed) -> settings.Settings:
+    return settings.load(server=parsed.text("server"), identity=parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ)
+
+
+def source(parsed: Parsed) -> Source:
+    return Source.of(wanted(parsed), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
+
+
+def fetch(parsed: Parsed, source: Source) -> Coffer:
+    max_stale = span(parsed, "max-stale", DEFAULT_MAX_STALE)
+    coffer = retrieve(source, timeout_s=_timeout_s(parsed.text("timeout")), max_stale=max_stale)
+    if warning := expiry_warning(coffer.release, datetime.now(UTC)):
+        warn(warning)
+    return coffer
+
+
+def span(parsed: Parsed, name: str, default: timedelta) -> timedelta:
+    text = parsed.text(name)
+    return default if text is None else duration.parse(text, f"--{name}")
+
+
+def _timeout_s(text: str | None) -> float:
+    if text is None:
+        return DEFAULT_TIMEOUT_S
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError("--timeout is a number of seconds above 0") from None
