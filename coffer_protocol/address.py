@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import string
-from dataclasses import dataclass
-from typing import Final
-
 from .errors import KeyTextError
 from .identity import format_id, parse_id, parse_publisher_key
+from .lean import TYPE_CHECKING, dataclass
 from .limits import NAME_CHARACTERS
 from .primitives import check_ed25519_public, check_x25519_public
+
+if TYPE_CHECKING:
+    from typing import Final
 
 SCHEME: Final = "coffer://"
 DEFAULT_PORT: Final = 26337
 FORM: Final = "coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX"
 
-_NAME_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-_.")
+_LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = "0123456789"
+_NAME_ALPHABET: Final = frozenset(_LOWER + _DIGITS + "-_.")
 _MAX_SERIAL: Final = 2**63 - 1
-_HOST_ALPHABET: Final = frozenset(string.ascii_letters + string.digits + "-_.")
-_IPV6_ALPHABET: Final = frozenset(string.hexdigits + ":.%" + string.ascii_letters)
+_HOST_ALPHABET: Final = frozenset(_LOWER + _LOWER.upper() + _DIGITS + "-_.")
+_IPV6_ALPHABET: Final = frozenset(_LOWER + _LOWER.upper() + _DIGITS + ":.%")
 
 
 def check_name(name: str, what: str) -> str:

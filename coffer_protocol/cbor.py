@@ -6,15 +6,34 @@ text or integers, and a tag is read only where the caller names it. Tagged value
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
-
-import cbor2
+import sys
 
 from .errors import DecodeError
+from .lean import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final, TypeAlias
+
+    import cbor2
+else:
+
+    def _core():
+        """cbor2's compiled core: all of cbor2 but its annotations, for which the package itself loads `typing`."""
+        name = "cbor2._cbor2"
+        if name in sys.modules:
+            return sys.modules[name]
+        for finder in sys.meta_path:
+            package = finder.find_spec("cbor2", None)
+            spec = package and finder.find_spec(name, package.submodule_search_locations)
+            if spec:
+                core = sys.modules[name] = spec.loader.create_module(spec)
+                spec.loader.exec_module(core)
+                return core
+        raise ModuleNotFoundError("cbor2 is not installed")
+
+    cbor2 = _core()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +58,7 @@ _NAN = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
 
 def _write_float(encoder: cbor2.CBOREncoder, value: float) -> None:
-    encoder.write(_NAN if math.isnan(value) else struct.pack(">Bd", 0xFB, value))
+    encoder.write(_NAN if value != value else struct.pack(">Bd", 0xFB, value))
 
 
 def _prepare(value: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Final
 
+from .lean import TYPE_CHECKING, dataclass
 from .limits import FRAME_CONTENT_BYTES
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _HEADER = struct.Struct(">HB")
 HEADER_BYTES: Final = _HEADER.size

@@ -6,14 +6,14 @@ that speaks suite 0. Files are read and written by the programs; what stands in 
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
-
 from . import primitives
 from .errors import KeyTextError
-from .primitives import Random
+from .lean import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
+
+    from .primitives import Random
 
 SEED_BYTES: Final = 32
 ID_BYTES: Final = 32
@@ -21,6 +21,9 @@ ID_BYTES: Final = 32
 PUBLIC_PREFIX: Final = "coffer1"
 SECRET_PREFIX: Final = "COFFER-SECRET-KEY-1"
 
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+# To the digits that `int` knows. The standard library's base64 loads its regular expressions first.
+_FROM_BASE32: Final = str.maketrans(_BASE32, "0123456789abcdefghijklmnopqrstuv")
 _INFO: Final = "coffer/identity/1/"
 # No part of the protocol: what a server keeps is its own affair (docs/storage.md).
 _AT_REST_INFO: Final = b"coffer/server/1/at-rest"
@@ -73,16 +76,25 @@ def _checksum(prefix: str, body: bytes) -> bytes:
 
 
 def _base32(data: bytes) -> str:
-    return base64.b32encode(data).decode().rstrip("=")
+    """RFC 4648 base32, upper-case, without padding."""
+    digits = -(-len(data) * 8 // 5)
+    number = int.from_bytes(data, "big") << digits * 5 - len(data) * 8
+    return "".join([_BASE32[number >> 5 * place & 31] for place in range(digits - 1, -1, -1)])
 
 
 def _unbase32(text: str, size_bytes: int) -> bytes:
-    """Decode RFC 4648 base32 without padding, upper-case, refusing every text but the one that encodes the bytes."""
+    """What `_base32` was given, refusing every text but the one that encodes the bytes.
+
+    Raises:
+        KeyTextError: it is not that text, or encodes another number of bytes.
+    """
+    if not set(_BASE32).issuperset(text):
+        raise KeyTextError("the key text has characters that base32 does not: copy it anew, whole")
     try:
-        data = base64.b32decode(text + "=" * (-len(text) % 8))
-    except (binascii.Error, ValueError):
-        raise KeyTextError("the key text has characters that base32 does not: copy it anew, whole") from None
-    if len(data) != size_bytes or _base32(data) != text:
+        data = (int(text.translate(_FROM_BASE32) or "0", 32) >> -size_bytes * 8 % 5).to_bytes(size_bytes, "big")
+    except OverflowError:
+        data = b""
+    if _base32(data) != text:
         raise KeyTextError(f"the key text is cut short or too long ({len(text)} characters): copy it anew, whole")
     return data
 
@@ -197,11 +209,14 @@ def _only_line(text: str, what: str) -> str:
 class Identity:
     """A seed of 32 bytes, and the key pairs that follow from it, each derived when it is asked for."""
 
-    seed: bytes = field(repr=False)
+    seed: bytes
 
     def __post_init__(self) -> None:
         if len(self.seed) != SEED_BYTES:
             raise KeyTextError("an identity's seed has 32 bytes")
+
+    def __repr__(self) -> str:
+        return "Identity()"
 
     @classmethod
     def generate(cls, random: Random = primitives.random_bytes) -> Identity:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from .lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # A u16 length says no more.
 FRAME_CONTENT_BYTES: Final = 0xFFFF

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Final, TypeAlias
-
 from . import cbor
-from .cbor import Value
 from .errors import DecodeError, KeyTextError, MalformedMessageError
 from .identity import ID_BYTES
+from .lean import TYPE_CHECKING, IntEnum, dataclass
 from .limits import ERROR_BYTES, LISTING_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, NOTE_BYTES, SIGNED_BYTES
 from .primitives import check_x25519_public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Final, TypeAlias
+
+    from .cbor import Value
 
 HASH_BYTES: Final = 32
 MARK_BYTES: Final = 16

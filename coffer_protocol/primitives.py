@@ -1,7 +1,10 @@
 """The cryptographic primitives of protocol 1, each from the library that does it best.
 
-Every other module asks this one: nothing else in the house imports `nacl` or `cryptography`. libsodium (PyNaCl) does X25519,
-Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does HKDF, ML-KEM-768 and HPKE.
+Every other module asks this one: nothing else in the house but `sodium` imports `nacl` or `cryptography`. libsodium (PyNaCl) does X25519,
+Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does ML-KEM-768; the standard library does hashes and HMAC.
+
+`cryptography` is asked through its compiled module: the classes that it documents for ML-KEM load its whole backend at their first use,
+which takes longer than a fetch (bench/README.md, "The client's start-up"). What is called there is what those classes call.
 
 Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises `ValueError`
 without detail, and the caller gives it the name that its section of PROTOCOL.md has for it.
@@ -11,22 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from nacl import bindings as sodium
-from nacl.exceptions import CryptoError
+from cryptography.hazmat.bindings._rust import openssl
 
+from . import sodium
 from .errors import KeyTextError, UnavailableError
+from .lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import TypeAlias
 
 # Draws that many random bytes; an argument wherever randomness is needed, so that tests can fix it.
-Random = Callable[[int], bytes]
+Random: TypeAlias = "Callable[[int], bytes]"
 
+SHA256_BYTES = 32
 X25519_BYTES = 32
 ED25519_BYTES = 32
 ED25519_SIGNATURE_BYTES = 64
@@ -53,12 +56,17 @@ _X25519_LOW_ORDER = frozenset(
 
 def random_bytes(count: int) -> bytes:
     """`count` bytes from the operating system's generator."""
-    return sodium.randombytes(count)
+    return sodium.random_bytes(count)
 
 
 def sha256(data: bytes) -> bytes:
     """SHA-256 (FIPS 180-4), 32 bytes."""
     return hashlib.sha256(data).digest()
+
+
+def sha3_256(data: bytes) -> bytes:
+    """SHA3-256 (FIPS 202), 32 bytes."""
+    return hashlib.sha3_256(data).digest()
 
 
 def shake256(data: bytes, size_bytes: int) -> bytes:
@@ -71,17 +79,23 @@ def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b
     return hashlib.blake2b(data, digest_size=size_bytes, key=key, person=person).digest()
 
 
-def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int) -> bytes:
+def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
+    """HKDF-SHA256's first step (RFC 5869, 2.2): 32 bytes."""
+    return hmac.digest(salt, ikm, "sha256")
+
+
+def hkdf_sha256_expand(key: bytes, *, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
+    """HKDF-SHA256's second step (RFC 5869, 2.3), for a key that is random already, or extracted."""
+    output = block = b""
+    for number in range(1, -(-size_bytes // SHA256_BYTES) + 1):
+        block = hmac.digest(key, block + info + bytes([number]), "sha256")
+        output += block
+    return output[:size_bytes]
+
+
+def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
     """HKDF-SHA256 (RFC 5869), extract and expand."""
-    return HKDF(algorithm=SHA256(), length=size_bytes, salt=salt, info=info).derive(ikm)
-
-
-def hkdf_sha256_expand(key: bytes, *, info: bytes) -> bytes:
-    """HKDF-SHA256's second step alone (RFC 5869, 2.3 and 3.3), for a key that is random already: its first 32 bytes.
-
-    By hand, for one block is one HMAC, and it is done for every row of a table.
-    """
-    return hmac.digest(key, info + b"\x01", "sha256")
+    return hkdf_sha256_expand(hkdf_sha256_extract(salt=salt, ikm=ikm), info=info, size_bytes=size_bytes)
 
 
 def same(left: bytes, right: bytes) -> bool:
@@ -108,12 +122,16 @@ def check_x25519_public(key: bytes) -> None:
 
 def x25519_public(secret: bytes) -> bytes:
     """The public key of an X25519 secret key (RFC 7748)."""
-    return sodium.crypto_scalarmult_base(secret)
+    return sodium.x25519_public(secret)
 
 
 def x25519(secret: bytes, public: bytes) -> bytes:
-    """The shared secret, 32 bytes. `public` must have passed `check_x25519_public`."""
-    return sodium.crypto_scalarmult(secret, public)
+    """The shared secret, 32 bytes.
+
+    Raises:
+        ValueError: the public key is of low order; one that has passed `check_x25519_public` is not.
+    """
+    return sodium.x25519(secret, public)
 
 
 # ----------------------------------------------------------------------------------------------------- Ed25519
@@ -127,19 +145,23 @@ def check_ed25519_public(key: bytes) -> None:
     """
     if len(key) != ED25519_BYTES:
         raise KeyTextError(f"a publisher key has 32 bytes, this one {len(key)}")
-    if not sodium.crypto_core_ed25519_is_valid_point(key):
+    if not sodium.is_ed25519_public(key):
         raise KeyTextError("the publisher key is not a point that can be used: copy it anew from its owner")
 
 
 def ed25519_public(seed: bytes) -> bytes:
     """The public key of an Ed25519 seed (RFC 8032)."""
-    return sodium.crypto_sign_seed_keypair(seed)[0]
+    from nacl import bindings
+
+    return bindings.crypto_sign_seed_keypair(seed)[0]
 
 
 def ed25519_sign(seed: bytes, message: bytes) -> bytes:
     """The detached signature, 64 bytes (RFC 8032)."""
-    _, secret = sodium.crypto_sign_seed_keypair(seed)
-    return sodium.crypto_sign(message, secret)[:ED25519_SIGNATURE_BYTES]
+    from nacl import bindings
+
+    _, secret = bindings.crypto_sign_seed_keypair(seed)
+    return bindings.crypto_sign(message, secret)[:ED25519_SIGNATURE_BYTES]
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
@@ -148,12 +170,7 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
     Raises:
         ValueError: the signature is not good.
     """
-    if len(signature) != ED25519_SIGNATURE_BYTES or len(public) != ED25519_BYTES:
-        raise ValueError("not a signature")
-    try:
-        sodium.crypto_sign_open(signature + message, public)
-    except CryptoError:
-        raise ValueError("bad signature") from None
+    sodium.ed25519_verify(public, message, signature)
 
 
 # ------------------------------------------------------------------------------------------------------- AEADs
@@ -161,7 +178,7 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
 
 def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
     """ChaCha20-Poly1305 (RFC 8439): ciphertext and tag."""
-    return sodium.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+    return sodium.chacha20poly1305_seal(key, nonce, plaintext, associated)
 
 
 def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
@@ -170,17 +187,14 @@ def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associate
     Raises:
         ValueError: the ciphertext is not authentic.
     """
-    if len(ciphertext) < AEAD_TAG_BYTES:
-        raise ValueError("too short for a tag")
-    try:
-        return sodium.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)
-    except CryptoError:
-        raise ValueError("not authentic") from None
+    return sodium.chacha20poly1305_open(key, nonce, ciphertext, associated)
 
 
 def xchacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
     """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha): ciphertext and tag; the nonce of 24 bytes may be random."""
-    return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+    from nacl import bindings
+
+    return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
 
 
 def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
@@ -189,10 +203,13 @@ def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associat
     Raises:
         ValueError: the ciphertext is not authentic.
     """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
     if len(ciphertext) < AEAD_TAG_BYTES:
         raise ValueError("too short for a tag")
     try:
-        return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)
+        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)
     except CryptoError:
         raise ValueError("not authentic") from None
 
@@ -202,7 +219,9 @@ def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associat
 
 def box(secret: bytes, public: bytes, nonce: bytes, plaintext: bytes) -> bytes:
     """NaCl's `crypto_box`: 16 bytes longer than its plaintext."""
-    return sodium.crypto_box_easy(plaintext, nonce, public, secret)
+    from nacl import bindings
+
+    return bindings.crypto_box_easy(plaintext, nonce, public, secret)
 
 
 def box_open(secret: bytes, public: bytes, nonce: bytes, ciphertext: bytes) -> bytes:
@@ -211,17 +230,22 @@ def box_open(secret: bytes, public: bytes, nonce: bytes, ciphertext: bytes) -> b
     Raises:
         ValueError: the ciphertext is not authentic.
     """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
     if len(ciphertext) < AEAD_TAG_BYTES:
         raise ValueError("too short for a tag")
     try:
-        return sodium.crypto_box_open_easy(ciphertext, nonce, public, secret)
+        return bindings.crypto_box_open_easy(ciphertext, nonce, public, secret)
     except CryptoError:
         raise ValueError("not authentic") from None
 
 
 def sealed_box(public: bytes, plaintext: bytes) -> bytes:
     """libsodium's `crypto_box_seal`: 48 bytes longer than its plaintext."""
-    return sodium.crypto_box_seal(plaintext, public)
+    from nacl import bindings
+
+    return bindings.crypto_box_seal(plaintext, public)
 
 
 def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
@@ -230,15 +254,41 @@ def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
     Raises:
         ValueError: it was not sealed to this key, or with an ephemeral key that must not be used.
     """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
     try:
         check_x25519_public(ciphertext[:X25519_BYTES])
-        return sodium.crypto_box_seal_open(ciphertext, public, secret)
+        return bindings.crypto_box_seal_open(ciphertext, public, secret)
     # PyNaCl refuses what is too short with a TypeError, and its own ValueError is one of ours already.
     except (CryptoError, TypeError, KeyTextError):
         raise ValueError("not sealed to this key") from None
 
 
 # --------------------------------------------------------------------------------------------------- ML-KEM-768
+
+
+def _mlkem() -> ModuleType:
+    """OpenSSL's ML-KEM.
+
+    Raises:
+        UnavailableError: it is not there.
+    """
+    if not hasattr(openssl, "mlkem"):
+        raise UnavailableError(
+            "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
+            "The wheels of cryptography 47 and later have it: pip install --upgrade --only-binary cryptography cryptography"
+        )
+    return openssl.mlkem
+
+
+def check_available() -> None:
+    """See at start that ML-KEM-768 is there, rather than at the first request.
+
+    Raises:
+        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
+    """
+    _mlkem()
 
 
 def check_mlkem_public(key: bytes) -> None:
@@ -248,12 +298,11 @@ def check_mlkem_public(key: bytes) -> None:
         KeyTextError: it is not.
         UnavailableError: see `check_available`.
     """
+    mlkem = _mlkem()
     try:
-        MLKEM768PublicKey.from_public_bytes(key)
+        mlkem.from_mlkem768_public_bytes(key)
     except ValueError:
         raise KeyTextError("the ML-KEM-768 key cannot be used: copy the public key text anew from its owner") from None
-    except UnsupportedAlgorithm:
-        raise _unavailable() from None
 
 
 def mlkem_public(seed: bytes) -> bytes:
@@ -262,10 +311,8 @@ def mlkem_public(seed: bytes) -> bytes:
     Raises:
         UnavailableError: see `check_available`.
     """
-    try:
-        return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
-    except UnsupportedAlgorithm:
-        raise _unavailable() from None
+    public: bytes = _mlkem().from_mlkem768_seed_bytes(seed).public_key().public_bytes_raw()
+    return public
 
 
 def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
@@ -275,10 +322,7 @@ def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
         ValueError: the key cannot be used.
         UnavailableError: see `check_available`.
     """
-    try:
-        shared, ciphertext = MLKEM768PublicKey.from_public_bytes(public).encapsulate()
-    except UnsupportedAlgorithm:
-        raise _unavailable() from None
+    shared, ciphertext = _mlkem().from_mlkem768_public_bytes(public).encapsulate()
     return ciphertext, shared
 
 
@@ -287,63 +331,7 @@ def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
 
     Raises:
         ValueError: the ciphertext has not 1,088 bytes.
-    """
-    return MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(ciphertext)
-
-
-# -------------------------------------------------------------------------------------------------------- HPKE
-
-
-def _hpke() -> Suite:
-    """RFC 9180 with KEM 0x647a (MLKEM768-X25519), HKDF-SHA256 and ChaCha20-Poly1305: PROTOCOL.md, 7, alg 2."""
-    try:
-        return Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-    except UnsupportedAlgorithm:
-        raise _unavailable() from None
-
-
-def hpke_seal(*, mlkem_key: bytes, x25519_key: bytes, info: bytes, plaintext: bytes) -> bytes:
-    """`enc ‖ ciphertext`, sealed to a hybrid key given by its two parts.
-
-    Raises:
         UnavailableError: see `check_available`.
     """
-    public = MLKEM768X25519PublicKey(MLKEM768PublicKey.from_public_bytes(mlkem_key), X25519PublicKey.from_public_bytes(x25519_key))
-    return _hpke().encrypt(plaintext, public, info=info)
-
-
-def hpke_open(*, mlkem_seed: bytes, x25519_secret: bytes, info: bytes, sealed: bytes) -> bytes:
-    """The plaintext.
-
-    Raises:
-        ValueError: it was not sealed to this key with this info.
-        UnavailableError: see `check_available`.
-    """
-    suite = _hpke()
-    try:
-        secret = MLKEM768X25519PrivateKey(
-            MLKEM768PrivateKey.from_seed_bytes(mlkem_seed), X25519PrivateKey.from_private_bytes(x25519_secret)
-        )
-        return suite.decrypt(sealed, secret, info=info)
-    except InvalidTag:
-        raise ValueError("not sealed to this key") from None
-
-
-def _unavailable() -> UnavailableError:
-    return UnavailableError(
-        "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
-        "The wheels of cryptography 47 and later have it: pip install --upgrade --only-binary cryptography cryptography"
-    )
-
-
-def check_available() -> None:
-    """See at start that the hybrid primitives are there, rather than at the first request.
-
-    Raises:
-        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
-    """
-    _hpke()
-    try:
-        MLKEM768PrivateKey.from_seed_bytes(bytes(MLKEM768_SEED_BYTES))
-    except UnsupportedAlgorithm:
-        raise _unavailable() from None
+    shared: bytes = _mlkem().from_mlkem768_seed_bytes(seed).decapsulate(ciphertext)
+    return shared

@@ -6,16 +6,19 @@ function that makes its answer, and one, `…_untrusted`, that reads it item by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
-
 from . import cbor, message
-from .cbor import Value
 from .errors import DecodeError, LimitError, MalformedMessageError
 from .identity import ID_BYTES
+from .lean import TYPE_CHECKING, dataclass
 from .limits import LISTING_BYTES, NOTE_BYTES
-from .message import Ask, Entry, MessageType, OkOpen, Tell
+from .message import Ask, MessageType, OkOpen, Tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, ClassVar, Final, TypeAlias
+
+    from .cbor import Value
+    from .message import Entry
 
 _UINT_LIMIT: Final = 1 << 63
 

@@ -10,9 +10,6 @@ A session knows the table in `message.RULES` and one suite's handshake; it reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final
-
 from . import frame, message
 from .errors import (
     LimitError,
@@ -23,10 +20,19 @@ from .errors import (
     TurnError,
     UnopenableError,
 )
-from .frame import Frame, Header
+from .frame import Frame
+from .lean import TYPE_CHECKING
 from .limits import FRAME_CONTENT_BYTES, SESSION_FRAMES, UNKNOWN_CLIENT_BYTES
-from .message import RULES, Bye, Direction, Error, Hello, KeyNotFound, Message, MessageType
-from .suite import ANSWER_OVERHEAD_BYTES, HELLO_BYTES, OVERHEAD_BYTES, Initiator, Responder, Transport
+from .message import RULES, Bye, Direction, Error, Hello, KeyNotFound, MessageType
+from .suite import ANSWER_OVERHEAD_BYTES, HELLO_BYTES, OVERHEAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Final
+
+    from .frame import Header
+    from .message import Message
+    from .suite import Initiator, Responder, Transport
 
 _PARTS_SUITE: Final = 1
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 # Libraries that belong to one room, each with the modules that may import it.
 ROOMS = {
-    "nacl": {"coffer_protocol/primitives.py"},
+    "nacl": {"coffer_protocol/primitives.py", "coffer_protocol/sodium.py"},
     "cryptography": {"coffer_protocol/primitives.py"},
     "cbor2": {"coffer_protocol/cbor.py"},
     "sqlalchemy": {"coffer_server/store/"},

@@ -35,18 +35,22 @@ def write(data: bytes) -> None:
 
 
 def warn(message: str) -> None:
+    """A line for people about what is not as it should be, where the command goes on."""
     tell(f"warning: {message}")
 
 
 def wanted(parsed: Parsed) -> settings.Settings:
+    """From where, what, and as whom. Raises as `settings.load`."""
     return settings.load(server=parsed.text("server"), identity=parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ)
 
 
 def source(parsed: Parsed) -> Source:
+    """The source that the options name, with its files. Raises as `settings.load`."""
     return Source.of(wanted(parsed), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
 
 
 def fetch(parsed: Parsed, source: Source) -> Coffer:
+    """The secrets, as the options want them; a release that is about to expire is told of. Raises as `fetch.retrieve`."""
     max_stale = span(parsed, "max-stale", DEFAULT_MAX_STALE)
     coffer = retrieve(source, timeout_s=_timeout_s(parsed.text("timeout")), max_stale=max_stale)
     if warning := expiry_warning(coffer.release, datetime.now(UTC)):
@@ -55,6 +59,7 @@ def fetch(parsed: Parsed, source: Source) -> Coffer:
 
 
 def span(parsed: Parsed, name: str, default: timedelta) -> timedelta:
+    """The span of time that an option names. Raises as `duration.parse`."""
     text = parsed.text(name)
     return default if text is None else duration.parse(text, f"--{name}")
 

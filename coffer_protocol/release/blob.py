@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from .. import cbor, primitives
+from .. import cbor, hpke, primitives
 from ..errors import BlobError
-from ..identity import BareKey, ClientKey, Identity, PublicKey
+from ..identity import BareKey, PublicKey
+from ..lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from ..identity import ClientKey, Identity
 
 ALG_SEALED_BOX: Final = 1
 ALG_HPKE: Final = 2
@@ -53,9 +57,7 @@ def seal(key: ClientKey, *, coffer: str, since: int, shard: bytes) -> bytes:
         case BareKey():
             return primitives.sealed_box(key.id, pad(shard))
         case PublicKey():
-            return primitives.hpke_seal(
-                mlkem_key=key.seal_mlkem, x25519_key=key.seal_x25519, info=_info(coffer, key.id, since), plaintext=pad(shard)
-            )
+            return hpke.seal(mlkem_key=key.seal_mlkem, x25519_key=key.seal_x25519, info=_info(coffer, key.id, since), plaintext=pad(shard))
 
 
 def open_blob(identity: Identity, *, alg: int, coffer: str, since: int, blob: bytes) -> bytes:
@@ -71,7 +73,7 @@ def open_blob(identity: Identity, *, alg: int, coffer: str, since: int, blob: by
                 padded = primitives.sealed_box_open(identity.plain_secret(), identity.plain_id(), blob)
             case 2:
                 mlkem_seed, x25519_secret = identity.seal_secret()
-                padded = primitives.hpke_open(
+                padded = hpke.open_sealed(
                     mlkem_seed=mlkem_seed, x25519_secret=x25519_secret, info=_info(coffer, identity.id(), since), sealed=blob
                 )
             case _:

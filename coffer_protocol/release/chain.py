@@ -6,15 +6,17 @@ heads that it missed, and `walk_untrusted` takes the same steps, from the releas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from ..errors import ChainError, UntrustedPublisherError, WrongCofferError
+from ..lean import TYPE_CHECKING, dataclass
 from ..limits import SERIAL_JUMP
 from ..primitives import sha256
 from . import head as heads
 from .coffer import Demand, Seen
-from .head import SignedHead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .head import SignedHead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

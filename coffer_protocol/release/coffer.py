@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
-
 from .. import cbor, shard
 from ..cbor import Tagged
 from ..errors import (
@@ -19,14 +14,20 @@ from ..errors import (
     SerialJumpError,
     WrongCofferError,
 )
-from ..identity import Identity
+from ..lean import TYPE_CHECKING, dataclass
 from ..limits import SERIAL_JUMP
 from ..primitives import sha256
-from ..shard import Secret
 from . import blob as blobs
 from . import head as heads
 from . import tree
-from .head import SignedHead
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Final
+
+    from ..identity import Identity
+    from ..shard import Secret
+    from .head import SignedHead
 
 TAG: Final = 1131374182
 
@@ -107,6 +108,8 @@ class Accepted:
 
 
 def _when(seconds: int) -> str:
+    from datetime import UTC, datetime
+
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):

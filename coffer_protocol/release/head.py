@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Final
-
 from .. import cbor, primitives
 from ..address import check_name
 from ..errors import BadSignatureError, DecodeError, KeyTextError, NotAReleaseError, UntrustedPublisherError
-from ..identity import Identity, format_id
+from ..identity import format_id
+from ..lean import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any, Final
+
+    from ..identity import Identity
 
 VERSION: Final = 1
 DEFAULT_LIFETIME_S: Final = 400 * 86400

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from ..errors import ForkError, ListingError, RollbackError, WrongCofferError
-from ..message import Entry
+from ..lean import TYPE_CHECKING
 from . import head as heads
 from . import tree
-from .coffer import Demand
-from .head import SignedHead
 from .tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..message import Entry
+    from .coffer import Demand
+    from .head import SignedHead
 
 
 def leaf_hashes(coffer: str, entries: Iterable[Entry]) -> Iterator[bytes]:

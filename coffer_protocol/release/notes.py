@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
-
 from .. import cbor, primitives, shard
 from ..errors import DecodeError, NoteError
+from ..lean import TYPE_CHECKING, dataclass
 from ..limits import NOTE_BYTES
 from ..message import MARK_BYTES
-from ..primitives import Random
-from ..shard import Secret, SecretValue
+from ..shard import Secret
 from .blob import pad, unpad
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from ..primitives import Random
+    from ..shard import SecretValue
 
 NOTE_KEY_BYTES: Final = 32
 # The one secret in the shard of each publisher, who stands in the tree as a client.
@@ -32,11 +35,14 @@ class Note:
 class NoteKey:
     """The key of one coffer's marks and notes: 32 random bytes, made at its first release. The server never has it."""
 
-    key: bytes = field(repr=False)
+    key: bytes
 
     def __post_init__(self) -> None:
         if len(self.key) != NOTE_KEY_BYTES:
             raise NoteError(f"a note key has {NOTE_KEY_BYTES} bytes")
+
+    def __repr__(self) -> str:
+        return "NoteKey()"
 
     @classmethod
     def generate(cls, random: Random = primitives.random_bytes) -> NoteKey:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
-
 from .. import cbor
+from ..lean import TYPE_CHECKING
 from ..primitives import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
 
 HASH_BYTES: Final = 32
 _LEAF: Final = b"\0"

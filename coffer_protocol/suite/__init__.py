@@ -6,9 +6,14 @@ follow which: that is the session's.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from ..lean import TYPE_CHECKING
 
-from ..message import MessageType
+if TYPE_CHECKING:
+    from typing import Final, Protocol
+
+    from ..message import MessageType
+else:
+    Protocol = object
 
 
 class Transport(Protocol):

@@ -6,15 +6,20 @@ another type. It has no forward secrecy; it is for Get alone.
 
 from __future__ import annotations
 
-from typing import Final
-
 from .. import frame, primitives
 from ..errors import KeyTextError, UnopenableError
 from ..frame import Frame
-from ..identity import ID_BYTES, Identity
+from ..identity import ID_BYTES
+from ..lean import TYPE_CHECKING
 from ..message import Direction, MessageType
-from ..primitives import Random, blake2b
-from . import Transport
+from ..primitives import blake2b
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from ..identity import Identity
+    from ..primitives import Random
+    from . import Transport
 
 SUITE: Final = 0
 NONCE_BYTES: Final = 24

@@ -7,15 +7,18 @@ give it Coffer's frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
-
 from .. import primitives
 from ..errors import KeyTextError, UnopenableError
-from ..identity import Identity
+from ..lean import TYPE_CHECKING
 from ..message import MessageType
-from ..primitives import Random
-from . import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final, TypeAlias
+
+    from ..identity import Identity
+    from ..primitives import Random
+    from . import Transport
 
 Pattern = tuple[tuple[str, ...], tuple[str, ...]]
 IK: Final[Pattern] = (("e", "es", "s", "ss"), ("e", "ee", "se"))
@@ -30,7 +33,7 @@ _TAG_BYTES: Final = primitives.AEAD_TAG_BYTES
 _KEY_BYTES: Final = 32
 
 # Encapsulates to an ML-KEM-768 key: ciphertext and shared secret. An argument, so that vectors can fix it.
-Encapsulate = Callable[[bytes], tuple[bytes, bytes]]
+Encapsulate: TypeAlias = "Callable[[bytes], tuple[bytes, bytes]]"
 
 
 def hint(server_id: bytes) -> bytes:

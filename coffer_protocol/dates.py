@@ -1,0 +1,81 @@
+"""Dates and times in shards (PROTOCOL.md, 6): each TOML type has one form in CBOR, and no other is taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from typing import Final, TypeAlias
+
+from .cbor import Tagged
+from .errors import ShardError
+
+Moment: TypeAlias = datetime | date | time
+
+TAG_OFFSET_DATETIME: Final = 0
+TAG_LOCAL_DATE: Final = 1004
+TAG_LOCAL_DATETIME: Final = 1131374180
+TAG_LOCAL_TIME: Final = 1131374181
+
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_TIME = r"\d{2}:\d{2}:\d{2}(\.\d{6})?"
+_FORMS: Final = {
+    TAG_OFFSET_DATETIME: re.compile(rf"{_DATE}T{_TIME}(Z|[+-]\d{{2}}:\d{{2}})", re.ASCII),
+    TAG_LOCAL_DATETIME: re.compile(rf"{_DATE}T{_TIME}", re.ASCII),
+    TAG_LOCAL_DATE: re.compile(_DATE, re.ASCII),
+    TAG_LOCAL_TIME: re.compile(_TIME, re.ASCII),
+}
+
+_PARSERS: Final[dict[int, Callable[[str], Moment]]] = {
+    TAG_OFFSET_DATETIME: datetime.fromisoformat,
+    TAG_LOCAL_DATETIME: datetime.fromisoformat,
+    TAG_LOCAL_DATE: date.fromisoformat,
+    TAG_LOCAL_TIME: time.fromisoformat,
+}
+
+
+def check(value: object, key: str) -> None:
+    """Refuse what is not a date or a time that can be delivered.
+
+    Raises:
+        ShardError: it is not; the text names `key`, never the value.
+    """
+    if not isinstance(value, date | time):
+        raise ShardError(f"{key}: a value of type {type(value).__name__} cannot be delivered")
+    if isinstance(value, time) and value.tzinfo is not None:
+        raise ShardError(f"{key}: a time of day has no offset")
+    if isinstance(value, datetime) and (offset := value.utcoffset()) is not None and offset % timedelta(minutes=1):
+        raise ShardError(f"{key}: an offset is of whole minutes")
+
+
+def to_cbor(value: Moment) -> Tagged:
+    """A date or a time as it stands in a shard."""
+    match value:
+        # A datetime is a date, so it comes first.
+        case datetime() if value.tzinfo is not None:
+            text = value.isoformat()
+            return Tagged(TAG_OFFSET_DATETIME, text[:-6] + "Z" if text.endswith("+00:00") else text)
+        case datetime():
+            return Tagged(TAG_LOCAL_DATETIME, value.isoformat())
+        case date():
+            return Tagged(TAG_LOCAL_DATE, value.isoformat())
+        case time():
+            return Tagged(TAG_LOCAL_TIME, value.isoformat())
+
+
+def from_cbor(tagged: Tagged) -> Moment:
+    """The date or time that a tagged value in a shard is.
+
+    Raises:
+        ShardError: it is none that exists, or not in its one form.
+    """
+    match tagged:
+        case Tagged(tag=tag, value=str() as text) if tag in _FORMS and _FORMS[tag].fullmatch(text):
+            try:
+                parsed = _PARSERS[tag](text)
+            except ValueError:
+                raise ShardError("a date in the shard does not exist") from None
+            if to_cbor(parsed) != tagged:
+                raise ShardError("a date in the shard is not in its one form")
+            return parsed
+    raise ShardError("a value in the shard is of a type that is not allowed")

@@ -1,0 +1,140 @@
+"""What `dataclasses` and `enum` give, as far as Coffer uses it, without what importing them costs.
+
+A shell script waits for `coffer-client get` to start. Importing `dataclasses` and making the values of protocol 1 with it took longer than
+the whole rest of such a fetch (bench/README.md, "The client's start-up"). So the modules that a fetch loads take these names from here. A
+type checker sees the standard library's own; at run time they are the few lines below, and mean the same for what is used: frozen,
+slotted values with defaults, and integers with names.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TYPE_CHECKING", "IntEnum", "dataclass"]
+
+# Type checkers take it for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+    from enum import IntEnum
+else:
+
+    class _Fields:
+        """What `dataclasses.replace`, `fields` and `is_dataclass` look for, made when they do."""
+
+        def __get__(self, value, kind):
+            import dataclasses
+
+            made = [
+                (name, kind.__annotations__[name], dataclasses.field(default=kind._defaults.get(name, dataclasses.MISSING)))
+                for name in kind._fields
+            ]
+            return dataclasses.make_dataclass(kind.__name__, made, kw_only=True).__dataclass_fields__
+
+    class _Value:
+        """What all frozen values have in common."""
+
+        __slots__ = ()
+        __dataclass_fields__ = _Fields()
+
+        def __init__(self, *given, **values):
+            fields = self.__match_args__ if given else ()
+            if len(given) > len(fields) or any(name in values for name in fields[: len(given)]):
+                raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
+            values.update(zip(fields, given, strict=False))
+            for name in self._fields:
+                try:
+                    value = values.pop(name) if name in values else self._defaults[name]
+                except KeyError:
+                    raise TypeError(f"{type(self).__name__} lacks {name}") from None
+                object.__setattr__(self, name, value)
+            if values:
+                raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+            self.__post_init__()
+
+        def __post_init__(self):
+            """A class's own checks."""
+
+        def _values(self):
+            return tuple([getattr(self, name) for name in self._fields])
+
+        def __repr__(self):
+            return f"{type(self).__qualname__}({', '.join([f'{name}={getattr(self, name)!r}' for name in self._fields])})"
+
+        def __eq__(self, other):
+            return self._values() == other._values() if type(other) is type(self) else NotImplemented
+
+        def __hash__(self):
+            return hash(self._values())
+
+        def __setattr__(self, name, value):
+            raise AttributeError(f"a {type(self).__name__} cannot be changed: {name}")
+
+        def __delattr__(self, name):
+            raise AttributeError(f"a {type(self).__name__} cannot be changed: {name}")
+
+        def __reduce_ex__(self, protocol):
+            return _again, (type(self), self._values())
+
+    def _again(kind, values):
+        return kind(**dict(zip(kind._fields, values, strict=True)))
+
+    def dataclass(*, frozen, slots, kw_only=False):
+        """Make a class with annotated fields one of frozen, slotted values, as `dataclasses.dataclass` does.
+
+        Args:
+            frozen, slots: True: there are no others here.
+            kw_only: whether its fields are given by name alone.
+        """
+        assert frozen
+        assert slots
+
+        def make(cls):
+            space = dict(cls.__dict__)
+            del space["__dict__"], space["__weakref__"]
+            fields = tuple([name for name, kind in space.get("__annotations__", {}).items() if not kind.startswith("ClassVar")])
+            space["_defaults"] = {name: space.pop(name) for name in fields if name in space}
+            space["__slots__"] = space["_fields"] = fields
+            space["__match_args__"] = () if kw_only else fields
+            return type(cls)(cls.__name__, (_Value,), space)
+
+        return make
+
+    class _Named(type):
+        """Makes each integer in a class's body a member of the class: the only ones that there are."""
+
+        def __new__(cls, name, bases, space):
+            numbers = {key: value for key, value in space.items() if type(value) is int}
+            made = super().__new__(cls, name, bases, {key: value for key, value in space.items() if key not in numbers})
+            made._members = {}
+            for key, number in numbers.items():
+                member = int.__new__(made, number)
+                member.name, member.value = key, number
+                made._members[number] = member
+                setattr(made, key, member)
+            return made
+
+        def __call__(cls, value):
+            try:
+                return cls._members[value]
+            except KeyError:
+                raise ValueError(f"{value!r} is not a valid {cls.__name__}") from None
+
+        def __getitem__(cls, name):
+            return {member.name: member for member in cls}[name]
+
+        def __iter__(cls):
+            return iter(cls._members.values())
+
+        def __len__(cls):
+            return len(cls._members)
+
+    class IntEnum(int, metaclass=_Named):
+        """Integers with names, as `enum.IntEnum`."""
+
+        def __repr__(self):
+            return f"<{type(self).__name__}.{self.name}: {self.value}>"
+
+        def __str__(self):
+            return int.__repr__(self)
+
+        def __reduce_ex__(self, protocol):
+            return type(self), (self.value,)
