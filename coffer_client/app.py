@@ -10,7 +10,7 @@ import typer
 
 from .commands import Handler
 from .errors import EXITS
-from .options import COMMANDS, HELP_FLAGS, PROGRAM, Arguments, Command, Option, Parsed
+from .options import COMMANDS, HELP_FLAGS, PROGRAM, Arguments, Command, Option, Parsed, Value
 
 _ARGUMENTS = "arguments"
 
@@ -57,7 +57,7 @@ def _callback(command: Command, handler_of: Callable[[str], Handler]) -> Callabl
 
     def invoke(**values: Any) -> None:
         given = values.pop(_ARGUMENTS, None) or ()
-        typed = {option.name: values[_identifier(option)] for option in command.options}
+        typed = {option.name: _value(option, values[_identifier(option)]) for option in command.options}
         arguments = (given,) if isinstance(given, str) else tuple(given)
         handler_of(command.name)(Parsed(command=command, values=typed, arguments=arguments))
 
@@ -70,13 +70,24 @@ def _callback(command: Command, handler_of: Callable[[str], Handler]) -> Callabl
 
 
 def _identifier(option: Option) -> str:
-    return option.name.replace("-", "_")
+    # With something added, for `except` is a word of Python's own.
+    return f"{option.name.replace('-', '_')}_"
+
+
+def _value(option: Option, given: Any) -> Value:
+    """As `options.parse` has it: typer gives a list, or None, for what may be repeated."""
+    if option.is_repeatable:
+        return tuple(given or ())
+    value: Value = given
+    return value
 
 
 def _option(option: Option) -> inspect.Parameter:
+    information = typer.Option(*option.flags, metavar=option.metavar, help=option.help)
     if option.metavar is None:
-        return _parameter(_identifier(option), Annotated[bool, typer.Option(option.flag, help=option.help)], False)
-    return _parameter(_identifier(option), Annotated[str | None, typer.Option(option.flag, metavar=option.metavar, help=option.help)], None)
+        return _parameter(_identifier(option), Annotated[bool, information], False)
+    kind = list[str] if option.is_repeatable else str
+    return _parameter(_identifier(option), Annotated[kind | None, information], None)
 
 
 def _arguments(arguments: Arguments) -> inspect.Parameter:

@@ -29,8 +29,12 @@ class UsageError(ConfigurationError):
     """A command line is not one that the program knows."""
 
 
-class EnvironmentNameError(ConfigurationError):
-    """Secrets cannot stand in an environment: by their names, or by what is in them. The text names every one, and no value."""
+class NamingError(ConfigurationError):
+    """Secrets cannot stand where they were asked for: by their names, or by what is in them. The text names every one, and no value."""
+
+
+class EnvironmentNameError(NamingError):
+    """The same, of an environment, or of a format that is read into one."""
 
 
 class BusyServerError(ServerError):

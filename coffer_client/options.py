@@ -15,19 +15,44 @@ from .errors import UsageError
 PROGRAM: Final = "coffer-client"
 HELP_FLAGS: Final = ("--help", "-h")
 
+# A switch is on or off; another option has a text or None, or its texts where it is repeatable.
+Value = str | bool | None | tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """`--NAME METAVAR`, or the switch `--NAME` where there is no metavar. Given twice, the last one counts."""
+    """`--NAME METAVAR`, or the switch `--NAME` where there is no metavar. Given twice, the last one counts.
+
+    Attributes:
+        name: without the dashes.
+        metavar: its value, as the help shows it.
+        help: what it does.
+        letter: a switch may have one, and is then typed as `-LETTER` too.
+        is_repeatable: whether it may be given several times, and all of its values count.
+    """
 
     name: str
     metavar: str | None = None
     help: str
+    letter: str | None = None
+    is_repeatable: bool = False
 
     @property
     def flag(self) -> str:
         """As it is typed."""
         return f"--{self.name}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every way to type it."""
+        return (self.flag, f"-{self.letter}") if self.letter else (self.flag,)
+
+    @property
+    def absent(self) -> Value:
+        """Its value where it is not given."""
+        if self.is_repeatable:
+            return ()
+        return None if self.metavar else False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +99,7 @@ class Parsed:
     """
 
     command: Command
-    values: Mapping[str, str | bool | None]
+    values: Mapping[str, Value]
     arguments: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -88,7 +113,13 @@ class Parsed:
     def text(self, name: str) -> str | None:
         """The value of an option, None where it was not given."""
         value = self.values[name]
-        assert not isinstance(value, bool)
+        assert value is None or isinstance(value, str)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The values of a repeatable option, in their order."""
+        value = self.values[name]
+        assert isinstance(value, tuple)
         return value
 
     def switch(self, name: str) -> bool:
@@ -123,22 +154,38 @@ _MAX_STALE: Final = Option(
 _SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _STATE)
 _FORMAT: Final = Option(
     name="format",
-    metavar="raw|shell|dotenv|json",
+    metavar="raw|shell|dotenv|json|toml|docker|null",
     help="raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a failure prints "
-    "`(exit N)`. dotenv: a .env file. json: one object. Dates are written as TOML does, bytes in base64 but for raw; in shell and dotenv "
-    "dots and dashes in keys become underscores.",
+    "`(exit N)`. dotenv: a .env file. json: one object. toml: one document. docker: a file for --env-file. null: NAME=VALUE, each ended by "
+    "a NUL, as env -0 prints. Dates are written as TOML does, bytes in base64 but for raw. But for json and toml, dots and dashes in keys "
+    "become underscores.",
 )
+_NO_NEWLINE: Final = Option(name="no-newline", letter="n", help="With raw: add no newline on a terminal either.")
+_ONLY: Final = Option(
+    name="only",
+    metavar="PATTERN",
+    help="Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these). May be given several times.",
+    is_repeatable=True,
+)
+_EXCEPT: Final = Option(
+    name="except", metavar="PATTERN", help="Not the secrets whose keys are like PATTERN. May be given several times.", is_repeatable=True
+)
+_PREFIX: Final = Option(name="prefix", metavar="TEXT", help="Begin each name with TEXT.")
+_UPPER: Final = Option(name="upper", help="Names in upper case, with their prefix.")
+# Which secrets, and under which names: `common.naming` reads them.
+NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
 
 GET: Final = Command(
     name="get",
     help="Print secrets.",
-    options=(_FORMAT, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
+    options=(_FORMAT, _NO_NEWLINE, *NAMING, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
     arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
 )
 RUN: Final = Command(
     name="run",
-    help="Run a command with all secrets in its environment.",
+    help="Run a command with the secrets in its environment.",
     options=(
+        *NAMING,
         *_SOURCE,
         _NO_CACHE,
         _MAX_STALE,
@@ -170,6 +217,7 @@ WATCH: Final = Command(
             metavar="CMD",
             help="Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment.",
         ),
+        *NAMING,
     ),
 )
 TRUST: Final = Command(
@@ -203,34 +251,36 @@ def parse(command: Command, words: Sequence[str]) -> Parsed | None:
     Raises:
         UsageError: it is not a line that the command knows. The text repeats no option's value.
     """
-    options = {option.flag: option for option in command.options}
-    values: dict[str, str | bool | None] = {option.name: None if option.metavar else False for option in command.options}
+    options = {flag: option for option in command.options for flag in option.flags}
+    values = {option.name: option.absent for option in command.options}
     arguments: list[str] = []
     rest = iter(words)
     for word in rest:
         if word == "--":
             arguments += rest
-        elif word in HELP_FLAGS:
-            return None
         elif word == "-" or not word.startswith("-"):
             arguments.append(word)
             if command.arguments and command.arguments.are_command_line:
                 arguments += rest
         else:
-            flag, equals, value = word.partition("=")
-            option = options.get(flag)
-            if option is None:
-                raise UsageError(f"there is no option {flag}: `{PROGRAM} {command.name} --help` lists them")
-            values[option.name] = _value(option, value if equals else None, next(rest, None) if option.metavar and not equals else None)
+            # Letters may stand together behind one dash.
+            for typed in (word,) if word.startswith("--") else (f"-{letter}" for letter in word[1:]):
+                if typed in HELP_FLAGS:
+                    return None
+                flag, equals, text = typed.partition("=")
+                option = options.get(flag)
+                if option is None:
+                    raise UsageError(f"there is no option {flag}: `{PROGRAM} {command.name} --help` lists them")
+                following = next(rest, None) if option.metavar and not equals else None
+                values[option.name] = _value(option, values[option.name], text if equals else following, is_attached=bool(equals))
     return Parsed(command=command, values=values, arguments=tuple(arguments))
 
 
-def _value(option: Option, attached: str | None, following: str | None) -> str | bool:
+def _value(option: Option, before: Value, text: str | None, *, is_attached: bool) -> Value:
     if option.metavar is None:
-        if attached is not None:
+        if is_attached:
             raise UsageError(f"{option.flag} takes no value")
         return True
-    value = following if attached is None else attached
-    if value is None:
+    if text is None:
         raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
-    return value
+    return (*before, text) if isinstance(before, tuple) else text

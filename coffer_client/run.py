@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from .errors import CommandNotExecutableError, CommandNotFoundError
+from .naming import PLAIN, Naming
 from .output import Secrets, environment
 from .settings import IDENTITY_TEXT
 
@@ -16,15 +17,16 @@ from .settings import IDENTITY_TEXT
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def command_environment(secrets: Secrets, inherited: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def command_environment(secrets: Secrets, inherited: Mapping[bytes, bytes], naming: Naming = PLAIN) -> dict[bytes, bytes]:
     """The command's variables: those of this process, without the identity's text, and the secrets, which win.
 
     Raises:
         EnvironmentNameError: a secret cannot stand in an environment.
+        NoSuchKeyError: a pattern of `naming` is like no key.
     """
     kept = {name: value for name, value in inherited.items() if name != IDENTITY_TEXT.encode()}
     # UTF-8 whatever the locale says: what the operator wrote is what the command gets.
-    return kept | {name.encode(): text.encode() for name, text in environment(secrets).items()}
+    return kept | {name.encode(): text.encode() for name, text in environment(secrets, naming).items()}
 
 
 def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoReturn:

@@ -21,6 +21,7 @@ from coffer_protocol.errors import CofferError, UnavailableError
 
 from .coffer import Coffer
 from .errors import UsageError
+from .naming import PLAIN, Naming
 from .run import command_environment, spawn
 from .watching import Failure
 
@@ -95,6 +96,7 @@ class Supervisor:
         splay: Callable[[], float],
         tell: Callable[[str], None],
         inherited: Variables,
+        naming: Naming = PLAIN,
         grace_s: float = GRACE_S,
     ) -> None:
         """Nothing is started yet.
@@ -106,10 +108,12 @@ class Supervisor:
             splay: draws how many seconds that is put off each time, so that a fleet does not do it all at once.
             tell: is given a sentence for people.
             inherited: this process's variables.
+            naming: which secrets the command gets, under which names.
             grace_s: the seconds that the command has to end before it is started anew.
 
         Raises:
             EnvironmentNameError: a secret cannot stand in an environment.
+            NoSuchKeyError: a pattern of `naming` is like no key.
             UnavailableError: this system cannot tell who has sent a signal.
         """
         if not hasattr(signal, "sigwaitinfo"):
@@ -119,8 +123,9 @@ class Supervisor:
         self._splay = splay
         self._tell = tell
         self._inherited = inherited
+        self._naming = naming
         self._grace_s = grace_s
-        self._variables: Variables = command_environment(first, inherited)
+        self._variables: Variables = command_environment(first, inherited, naming)
         self._news: queue.SimpleQueue[Coffer | Failure] = queue.SimpleQueue()
         self._is_failing = False
         # New variables that wait for their time, on the monotonic clock.
@@ -204,7 +209,7 @@ class Supervisor:
                 continue
             self._is_failing = False
             try:
-                variables = command_environment(event, self._inherited)
+                variables = command_environment(event, self._inherited, self._naming)
             except CofferError as error:
                 self._tell(f"{error} (the command keeps the secrets that it has)")
                 continue

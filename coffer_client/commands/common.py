@@ -10,7 +10,8 @@ from .. import duration, settings
 from ..coffer import Coffer, expiry_warning
 from ..errors import OutputError, UsageError
 from ..fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S, retrieve
-from ..options import PROGRAM, Parsed
+from ..naming import Naming
+from ..options import NAMING, PROGRAM, Parsed
 from ..source import Source
 
 
@@ -47,6 +48,23 @@ def wanted(parsed: Parsed) -> settings.Settings:
 def source(parsed: Parsed) -> Source:
     """The source that the options name, with its files. Raises as `settings.load`."""
     return Source.of(wanted(parsed), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
+
+
+def naming(parsed: Parsed) -> Naming:
+    """Which secrets, under which names."""
+    return Naming(
+        only=parsed.texts("only"), without=parsed.texts("except"), prefix=parsed.text("prefix") or "", upper=parsed.switch("upper")
+    )
+
+
+def refuse_naming(parsed: Parsed, reason: str) -> None:
+    """Refuse the options of `naming` on a line that has no use for them.
+
+    Raises:
+        UsageError: one was given.
+    """
+    if given := [option.flag for option in NAMING if parsed.values[option.name]]:
+        raise UsageError(f"{' and '.join(given)}: {reason}")
 
 
 def fetch(parsed: Parsed, source: Source) -> Coffer:

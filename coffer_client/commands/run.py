@@ -9,7 +9,7 @@ from typing import NoReturn
 from .. import run
 from ..errors import UsageError
 from ..options import Parsed
-from .common import fetch, source, span, tell
+from .common import fetch, naming, source, span, tell
 
 
 def main(parsed: Parsed) -> None:
@@ -18,7 +18,7 @@ def main(parsed: Parsed) -> None:
         _supervise(parsed)
     if parsed.text("on-change") is not None or parsed.text("splay") is not None:
         raise UsageError("--on-change and --splay go with --watch")
-    run.execute(parsed.arguments, run.command_environment(fetch(parsed, source(parsed)), os.environb))
+    run.execute(parsed.arguments, run.command_environment(fetch(parsed, source(parsed)), os.environb, naming(parsed)))
 
 
 def _supervise(parsed: Parsed) -> NoReturn:
@@ -35,6 +35,12 @@ def _supervise(parsed: Parsed) -> NoReturn:
     first = fetch(parsed, origin)
     draw = random.SystemRandom().uniform
     supervisor = supervise.Supervisor(
-        parsed.arguments, first, change=change, splay=lambda: draw(0, splay_s), tell=tell, inherited=os.environb
+        parsed.arguments,
+        first,
+        change=change,
+        splay=lambda: draw(0, splay_s),
+        tell=tell,
+        inherited=os.environb,
+        naming=naming(parsed),
     )
     supervisor.run(events)

@@ -6,16 +6,19 @@ import os
 
 from .. import run
 from ..coffer import Coffer
-from ..errors import EnvironmentNameError
+from ..errors import NamingError, NoSuchKeyError
 from ..fetch import PASSING
+from ..naming import Naming
 from ..options import Parsed
 from ..watching import Failure, Watcher
-from .common import source, tell, write
+from .common import naming, refuse_naming, source, tell, write
 
 
 def main(parsed: Parsed) -> None:
     """Do what the command line says, without an end."""
     command = parsed.text("exec")
+    if command is None:
+        refuse_naming(parsed, "these go with --exec")
     has_begun = is_failing = False
     for event in Watcher(source(parsed)):
         if isinstance(event, Failure):
@@ -31,16 +34,16 @@ def main(parsed: Parsed) -> None:
             issued = f"{event.release.issued:%Y-%m-%dT%H:%M:%SZ}" if event.release.issued else "-"
             write(f"{issued} {event.release.serial}\n".encode())
         else:
-            _run_for(event, command)
+            _run_for(event, command, naming(parsed))
 
 
-def _run_for(coffer: Coffer, command: str) -> None:
+def _run_for(coffer: Coffer, command: str, naming: Naming) -> None:
     """Run a shell's command with a release's secrets, and wait for it. Where it fails, the next release is another matter."""
     import subprocess
 
     try:
-        variables = run.command_environment(coffer, os.environb)
-    except EnvironmentNameError as error:
+        variables = run.command_environment(coffer, os.environb, naming)
+    except (NamingError, NoSuchKeyError) as error:
         tell(f"release {coffer.release.serial}: {error}")
         return
     words = ["/bin/sh", "-c", command]

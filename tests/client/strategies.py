@@ -54,6 +54,11 @@ values = st.one_of(
     _times,
 )
 
+# Keys of every kind, but for control characters.
+keys = st.one_of(
+    st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40),
+    st.sampled_from(["db.url", "db", "a/b", "..", "1", "two words", 'a"b', "é", "#", "'", "\\"]),
+)
 # Keys that become names, and different ones; the prefix keeps them off variables that a shell has for itself.
 environment_keys = st.text(alphabet="abcXYZ019_.-", max_size=12).map(lambda rest: f"k{rest}")
 

@@ -37,6 +37,15 @@ _WORDS = st.sampled_from(
         "",
         "a b",
         "-x",
+        "-n",
+        "-nn",
+        "-nx",
+        "-n=1",
+        "-n-",
+        "--no-newline",
+        "--only",
+        "--only=a*",
+        "--except=",
         "--nope",
         "--bare",
         "--bare=1",
@@ -63,6 +72,7 @@ def test_help_has_every_option_of_the_table(command: Command) -> None:
         assert command.help in result.stdout
         for option in command.options:
             assert f"{option.flag} {option.metavar or ''}".strip() in result.stdout
+            assert all(flag in result.stdout for flag in option.flags)
         if command.arguments:
             assert command.arguments.metavar in result.stdout
 

@@ -57,6 +57,10 @@ def hang_up(peer: Peer) -> None:
         (["certificate"], b"\xff\x00"),
         (["--format=shell"], b"export db_url='postgres://'\nexport port='5432'\nexport certificate='/wA='\n"),
         (["--format=dotenv", "port", "db.url", "port"], b'port="5432"\ndb_url="postgres://"\n'),
+        (["--format=toml"], b'"db.url" = "postgres://"\nport = 5432\ncertificate = "/wA="\n'),
+        (["--format=docker", "--except", "cert*", "--upper"], b"DB_URL=postgres://\nPORT=5432\n"),
+        (["--format=null", "--only=db.*", "--only=port", "--prefix=APP_"], b"APP_db_url=postgres://\0APP_port=5432\0"),
+        (["--format=null", "port", "db.url", "--only=*r*"], b"port=5432\0db_url=postgres://\0"),
     ],
 )
 def test_get_prints_what_was_asked_for(
@@ -71,19 +75,29 @@ def test_get_prints_json(served: Served, whole: Credential, capfd: pytest.Captur
     assert json.loads(capfd.readouterr().out) == {"db.url": "postgres://", "port": 5432, "certificate": "/wA="}
 
 
+def test_a_pattern_that_is_like_no_key_is_no_such_key(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    assert served(serving(whole, SECRETS), ["get", "--format", "json", "--only", "bd.*"]) == 6
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "no key is like 'bd.*'; there are 'db.url', 'port', 'certificate'" in err
+
+
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "raw"]])
 def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert cli.run(["get", *words]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert "--format shell, dotenv or json" in err
+    assert "the other formats" in err
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["get", "key"], "COFFER_SERVER"),
-        (["get", "--format", "xml"], "--format is one of raw, shell, dotenv, json"),
+        (["get", "--format", "xml"], "--format is one of raw, shell, dotenv, json, toml, docker, null"),
+        (["get", "key", "--only", "*", "--upper"], "--only and --upper: raw prints one value without its name"),
+        (["get", "--format", "json", "-n"], "-n is for raw"),
+        (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
         (["get", "--nope"], "no option --nope"),
         (["get", "key", "--server", "x"], "--server: "),
         (["run"], "missing"),
@@ -223,7 +237,7 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--help"]) == 0
     assert "Usage: coffer-client" in capfd.readouterr().out
     assert cli.run(["get", "--help"]) == 0
-    assert "--format raw|shell|dotenv|json" in capfd.readouterr().out
+    assert "--format raw|shell|dotenv|json|toml|docker|null" in capfd.readouterr().out
     assert cli.run(["--version"]) == 0
     assert capfd.readouterr().out.startswith("coffer-client ")
 
@@ -374,6 +388,13 @@ def test_watch_runs_a_command_for_each_release(configured: Configure, whole: Cre
     with FakeServer(watched(History(whole).add({"n": 1}).add({"1": 2}).add({"n": 3}))) as server:
         configured(server, whole)
         assert run_watch("--exec", 'echo "now $n"; exit 3', lines=2)[0] == ["now 1\n", "now 3\n"]
+
+
+def test_watch_gives_a_command_what_was_chosen(configured: Configure, whole: Credential) -> None:
+    with FakeServer(watched(History(whole).add({"n": 1, "a": 0}).add({"1": 2}).add({"n": 3, "b": 0}))) as server:
+        configured(server, whole)
+        shown, _ = run_watch("--only", "n", "--upper", "--prefix=my.", "--exec", 'echo "now $MY_N $a$b"', lines=2)
+        assert shown == ["now 1 \n", "now 3 \n"]
 
 
 def test_watch_ends_where_it_is_refused_from_the_start(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,22 @@ def test_the_last_of_two_counts_and_a_value_may_be_anything() -> None:
     assert (parsed.text("format"), parsed.text("identity")) == ("--server", "")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["key", "--bare", "-h"], ["--server", "x", "--help"]])
+def test_what_may_be_given_several_times_keeps_all_in_order() -> None:
+    parsed = parse(GET, ["--only", "b*", "key", "--only=a,b", "--only", "--except"])
+    assert parsed is not None
+    assert (parsed.texts("only"), parsed.texts("except")) == (("b*", "a,b", "--except"), ())
+    assert parsed.arguments == ("key",)
+
+
+@pytest.mark.parametrize("words", [["-n", "key"], ["key", "-nn"], ["key", "--no-newline"]])
+def test_a_switch_may_have_a_letter(words: list[str]) -> None:
+    parsed = parse(GET, words)
+    assert parsed is not None
+    assert parsed.switch("no-newline")
+    assert parsed.arguments == ("key",)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["key", "--bare", "-h"], ["--server", "x", "--help"], ["-nh"]])
 def test_help_is_for_somebody_else(words: list[str]) -> None:
     assert parse(GET, words) is None
 
@@ -38,6 +53,9 @@ def test_help_is_for_somebody_else(words: list[str]) -> None:
         (["--nope"], "no option --nope"),
         (["--nope=canary"], "no option --nope:"),
         (["-x"], "no option -x"),
+        (["-nx"], "no option -x:"),
+        (["-xcanary"], "no option -x:"),
+        (["-n-"], "no option --:"),
         (["--server"], "--server needs a value: --server ADDRESS"),
         (["--bare=1"], "--bare takes no value"),
     ],
@@ -53,6 +71,12 @@ def test_arguments_are_counted() -> None:
         parse(RUN, ["--"])
     with pytest.raises(UsageError, match="more arguments than 1"):
         parse(KEYGEN, ["a", "b"])
+
+
+def test_only_switches_have_letters_and_only_others_are_repeatable() -> None:
+    for option in (option for command in COMMANDS for option in command.options):
+        assert option.letter is None or option.metavar is None
+        assert not option.is_repeatable or option.metavar is not None
 
 
 def test_every_option_and_argument_has_its_help() -> None:

@@ -71,6 +71,27 @@ def test_get_warns_of_a_release_that_expires_soon(configured: Configure, whole: 
     assert "in 10 days" in ran.stderr
 
 
+@pytest.mark.parametrize(("words", "shown"), [(["port"], b"5432\r\n"), (["-n", "port"], b"5432"), (["key"], b"\xff")])
+def test_on_a_terminal_text_ends_its_line_unless_it_is_told_not_to(
+    configured: Configure, whole: Credential, words: list[str], shown: bytes
+) -> None:
+    ours, theirs = os.openpty()
+    try:
+        with FakeServer(serving(whole, {"port": 5432, "key": b"\xff"})) as server:
+            configured(server, whole)
+            ran = subprocess.run([*PROGRAM, "get", *words], stdout=theirs, stderr=subprocess.PIPE, check=False)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        # The mark is there, so that a read has an end; and it is nobody's but this test's.
+        os.write(theirs, b"|")
+        found = b""
+        while not found.endswith(b"|"):
+            found += os.read(ours, 1024)
+        assert found == shown + b"|"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
 def test_output_that_cannot_be_written_is_one_message(configured: Configure, whole: Credential) -> None:
     with FakeServer(serving(whole, {"port": 5432})) as server:

@@ -10,6 +10,7 @@ import pytest
 
 from coffer_client import run
 from coffer_client.errors import CommandNotExecutableError, CommandNotFoundError, EnvironmentNameError
+from coffer_client.naming import Naming
 from tests.support import ROOT
 
 PATH = os.environb[b"PATH"]
@@ -19,6 +20,11 @@ def test_secrets_win_and_the_identity_is_taken_out() -> None:
     inherited = {b"HOME": b"/root", b"db_url": b"old", b"COFFER_IDENTITY_TEXT": b"canary", b"\xff": b"\xfe", b"COFFER_SERVER": b"x"}
     variables = run.command_environment({"db.url": "é", "port": 5432}, inherited)
     assert variables == {b"HOME": b"/root", b"db_url": "é".encode(), b"\xff": b"\xfe", b"COFFER_SERVER": b"x", b"port": b"5432"}
+
+
+def test_only_what_was_chosen_is_there_under_the_names_that_were_asked_for() -> None:
+    variables = run.command_environment({"db.url": "é", "web": "canary"}, {b"DB_URL": b"old"}, Naming(without=("w*",), upper=True))
+    assert variables == {b"DB_URL": "é".encode()}
 
 
 def test_secrets_that_cannot_stand_there_are_refused() -> None:

@@ -180,6 +180,18 @@ def test_a_release_that_changes_nothing_for_this_client_is_no_news(publisher: Pu
     assert running.end() == 0
 
 
+def test_what_was_not_chosen_is_no_news_and_a_choice_of_nothing_is_refused(publisher: Publisher, start: Start) -> None:
+    running = start("--only", "n", "--on-change", 'exec:echo "hook $n $other"')
+    assert running.line() == "has 1"
+    publisher.publish({"n": "1", "other": "x"})
+    publisher.publish({"other": "x"})
+    publisher.publish({"n": "3", "other": "x"})
+    assert running.line() == "hook 3"
+    assert running.end() == 0
+    assert running.process.stderr is not None
+    assert "no key is like 'n'; there are 'other' (the command keeps the secrets that it has)" in running.process.stderr.read()
+
+
 def test_what_cannot_stand_in_an_environment_leaves_the_command_as_it_is(publisher: Publisher, start: Start) -> None:
     running = start("--on-change", 'exec:echo "hook $n"')
     assert running.line() == "has 1"

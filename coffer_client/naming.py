@@ -1,0 +1,110 @@
+"""Which secrets are wanted, and what they are called where they go: --only, --except, --prefix and --upper, and the same from Python.
+
+What is wanted is said of keys as the definition has them. Then a name is made of each: the prefix, the key, and both in upper case where
+that is asked for. Where a name must be a variable's, dots and dashes in it become underscores (`output.environment`).
+"""
+
+from __future__ import annotations
+
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.shard import SecretValue
+
+from .errors import NamingError, NoSuchKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final, TypeVar
+
+    Value = TypeVar("Value")
+
+
+def select(secrets: Mapping[str, SecretValue], *, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> dict[str, SecretValue]:
+    """The secrets whose keys are like one of `only`, and like none of `without`; in their order.
+
+    Args:
+        secrets: by key.
+        only, without: patterns as shells have them: `*` is any text, dots too, `?` one character, `[ab]` one of these, `[!ab]` none of
+            them; upper and lower case differ. Without any in `only` all secrets are wanted.
+
+    Raises:
+        NoSuchKeyError: no key is like one of `only`: it is misspelt, or the secret is missing. The text has the patterns and the keys.
+    """
+    if not only and not without:
+        return dict(secrets)
+    from fnmatch import fnmatchcase
+
+    if idle := [pattern for pattern in only if not any(fnmatchcase(key, pattern) for key in secrets)]:
+        unlike, there = (", ".join(map(repr, texts)) or "none" for texts in (idle, secrets))
+        raise NoSuchKeyError(f"no key is like {unlike}; there are {there}")
+    return {
+        key: value
+        for key, value in secrets.items()
+        if (not only or any(fnmatchcase(key, pattern) for pattern in only)) and not any(fnmatchcase(key, pattern) for pattern in without)
+    }
+
+
+def _none(name: str, value: object) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """A choice of secrets, and of their names.
+
+    Attributes:
+        only, without: patterns, as `select` takes them.
+        prefix: what each name begins with, before the key.
+        upper: whether the whole name, its prefix too, is in upper case.
+    """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    prefix: str = ""
+    upper: bool = False
+
+    def select(self, secrets: Mapping[str, SecretValue]) -> dict[str, SecretValue]:
+        """The secrets that are wanted, by key and in their order.
+
+        Raises:
+            NoSuchKeyError: as the function `select`.
+        """
+        return select(secrets, only=self.only, without=self.without)
+
+    def rename(
+        self,
+        values: Mapping[str, Value],
+        *,
+        place: str,
+        spell: Callable[[str], str] = str,
+        flaw: Callable[[str, Value], str | None] = _none,
+        error: type[NamingError] = NamingError,
+    ) -> dict[str, Value]:
+        """The values under their names, in their order.
+
+        Args:
+            values: by key.
+            place: where they go, for people: "an environment".
+            spell: gives a name the form that it has there.
+            flaw: says why a name or its value cannot stand there ("has a NUL"), or None.
+            error: what is raised.
+
+        Raises:
+            NamingError: as `error`: several keys give one name, or one has a flaw. The text has all of these keys, and no value.
+        """
+        keys_by_name: dict[str, list[str]] = {}
+        for key in values:
+            name = self.prefix + key
+            keys_by_name.setdefault(spell(name.upper() if self.upper else name), []).append(key)
+        problems = []
+        for name, keys in keys_by_name.items():
+            if len(keys) > 1:
+                problems.append(f"{' and '.join(map(repr, keys))} would all be {name}")
+            problems += [f"{key!r} {reason}" for key in keys if (reason := flaw(name, values[key]))]
+        if problems:
+            listed = "; ".join(problems)
+            raise error(f"not every secret can stand in {place}: {listed}. Rename them in the definition, or leave them out with --except")
+        return {name: values[keys[0]] for name, keys in keys_by_name.items()}
+
+
+# Every secret, under its own key.
+PLAIN: Final = Naming()
