@@ -57,7 +57,15 @@ def replace(path: str, data: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     os.replace(path + _NEW_SUFFIX, path)
-    # The new name, too, is on the disk only when its folder is.
+    sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    """Return when the names in a folder are on the disk: a new name is there only when its folder is.
+
+    Raises:
+        OSError: it cannot be done.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -161,6 +161,13 @@ _FORMAT: Final = Option(
     "become underscores.",
 )
 _NO_NEWLINE: Final = Option(name="no-newline", letter="n", help="With raw: add no newline on a terminal either.")
+_TO_DIR: Final = Option(
+    name="to-dir",
+    metavar="DIR",
+    help="Instead of printing, put each value into a file of its key's name in DIR (0400, in a folder 0700; bytes as they are, no newline "
+    "added). DIR becomes a link to a folder beside it, and all of its files change at once. Best on a tmpfs: $XDG_RUNTIME_DIR, /run, "
+    "/dev/shm.",
+)
 _ONLY: Final = Option(
     name="only",
     metavar="PATTERN",
@@ -177,8 +184,8 @@ NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
 
 GET: Final = Command(
     name="get",
-    help="Print secrets.",
-    options=(_FORMAT, _NO_NEWLINE, *NAMING, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
+    help="Print secrets, or put them into files.",
+    options=(_FORMAT, _NO_NEWLINE, _TO_DIR, *NAMING, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
     arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
 )
 RUN: Final = Command(

@@ -1,4 +1,4 @@
-"""`get`: print secrets."""
+"""`get`: print secrets, or put them into files."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import sys
 from .. import output
 from ..errors import UsageError
 from ..options import Parsed
-from .common import fetch, naming, refuse_naming, source, write
+from .common import fetch, naming, refuse_naming, source, warn, write
 
 
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
     keys = tuple(dict.fromkeys(parsed.arguments))
     name = parsed.text("format")
-    if name in (None, output.RAW):
-        refuse_naming(parsed, "raw prints one value without its name; these go with the other formats")
+    folder = parsed.text("to-dir")
+    if folder is not None:
+        if name is not None:
+            raise UsageError("--to-dir has a form of its own, and goes without --format")
+        _refuse_no_newline(parsed)
+        _write_folder(parsed, keys, folder)
+    elif name in (None, output.RAW):
+        refuse_naming(parsed, "raw prints one value without its name; these go with the other formats and with --to-dir")
         if len(keys) != 1:
-            raise UsageError("raw prints one value and wants one KEY; for several or all there are the other formats")
+            raise UsageError("raw prints one value and wants one KEY; for several or all there are the other formats, and --to-dir")
         is_terminal = not parsed.switch("no-newline") and sys.stdout.isatty()
         write(output.raw(fetch(parsed, source(parsed))[keys[0]], terminal=is_terminal))
     else:
@@ -36,3 +42,14 @@ def _print(parsed: Parsed, keys: tuple[str, ...], name: str) -> None:
     if name not in FORMATS:
         raise UsageError(f"--format is one of {', '.join((output.RAW, *FORMATS))}")
     write(FORMATS[name](fetch(parsed, source(parsed)).select(keys), naming(parsed)).encode())
+
+
+def _write_folder(parsed: Parsed, keys: tuple[str, ...], path: str) -> None:
+    import os
+
+    from ..folder import Folder, memory_advice
+
+    folder = Folder(path)
+    if advice := memory_advice(folder.path, os.environ):
+        warn(advice)
+    folder.write(fetch(parsed, source(parsed)).select(keys), naming(parsed))

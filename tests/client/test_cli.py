@@ -75,6 +75,28 @@ def test_get_prints_json(served: Served, whole: Credential, capfd: pytest.Captur
     assert json.loads(capfd.readouterr().out) == {"db.url": "postgres://", "port": 5432, "certificate": "/wA="}
 
 
+def test_get_puts_secrets_into_files(
+    configured: Configure, home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home)
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "--to-dir", "app/secrets"]) == 0
+        assert {path.name: path.read_bytes() for path in (home / "app/secrets").iterdir()} == {
+            "db.url": b"postgres://",
+            "port": b"5432",
+            "certificate": b"\xff\x00",
+        }
+        assert cli.run(["get", "--to-dir", "app/secrets", "port", "db.url", "--only=p*", "--upper"]) == 0
+        assert {path.name: path.read_bytes() for path in (home / "app/secrets").iterdir()} == {"PORT": b"5432"}
+    out, err = capfd.readouterr()
+    assert out == ""
+    # Where the tests' folder is on a disk, each says so once.
+    assert all(line.startswith(f"coffer-client: warning: {home}/app/secrets is not on a tmpfs") for line in err.splitlines())
+    assert cli.run(["get", "--to-dir", "app"]) == 2
+    assert "not made by --to-dir" in capfd.readouterr().err
+
+
 def test_a_pattern_that_is_like_no_key_is_no_such_key(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
     assert served(serving(whole, SECRETS), ["get", "--format", "json", "--only", "bd.*"]) == 6
     out, err = capfd.readouterr()
@@ -87,7 +109,7 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
     assert cli.run(["get", *words]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert "the other formats" in err
+    assert "the other formats, and --to-dir" in err
 
 
 @pytest.mark.parametrize(
@@ -97,6 +119,9 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
         (["get", "--format", "xml"], "--format is one of raw, shell, dotenv, json, toml, docker, null"),
         (["get", "key", "--only", "*", "--upper"], "--only and --upper: raw prints one value without its name"),
         (["get", "--format", "json", "-n"], "-n is for raw"),
+        (["get", "--to-dir", "x", "-n"], "-n is for raw"),
+        (["get", "--to-dir", "x", "--format", "raw"], "--to-dir has a form of its own"),
+        (["get", "--to-dir", "/"], "--to-dir /: it is made as a whole"),
         (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
         (["get", "--nope"], "no option --nope"),
         (["get", "key", "--server", "x"], "--server: "),
