@@ -68,6 +68,10 @@ class OutputError(CofferError):
     """What was asked for cannot be written."""
 
 
+class CommandFailedError(CofferError):
+    """A command that was to be run where something had changed has failed."""
+
+
 class StateError(CofferError):
     """What this client remembers of its releases is damaged."""
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 
 from .. import run
-from ..coffer import Coffer
-from ..errors import NamingError, NoSuchKeyError
-from ..fetch import PASSING
-from ..naming import Naming
+from ..errors import CommandFailedError, NamingError, NoSuchKeyError
 from ..options import Parsed
-from ..watching import Failure, Watcher
+from ..watching import Watcher
 from .common import naming, refuse_naming, source, tell, write
+from .following import releases, run_shell
 
 
 def main(parsed: Parsed) -> None:
@@ -19,35 +17,13 @@ def main(parsed: Parsed) -> None:
     command = parsed.text("exec")
     if command is None:
         refuse_naming(parsed, "these go with --exec")
-    has_begun = is_failing = False
-    for event in Watcher(source(parsed)):
-        if isinstance(event, Failure):
-            # What is wrong from the start is for whoever has just typed it; later there may be nobody to type it again.
-            if not has_begun and not isinstance(event.error, PASSING):
-                raise event.error
-            if not is_failing:
-                tell(f"{event.error} (trying again)")
-            is_failing = True
-            continue
-        has_begun, is_failing = True, False
+    for coffer in releases(Watcher(source(parsed))):
         if command is None:
-            issued = f"{event.release.issued:%Y-%m-%dT%H:%M:%SZ}" if event.release.issued else "-"
-            write(f"{issued} {event.release.serial}\n".encode())
-        else:
-            _run_for(event, command, naming(parsed))
-
-
-def _run_for(coffer: Coffer, command: str, naming: Naming) -> None:
-    """Run a shell's command with a release's secrets, and wait for it. Where it fails, the next release is another matter."""
-    import subprocess
-
-    try:
-        variables = run.command_environment(coffer, os.environb, naming)
-    except (NamingError, NoSuchKeyError) as error:
-        tell(f"release {coffer.release.serial}: {error}")
-        return
-    words = ["/bin/sh", "-c", command]
-    # Its stdin would be this process's, which has none to give.
-    status = subprocess.run(words, env=dict(variables), stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 (what was asked for)
-    if status:
-        tell(f"release {coffer.release.serial}: the command ended with {status}")
+            issued = f"{coffer.release.issued:%Y-%m-%dT%H:%M:%SZ}" if coffer.release.issued else "-"
+            write(f"{issued} {coffer.release.serial}\n".encode())
+            continue
+        try:
+            run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))
+        except (NamingError, NoSuchKeyError, CommandFailedError) as error:
+            # The next release is another matter.
+            tell(f"release {coffer.release.serial}: {error}")

@@ -13,7 +13,7 @@ from coffer_client.credential import Credential
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import TruncatedError, UnopenableError
 from coffer_protocol.identity import Identity
-from coffer_protocol.message import Ask, Bye, Get, Hello, Link, Message, OkGet
+from coffer_protocol.message import Ask, Bye, Get, Hello, Link, Message, OkGet, Watch
 from coffer_protocol.question import tell_heads
 from coffer_protocol.session import ServerSession
 from coffer_protocol.shard import SecretValue
@@ -183,6 +183,18 @@ def hosting(history: History, *, newest: int | None = None, heads: Heads | None 
     def script(peer: Peer) -> None:
         peer.answer_get(history.bodies[newest - 1 if newest else -1])
         peer.answer_questions(heads or history.heads_from)
+
+    return script
+
+
+def releasing(history: History) -> Script:
+    """Gives the first release of a history to Get, and each later one to a Watch; then it closes."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        for body in history.bodies[1:]:
+            peer.expect(Watch)
+            peer.send(OkGet(coffer=body))
 
     return script
 

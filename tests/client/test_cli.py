@@ -16,11 +16,11 @@ import tomli
 from coffer_client import cli, keyfile
 from coffer_client.credential import Credential
 from coffer_client.options import Parsed
-from coffer_protocol.message import Get, Hello, KeyNotFound, OkGet, Watch
+from coffer_protocol.message import Get, Hello, KeyNotFound
 from coffer_protocol.shard import SecretValue
 from tests.support import identity
 
-from .fake_server import FakeServer, Peer, Script, answering, giving, giving_in_turn, hosting, serving, unused_host
+from .fake_server import FakeServer, Peer, Script, answering, giving, giving_in_turn, hosting, releasing, serving, unused_host
 from .releases import PUBLISHER, History
 
 SECRETS: dict[str, SecretValue] = {"db.url": "postgres://", "port": 5432, "certificate": b"\xff\x00"}
@@ -381,13 +381,7 @@ def test_at_a_terminal_it_asks(
 def watched(history: History) -> Script:
     """Each release of a history, and then a refusal, by which the program ends where it has just begun."""
 
-    def script(peer: Peer) -> None:
-        peer.answer_get(history.bodies[0])
-        for body in history.bodies[1:]:
-            peer.expect(Watch)
-            peer.send(OkGet(coffer=body))
-
-    return giving_in_turn(script, answering(lambda hello: KeyNotFound(client=hello.client)))
+    return giving_in_turn(releasing(history), answering(lambda hello: KeyNotFound(client=hello.client)))
 
 
 def run_watch(*words: str, lines: int) -> tuple[list[str], subprocess.Popen[str]]:
