@@ -92,9 +92,8 @@ def _option(option: Option) -> inspect.Parameter:
 
 def _arguments(arguments: Arguments) -> inspect.Parameter:
     information = typer.Argument(metavar=arguments.metavar, help=arguments.help)
-    if arguments.most == 1:
-        return _parameter(_ARGUMENTS, Annotated[str | None, information], None)
-    return _parameter(_ARGUMENTS, Annotated[list[str] | None, information], inspect.Parameter.empty if arguments.least else None)
+    kind = str if arguments.most == 1 else list[str]
+    return _parameter(_ARGUMENTS, Annotated[kind | None, information], inspect.Parameter.empty if arguments.least else None)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -37,6 +37,10 @@ class EnvironmentNameError(NamingError):
     """The same, of an environment, or of a format that is read into one."""
 
 
+class TemplateError(ConfigurationError):
+    """A template cannot be read, or cannot be rendered. The text names template and line, and no value."""
+
+
 class BusyServerError(ServerError):
     """The server is there, and cannot serve now: it is at a limit, or has failed. Another of its hosts may do."""
 

@@ -93,10 +93,11 @@ def json_object(secrets: Secrets, naming: Naming = PLAIN) -> str:
         NoSuchKeyError: a pattern of `naming` is like no key.
     """
     named = naming.rename(naming.select(secrets), place="one JSON object")
-    return json.dumps({name: _json_value(value) for name, value in named.items()}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps({name: json_value(value) for name, value in named.items()}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _json_value(value: SecretValue) -> str | int | float | bool:
+def json_value(value: SecretValue) -> str | int | float | bool:
+    """A value as JSON has it: a number or a boolean, and else its text."""
     match value:
         case float() if not math.isfinite(value):
             return text_of(value)

@@ -27,7 +27,7 @@ class Option:
         name: without the dashes.
         metavar: its value, as the help shows it.
         help: what it does.
-        letter: a switch may have one, and is then typed as `-LETTER` too.
+        letter: where it has one, it is typed as `-LETTER` too. `parse` knows it of switches alone.
         is_repeatable: whether it may be given several times, and all of its values count.
     """
 
@@ -227,6 +227,38 @@ WATCH: Final = Command(
         *NAMING,
     ),
 )
+RENDER: Final = Command(
+    name="render",
+    help="Fill a template with secrets.",
+    options=(
+        Option(
+            name="output",
+            letter="o",
+            metavar="FILE",
+            help="The file to make; it is replaced at once and whole, and only where the result, the mode or the owner differs. A symbolic "
+            "link is refused. Without it the result goes to stdout.",
+        ),
+        Option(name="mode", metavar="MODE", help="The file's mode, in octal. Default: 0600."),
+        Option(name="owner", metavar="USER[:GROUP]", help="The file's owner, by names or numbers; needs root. Default: who runs this."),
+        Option(
+            name="exec",
+            metavar="CMD",
+            help="Where the file was made or replaced, run CMD in a shell. It gets no secrets in its environment.",
+        ),
+        Option(name="watch", help="Stay, and do the same for each new release. Where that fails, the file stays as it is."),
+        *_SOURCE,
+        _NO_CACHE,
+        _MAX_STALE,
+        _TIMEOUT,
+    ),
+    arguments=Arguments(
+        metavar="TEMPLATE",
+        help="A file in Jinja's language, in UTF-8; - is stdin. {{db.url}} is the secret db.url, as is {{secrets['db.url']}}; beside "
+        "Jinja's own filters there are quote (a shell's word), b64 and tojson. A key that is not there is an error.",
+        least=1,
+        most=1,
+    ),
+)
 TRUST: Final = Command(
     name="trust",
     help="Show what this client remembers and trusts; or, with `reset`, forget it.",
@@ -246,7 +278,7 @@ ID: Final = Command(
     help="Print this client's public key, for the operator.",
     options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits.")),
 )
-COMMANDS: Final = (GET, RUN, WATCH, TRUST, KEYGEN, ID)
+COMMANDS: Final = (GET, RUN, WATCH, RENDER, TRUST, KEYGEN, ID)
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed | None:

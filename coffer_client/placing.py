@@ -18,6 +18,9 @@ from .errors import OutputError, UsageError
 
 _DEFAULT_MODE: Final = 0o600
 _MODE: Final = re.compile(r"0?[0-7]{3}", re.ASCII)
+# Numbers of users and groups have 32 bits, of which all set stands for none.
+_LAST_NUMBER: Final = 2**32 - 2
+_DIGITS: Final = 10
 # What is written first, in the folder of the file that it then becomes.
 _NEW_PREFIX: Final = ".coffer-"
 
@@ -72,7 +75,7 @@ class Access:
 
 
 def _number(name: str, kind: str, find: Callable[[str], int]) -> int:
-    if name.isascii() and name.isdecimal():
+    if name.isascii() and name.isdecimal() and len(name) <= _DIGITS and int(name) <= _LAST_NUMBER:
         return int(name)
     try:
         return find(name)

@@ -22,6 +22,7 @@ MAY_IMPORT = {
 }
 # Libraries that belong to one room, each with the modules that may import it.
 ROOMS = {
+    "jinja2": {"coffer_client/rendering.py"},
     "nacl": {"coffer_protocol/primitives.py", "coffer_protocol/sodium.py"},
     "cryptography": {"coffer_protocol/primitives.py"},
     "cbor2": {"coffer_protocol/cbor.py"},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coffer_client.errors import UsageError
-from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, parse
+from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, Command, parse
 
 
 def test_options_and_arguments_in_any_order() -> None:
@@ -73,9 +73,14 @@ def test_arguments_are_counted() -> None:
         parse(KEYGEN, ["a", "b"])
 
 
-def test_only_switches_have_letters_and_only_others_are_repeatable() -> None:
-    for option in (option for command in COMMANDS for option in command.options):
+@pytest.mark.parametrize("command", [GET, RUN], ids=lambda command: command.name)
+def test_where_the_line_is_parsed_here_only_switches_have_letters(command: Command) -> None:
+    for option in command.options:
         assert option.letter is None or option.metavar is None
+
+
+def test_a_switch_is_not_repeatable() -> None:
+    for option in (option for command in COMMANDS for option in command.options):
         assert not option.is_repeatable or option.metavar is not None
 
 

@@ -53,6 +53,8 @@ def test_an_owner_is_by_name_or_number() -> None:
         (":adm", "USER or USER:GROUP"),
         ("root:", "USER or USER:GROUP"),
         ("no-such-user", "this machine has no user 'no-such-user'"),
+        ("4294967295", "no user '4294967295'"),
+        ("9" * 5000, "no user '9999"),
         ("0:no-such-group", "this machine has no group 'no-such-group'"),
     ],
 )

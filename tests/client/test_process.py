@@ -264,6 +264,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, w
         "asyncio",
         "click",
         "email",
+        "jinja2",
         "json",
         "logging",
         "pathlib",
