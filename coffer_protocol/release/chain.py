@@ -1,7 +1,7 @@
 """Walking the heads between two releases, to find out who may sign the later one (PROTOCOL.md, 7, "Changing keys").
 
 A reader keeps its `Trust`. Each accepted head may change it for the releases behind it: `Trust.after`. A reader that was away is shown the
-heads that it missed, and `walk_untrusted` takes the same steps, from the release that it knows to the one that it was given.
+heads that it missed, and a `Walk` takes the same steps, from the release that it knows to the one that it was given.
 """
 
 from __future__ import annotations
@@ -63,51 +63,86 @@ class Trust:
         )
 
 
-def walk_untrusted(shown: Iterable[bytes], trust: Trust, *, to: bytes) -> Trust:
-    """Walk the heads that a server shows, in the order of their serials, up to `to`.
+class Walk:
+    """A walk in the order of the serials, a head at a time as they come, up to the release that a reader was given.
 
     An anchored reader begins with the very release that it has seen. One that is not begins with the first head that is signed by a key
     that it trusts: before it there is nothing that such a reader could check. From there on each head has the next serial, the hash of
     the one before it, and the signature of a key that those before it have named.
 
-    Args:
-        shown: signed heads as they came; read no further than `to`.
-        trust: where the walk begins.
-        to: the signed head of the release that the reader was given.
+    Attributes:
+        trust: what follows from the heads so far.
+    """
+
+    __slots__ = ("trust", "_start", "_to", "_steps", "_has_begun")
+
+    def __init__(self, trust: Trust, *, to: bytes) -> None:
+        """Nothing is walked yet.
+
+        Args:
+            trust: where the walk begins.
+            to: the signed head of the release that the reader was given.
+        """
+        self.trust = trust
+        self._start = trust
+        self._to = to
+        self._steps = 0
+        self._has_begun = False
+
+    def step_untrusted(self, signed: bytes) -> bool:
+        """Take the next head that a server shows, as it came.
+
+        Returns:
+            Whether it is `to`: then `trust` is that under which `to` is to be accepted. Its signature and its place have been checked,
+            nothing else.
+
+        Raises:
+            ChainError: it is out of order, or of another history; or it is one too many.
+            UntrustedPublisherError, BadSignatureError: it is signed by a key that nobody has named, or not by the key that it names.
+            NotAReleaseError, WrongCofferError: it is no head, or one of another coffer.
+        """
+        # A reader takes no release so far above what it has seen; whoever shows more heads only wants it to go on reading.
+        if self._steps > SERIAL_JUMP:
+            raise self.no_way()
+        self._steps += 1
+        if not self._has_begun and self.trust.is_anchored:
+            if not self.trust.is_seen(signed):
+                raise ChainError(f"{_shows(self._start)} another history than the one that was seen. {_ADVICE}")
+            self._has_begun = True
+            return signed == self._to
+        try:
+            release = heads.verify_untrusted(signed, publishers=self.trust.publishers)
+        except UntrustedPublisherError:
+            if self._has_begun or signed == self._to:
+                raise
+            return False
+        _check_link(release, self.trust, is_first=not self._has_begun)
+        self._has_begun = True
+        if signed == self._to:
+            return True
+        self.trust = self.trust.after(release)
+        return False
+
+    def no_way(self) -> ChainError:
+        """The error where a server shows no more heads, and `to` was not among them."""
+        return ChainError(f"{_shows(self._start)} no way from there to the release that it gave. {_ADVICE}")
+
+
+def walk_untrusted(shown: Iterable[bytes], trust: Trust, *, to: bytes) -> Trust:
+    """A whole `Walk` over heads that are all there; they are read no further than `to`.
 
     Returns:
-        The trust under which `to` is to be accepted. The signature and the place of `to` have been checked then, nothing else.
+        The trust under which `to` is to be accepted.
 
     Raises:
         ChainError: a link is missing, out of order, or of another history; or `to` is not among them.
-        UntrustedPublisherError, BadSignatureError: a link is signed by a key that nobody has named, or not signed by the key it names.
-        NotAReleaseError, WrongCofferError: a link is no head, or one of another coffer.
+        UntrustedPublisherError, BadSignatureError, NotAReleaseError, WrongCofferError: as `Walk.step_untrusted`.
     """
-    start = trust
-    begun = False
-    for number, signed in enumerate(shown):
-        # A reader takes no release so far above what it has seen; whoever shows more heads only wants it to go on reading.
-        if number > SERIAL_JUMP:
-            break
-        if not begun and trust.is_anchored:
-            if not trust.is_seen(signed):
-                raise ChainError(f"{_shows(start)} another history than the one that was seen. {_ADVICE}")
-            begun = True
-            if signed == to:
-                return trust
-            continue
-        try:
-            release = heads.verify_untrusted(signed, publishers=trust.publishers)
-        except UntrustedPublisherError:
-            if begun or signed == to:
-                raise
-            continue
-        _check_link(release, trust, is_first=not begun)
-        begun = True
-        if signed == to:
-            return trust
-        trust = trust.after(release)
-    raise ChainError(f"{_shows(start)} no way from there to the release that it gave. {_ADVICE}")
+    walk = Walk(trust, to=to)
+    for signed in shown:
+        if walk.step_untrusted(signed):
+            return walk.trust
+    raise walk.no_way()
 
 
 _ADVICE = (

@@ -9,7 +9,7 @@ from coffer_protocol.errors import BadSignatureError, ChainError, NotAReleaseErr
 from coffer_protocol.identity import Identity
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Trust, walk_untrusted
+from coffer_protocol.release.chain import Trust, Walk, walk_untrusted
 from coffer_protocol.release.coffer import Seen
 from coffer_protocol.release.head import Head
 from tests.support import identity
@@ -76,6 +76,12 @@ def test_nothing_is_read_behind_the_release_that_was_given() -> None:
         pytest.fail("read on")
 
     assert walk_untrusted(shown(), ANCHORED, to=CHAIN[5]).publishers == key(SECOND)
+
+
+def test_a_walk_takes_the_heads_as_they_come_and_says_when_it_has_arrived() -> None:
+    walk = Walk(ANCHORED, to=CHAIN[5])
+    assert [walk.step_untrusted(signed) for signed in CHAIN[:6]] == [False] * 5 + [True]
+    assert walk.trust == walk_untrusted(CHAIN, ANCHORED, to=CHAIN[5])
 
 
 def test_a_new_reader_begins_where_it_can() -> None:
