@@ -1,9 +1,7 @@
-"""One connection to one host: a session over a blocking socket, under a deadline, and a sentence for whatever goes wrong."""
+"""One connection to one host: a session over a stream, under a deadline, and a sentence for whatever goes wrong."""
 
 from __future__ import annotations
 
-import socket
-import time
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar
 
@@ -22,8 +20,8 @@ from coffer_protocol.suite.noise import NoiseInitiator
 
 from .credential import Credential
 from .errors import BusyServerError, RefusedClientError
+from .network import Stream
 
-_RECEIVE_BYTES: Final = 1 << 16
 # Errors of a server that another host of the same address, or the same one a little later, may not have (PROTOCOL.md, 3).
 _PASSING_CODES: Final = frozenset({"busy", "limit", "internal"})
 # Errors that say that this client is not the one whom the server knows.
@@ -36,29 +34,13 @@ _BARE_ADDRESS: Final = (
 M = TypeVar("M", bound=Message)
 
 
-class Deadline:
-    """A point in time by which something must be done."""
+def session_with(server_id: bytes, credential: Credential) -> ClientSession:
+    """A session with the server of that id, not begun yet.
 
-    __slots__ = ("_at",)
-
-    def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
-
-    def left_s(self) -> float:
-        """The seconds that are left, at least 0."""
-        return max(0.0, self._at - time.monotonic())
-
-    def apply(self, sock: socket.socket) -> None:
-        """Let the socket's next operation take what is left.
-
-        Raises:
-            TimeoutError: nothing is.
-        """
-        left_s = self.left_s()
-        # For a socket, 0 would mean that it does not block.
-        if left_s <= 0:
-            raise TimeoutError
-        sock.settimeout(left_s)
+    Raises:
+        UnavailableError: this machine's libraries have no ML-KEM-768, which suite 1 needs.
+    """
+    return ClientSession(_initiator(credential, server_id))
 
 
 def _initiator(credential: Credential, server_id: bytes) -> Initiator:
@@ -69,90 +51,60 @@ def _initiator(credential: Credential, server_id: bytes) -> Initiator:
     return BoxInitiator(credential.identity, server_id)
 
 
-def _connect(host: Host, deadline: Deadline) -> socket.socket:
-    """A connection to the first of the host's addresses that takes one.
-
-    Raises:
-        UnreachableError: none did.
-        TimeoutError: none did in time.
-    """
-    try:
-        # Given as text, the name would be encoded by the idna codec, whose tables take milliseconds to load; it is ASCII.
-        places = socket.getaddrinfo(host.name.encode(), host.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UnreachableError(f"{host}: the name cannot be resolved ({error.strerror}): compare it with the operator's address") from None
-    reason = "it has no address"
-    for family, kind, protocol, _, place in places:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            deadline.apply(sock)
-            sock.connect(place)
-        except TimeoutError:
-            sock.close()
-            raise
-        except OSError as error:
-            sock.close()
-            reason = error.strerror or str(error)
-        else:
-            return sock
-    raise UnreachableError(f"{host}: {reason}. Is the server running (`coffer-server run`), and is the address the operator's?")
-
-
 class Connection:
-    """A session over a socket. Entered, it is closed at the end.
+    """A session over a stream. Entered, it is closed at the end.
 
     Attributes:
-        deadline: by when what is done next must be done; whoever waits for something new sets a new one.
+        host: the place where the stream leads.
+        deadline_s: by when what is done next must be done, on the network's clock; whoever waits for something new sets a new one.
     """
 
-    def __init__(self, host: Host, *, server_id: bytes, credential: Credential, deadline: Deadline) -> None:
-        """Connect to the first of the host's addresses that takes a connection; nothing is sent yet.
+    def __init__(self, session: ClientSession, stream: Stream, host: Host, *, credential: Credential, deadline_s: float) -> None:
+        """Nothing is sent yet.
 
         Args:
-            host: the place.
-            server_id: the server that is to answer there.
+            session: with the server that is to answer there.
+            stream: connected.
+            host: the place where it leads.
             credential: who asks.
-            deadline: by when.
-
-        Raises:
-            UnreachableError: nobody listens there.
-            TimeoutError: nobody did in time.
+            deadline_s: as the attribute.
         """
-        self.deadline = deadline
-        self._host = host
+        self.host: Final = host
+        self.deadline_s = deadline_s
+        self._stream = stream
         self._credential = credential
         # Whether it has failed: nothing can be sent any more.
         self._is_broken = False
-        self._session = ClientSession(_initiator(credential, server_id))
-        self._socket = _connect(host, deadline)
+        self._session = session
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close it, without a word."""
-        self._socket.close()
+        await self._stream.close()
 
-    def hello(self) -> None:
+    async def hello(self) -> None:
         """The handshake, to Link.
 
         Raises:
             KeyNotFoundError, ServerError: the server refused.
             UnreachableError: it closed without an answer.
             UnopenableError: what answered is not the server of the address.
+            TimeoutError: it was not done in time.
         """
-        self._write(self._session.hello())
+        await self._write(self._session.hello())
         try:
-            self.receive(Link)
+            await self.receive(Link)
         except UnopenableError as error:
-            raise UnopenableError(f"{self._host}: {error}") from None
+            raise UnopenableError(f"{self.host}: {error}") from None
         except UnreachableError as error:
             raise UnreachableError(f"{error}{_BARE_ADDRESS if self._credential.bare else ''}") from None
 
-    def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         """Send a message. Where the server has closed already, what it said before is found at the next receive (PROTOCOL.md, 3).
 
         Raises:
@@ -160,26 +112,20 @@ class Connection:
             TimeoutError: it was not taken in time.
         """
         if self._is_broken:
-            raise UnreachableError(f"{self._host}: the session has failed")
-        self._write(self._session.send(message))
+            raise UnreachableError(f"{self.host}: the session has failed")
+        await self._write(self._session.send(message))
 
-    def _write(self, data: bytes) -> None:
-        self.deadline.apply(self._socket)
-        try:
-            self._socket.sendall(data)
-        except TimeoutError:
-            raise
-        except OSError:
-            return
+    async def _write(self, data: bytes) -> None:
+        await self._stream.send(data, deadline_s=self.deadline_s)
 
-    def receive(self, expected: type[M]) -> M:
+    async def receive(self, expected: type[M]) -> M:
         """The server's next message, where the protocol lets only one type follow. Raises as `next_message`."""
-        message = self.next_message()
+        message = await self.next_message()
         # The session lets nothing else through than what may follow.
         assert isinstance(message, expected)
         return message
 
-    def next_message(self) -> Message:
+    async def next_message(self) -> Message:
         """The server's next message, which is no refusal.
 
         Raises:
@@ -189,16 +135,16 @@ class Connection:
             TimeoutError: it said nothing in time.
         """
         self._is_broken = True
-        message = self._next_message()
+        message = await self._next_message()
         self._is_broken = False
         return message
 
-    def _next_message(self) -> Message:
+    async def _next_message(self) -> Message:
         try:
             while (message := self._session.next_message()) is None:
-                self._session.receive(self._read())
+                self._session.receive(await self._stream.receive(deadline_s=self.deadline_s))
         except TruncatedError as error:
-            raise UnreachableError(f"{self._host}: {error}") from None
+            raise UnreachableError(f"{self.host}: {error}") from None
         match message:
             case KeyNotFound():
                 raise KeyNotFoundError(_unknown_client(self._credential))
@@ -206,22 +152,12 @@ class Connection:
                 _refuse(message, self._credential)
         return message
 
-    def _read(self) -> bytes:
-        self.deadline.apply(self._socket)
-        try:
-            return self._socket.recv(_RECEIVE_BYTES)
-        except TimeoutError:
-            raise
-        except OSError:
-            # A reset says what the end of the stream says: the server has closed.
-            return b""
-
-    def bye(self) -> None:
+    async def bye(self) -> None:
         """Say Bye. The secrets are here: whether it arrives is no longer this client's concern."""
         if self._is_broken:
             return
         try:
-            self._write(self._session.bye())
+            await self._write(self._session.bye())
         except TimeoutError:
             return
 

@@ -1,5 +1,4 @@
-"""One fetch: the hosts of an address in turn, and the cache where none of them answers. A blocking socket: an application's start pays
-for no event loop."""
+"""One fetch: the hosts of an address in turn, and the cache where none of them answers."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from coffer_protocol.identity import Identity
 from coffer_protocol.message import Get, OkGet
 
 from . import duration, keyfile, settings
+from .blocking import Sockets, finish
 from .coffer import Coffer
-from .connection import Deadline
 from .errors import BusyServerError, CacheError, CofferWarning, ConfigurationError
 from .source import Source
 
@@ -66,15 +65,16 @@ def fetch(
     """
     wanted = settings.load(server=server, identity=identity, bare=bare, environment=os.environ)
     messages: list[str] = []
-    coffer = retrieve(Source.of(wanted, state=state, cache=cache, warn=messages.append), timeout_s=timeout_s, max_stale=max_stale)
+    source = Source.of(wanted, Sockets(), state=state, cache=cache, warn=messages.append)
+    coffer = finish(retrieve(source, timeout_s=timeout_s, max_stale=max_stale))
     for message in messages:
         # Said here, the line that is shown with it is the application's.
         warnings.warn(message, CofferWarning, stacklevel=2)
     return coffer
 
 
-def retrieve(source: Source, *, timeout_s: float, max_stale: timedelta) -> Coffer:
-    """As `fetch`, from a source. The address's hosts are tried in order, each with its share of the time that is left.
+async def retrieve(source: Source, *, timeout_s: float, max_stale: timedelta) -> Coffer:
+    """As `fetch`, from a source. The hosts are tried one after the other, each with its share of the time that is left.
 
     Args:
         source: whom to ask.
@@ -86,18 +86,19 @@ def retrieve(source: Source, *, timeout_s: float, max_stale: timedelta) -> Coffe
     """
     if not 0 < timeout_s < float("inf"):
         raise ConfigurationError("the timeout is a number of seconds above 0")
-    end = Deadline(timeout_s)
-    hosts = source.wanted.address.hosts
+    now_s = source.network.now_s
+    end_s = now_s() + timeout_s
+    hosts = await source.hosts()
     failures: list[UnreachableError | BusyServerError] = []
     for number, host in enumerate(hosts):
-        share_s = end.left_s() / (len(hosts) - number)
+        share_s = max(0.0, end_s - now_s()) / (len(hosts) - number)
         try:
-            return _ask(host, source, Deadline(share_s))
+            return await _ask(host, source, deadline_s=now_s() + share_s)
         except PASSING as error:
             failures.append(error)
         except TimeoutError:
             failures.append(UnreachableError(f"{host}: no answer within {share_s:.3g} s: try again, or with a longer timeout"))
-    return _stand_in(source, combined(failures), max_stale)
+    return await _stand_in(source, combined(failures), max_stale)
 
 
 def combined(failures: Sequence[UnreachableError | BusyServerError]) -> UnreachableError | BusyServerError:
@@ -107,20 +108,20 @@ def combined(failures: Sequence[UnreachableError | BusyServerError]) -> Unreacha
     return UnreachableError("no host of the address could serve: " + "; ".join(map(str, failures)))
 
 
-def _ask(host: Host, source: Source, deadline: Deadline) -> Coffer:
-    with source.connect(host, deadline) as connection:
-        connection.send(Get())
-        coffer = source.take(connection.receive(OkGet), connection)
-        connection.bye()
+async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
+    async with await source.connect(host, deadline_s=deadline_s) as connection:
+        await connection.send(Get())
+        coffer = await source.take(await connection.receive(OkGet), connection)
+        await connection.bye()
     return coffer
 
 
-def _stand_in(source: Source, failure: UnreachableError | BusyServerError, max_stale: timedelta) -> Coffer:
+async def _stand_in(source: Source, failure: UnreachableError | BusyServerError, max_stale: timedelta) -> Coffer:
     """The cache in the place of a server that does not answer."""
     if not max_stale:
         raise failure
     try:
-        coffer = source.from_cache(max_stale)
+        coffer = await source.from_cache(max_stale)
     except CacheError as error:
         raise UnreachableError(f"{failure} (the cache cannot stand in: {error})") from failure
     assert coffer.stale is not None

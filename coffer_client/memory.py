@@ -1,8 +1,9 @@
 """What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
 
-There is one pair of files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
+There are files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
 one of another history, be refused (PROTOCOL.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
-verified at each use as on its first day. Both are written under one lock, and never go back to an older release.
+verified at each use as on its first day. Both are written under one lock, and never go back to an older release. `.host` names the host
+that has served last, where the address has several.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from coffer_protocol import cbor
+from coffer_protocol.address import Host
 from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
 from coffer_protocol.limits import MESSAGE_BYTES
@@ -25,6 +27,8 @@ from .settings import Environment, Settings, xdg_folder
 
 # Keys of 32 bytes, and few of them.
 _TRUST_LIMIT_BYTES: Final = 1 << 20
+# A name of the DNS, in brackets or not, and a port.
+_HOST_LIMIT_BYTES: Final = 1 << 10
 _VERSION: Final = 1
 # The cache says when its release was last fetched to within this; to be exact would cost every fetch a write to the disk.
 _REFRESH_S: Final = 60.0
@@ -146,13 +150,15 @@ class Memory:
         self._warn = warn
         # Both ids whole: whoever could choose one that begins alike would share the file.
         name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
-        self._trust_path, self._lock_path = (
-            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock")
+        self._trust_path, self._lock_path, self._host_path = (
+            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock", "host")
         )
         self._cache_path = os.path.join(folders.cache, f"{name}.cache") if folders.cache is not None else None
         self._initial = wanted.trust
         # What this process has accepted, where the files do not take it.
         self._unwritten: Trust | None = None
+        # Who has served last in this process.
+        self._last_host: str | None = None
         self._is_warned = False
 
     def recall(self) -> Trust:
@@ -178,14 +184,39 @@ class Memory:
             trust = replace(trust, seen=self._initial.seen, signer=None)
         return trust
 
-    def record(self, trust: Trust, body: bytes, *, now: float) -> None:
-        """Remember a release that has been accepted.
+    def hosts(self) -> tuple[Host, ...]:
+        """The address's hosts: the one that has served last, and the others in the address's order."""
+        hosts = self._address.hosts
+        if len(hosts) == 1:
+            return hosts
+        last = self._last_host or self._read_host()
+        return tuple(sorted(hosts, key=lambda host: str(host) != last))
+
+    def _read_host(self) -> str:
+        try:
+            data = files.read(self._host_path, limit_bytes=_HOST_LIMIT_BYTES) if self._host_path is not None else None
+        except OSError:
+            data = None
+        # What is no host of the address, any more or at all, stands for none of them.
+        return (data or b"").decode(errors="replace").strip()
+
+    def _write_host(self, host: Host) -> None:
+        assert self._host_path is not None
+        try:
+            files.replace(self._host_path, f"{host}\n".encode())
+        except OSError:
+            # It saves time, and nothing else hangs on it.
+            return
+
+    def record(self, trust: Trust, body: bytes, *, host: Host, now: float) -> None:
+        """Remember a release that has been accepted, and who has served it.
 
         Where another process has remembered a newer one in the meantime, that one stays.
 
         Args:
             trust: what follows from the release (`Trust.after`).
             body: the OkGet's, as it came.
+            host: where it came from.
             now: seconds since 1970.
 
         Raises:
@@ -193,10 +224,14 @@ class Memory:
             StateError: the file is damaged.
         """
         assert trust.seen is not None
+        is_other_host = host != self.hosts()[0]
+        self._last_host = str(host)
         try:
             if self._trust_path is None or self._lock_path is None:
                 raise FileNotFoundError("there is no home folder")
             with files.locked(self._lock_path):
+                if is_other_host:
+                    self._write_host(host)
                 known = self._read()
                 if known is not None and self._is_superseded(trust.seen, known.trust.seen):
                     return
@@ -248,7 +283,7 @@ class Memory:
         Raises:
             OSError: it cannot be removed.
         """
-        paths = [path for path in (self._trust_path, self._cache_path) if path is not None]
+        paths = [path for path in (self._trust_path, self._cache_path, self._host_path) if path is not None]
         # Where nothing was ever kept there is no folder to lock in, and none is made.
         if self._lock_path is None or not any(map(os.path.exists, paths)):
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -12,14 +12,15 @@ from coffer_protocol.address import Host
 from coffer_protocol.errors import ChainError, CofferError, ServerError, UnreachableError, UntrustedPublisherError
 from coffer_protocol.message import OkGet, Tell
 from coffer_protocol.release import coffer as releases
-from coffer_protocol.release.chain import Trust, walk_untrusted
+from coffer_protocol.release.chain import Trust, Walk
 from coffer_protocol.release.coffer import Accepted, accept_untrusted
 
 from . import duration
 from .coffer import Coffer
-from .connection import Connection, Deadline
+from .connection import Connection, session_with
 from .errors import CacheError
 from .memory import Memory, find_folders
+from .network import Network
 from .settings import Settings
 
 # Clocks that are set right move a little; one that is further behind the cache was not right, and tells no age.
@@ -31,58 +32,71 @@ class Source:
 
     Attributes:
         wanted: from where, what, and as whom.
+        network: how it is reached.
         warn: is given a sentence for people where something is not as it should be, and a fetch goes on.
     """
 
-    def __init__(self, wanted: Settings, memory: Memory, *, warn: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, wanted: Settings, memory: Memory, network: Network, *, warn: Callable[[str], None], clock: Callable[[], float] = time.time
+    ) -> None:
         """`clock` gives the seconds since 1970, against which releases expire and the cache ages."""
         self.wanted: Final = wanted
+        self.network: Final = network
         self.warn: Final = warn
         self._memory = memory
         self._clock = clock
 
     @classmethod
-    def of(cls, wanted: Settings, *, state: str | os.PathLike[str] | None, cache: bool, warn: Callable[[str], None]) -> Source:
+    def of(
+        cls, wanted: Settings, network: Network, *, state: str | os.PathLike[str] | None, cache: bool, warn: Callable[[str], None]
+    ) -> Source:
         """The source with the files of this process's user.
 
         Args:
             wanted: from where, what, and as whom.
+            network: how it is reached.
             state: the folder for what is remembered; None for the default ones.
             cache: whether a cache is kept, and used.
             warn: as the attribute.
         """
-        return cls(wanted, Memory(wanted, find_folders(state=state, cache=cache, environment=os.environ), warn=warn), warn=warn)
+        memory = Memory(wanted, find_folders(state=state, cache=cache, environment=os.environ), warn=warn)
+        return cls(wanted, memory, network, warn=warn)
 
-    def connect(self, host: Host, deadline: Deadline) -> Connection:
+    async def hosts(self) -> tuple[Host, ...]:
+        """The address's hosts, in the order in which they are to be tried: the one that has served last is the first."""
+        return await self.network.call(self._memory.hosts)
+
+    async def connect(self, host: Host, *, deadline_s: float) -> Connection:
         """A session with a host, under the first of the trusted ids under which it answers (PROTOCOL.md, 7, "Changing keys").
 
+        Args:
+            host: one of the address's.
+            deadline_s: by when, on the network's clock.
+
         Raises:
-            As `Connection`, its `hello`, and `Memory.recall`.
+            As `Network.connect`, `Connection.hello`, and `Memory.recall`.
         """
         address = self.wanted.address.server
+        trust = await self.network.call(self._memory.recall)
         # The address's own id first, as long as no release has taken it away; then those that a release has named.
-        ids = sorted(self._memory.recall().servers or (address,), key=lambda server_id: server_id != address)
-        for server_id in ids[:-1]:
-            connection = Connection(host, server_id=server_id, credential=self.wanted.credential, deadline=deadline)
+        *others, last = sorted(trust.servers or (address,), key=lambda server_id: server_id != address)
+        for server_id in others:
+            connection = await self._connection(host, server_id, deadline_s)
             try:
-                connection.hello()
+                return await _greeted(connection)
             except UnreachableError:
                 # A server that does not go by this id closes without an answer.
-                connection.close()
                 continue
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-        connection = Connection(host, server_id=ids[-1], credential=self.wanted.credential, deadline=deadline)
-        try:
-            connection.hello()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return await _greeted(await self._connection(host, last, deadline_s))
 
-    def take(self, answer: OkGet, connection: Connection) -> Coffer:
+    async def _connection(self, host: Host, server_id: bytes, deadline_s: float) -> Connection:
+        credential = self.wanted.credential
+        # What can fail without a connection comes before it.
+        session = session_with(server_id, credential)
+        stream = await self.network.connect(host, deadline_s=deadline_s)
+        return Connection(session, stream, host, credential=credential, deadline_s=deadline_s)
+
+    async def take(self, answer: OkGet, connection: Connection) -> Coffer:
         """Verify what a server gave, and remember it. Where releases were missed, the server is asked for their heads.
 
         Raises:
@@ -91,7 +105,7 @@ class Source:
             ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
         """
         now = self._clock()
-        trust = self._memory.recall()
+        trust = await self.network.call(self._memory.recall)
         signed = releases.Coffer.decode_untrusted(answer.coffer).signed
         # Suite 0 has no questions: a bare client is told of new publishers by a new address.
         can_ask = not self.wanted.credential.bare
@@ -101,29 +115,18 @@ class Source:
             if not can_ask:
                 raise
             try:
-                trust = walk_untrusted(_heads(connection, trust), trust, to=signed)
+                trust = await _walk(connection, trust, to=signed)
             except ServerError:
                 # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
                 raise untrusted from None
             accepted = self._accept(answer.coffer, signed, trust, now)
         else:
             if can_ask and _has_missed(trust, accepted):
-                trust = self._catch_up(connection, trust, signed)
-        self._memory.record(trust.after(accepted.release), answer.coffer, now=now)
+                trust = await _catch_up(connection, trust, to=signed)
+        await self.network.call(self._memory.record, trust.after(accepted.release), answer.coffer, host=connection.host, now=now)
         return Coffer(accepted)
 
-    def _catch_up(self, connection: Connection, trust: Trust, signed: bytes) -> Trust:
-        """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
-
-        They may retire a publisher or name another server. Where the server has lost them (PROTOCOL.md, 7: one upload restores all), or
-        fails now, the trust stays as it was: the release in hand is good.
-        """
-        try:
-            return walk_untrusted(_heads(connection, trust), trust, to=signed)
-        except (ChainError, UnreachableError, ServerError, TimeoutError):
-            return trust
-
-    def from_cache(self, max_stale: timedelta) -> Coffer:
+    async def from_cache(self, max_stale: timedelta) -> Coffer:
         """What a server gave last, verified as if it came now.
 
         Args:
@@ -134,7 +137,7 @@ class Source:
             StateError: what is remembered is damaged.
         """
         now = self._clock()
-        cached = self._memory.cached()
+        cached = await self.network.call(self._memory.cached)
         if cached is None:
             raise CacheError("there is none")
         stale = timedelta(seconds=max(0.0, now - cached.fetched_at))
@@ -142,7 +145,7 @@ class Source:
             raise CacheError("this machine's clock was set back since it was fetched, so its age is unknown")
         if stale > max_stale:
             raise CacheError(f"it was fetched {duration.show(stale)} ago, and --max-stale is {duration.show(max_stale)}")
-        trust = self._memory.recall()
+        trust = await self.network.call(self._memory.recall)
         try:
             signed = releases.Coffer.decode_untrusted(cached.body).signed
             accepted = self._accept(cached.body, signed, trust, now)
@@ -159,18 +162,42 @@ def _has_missed(trust: Trust, accepted: Accepted) -> bool:
     return trust.is_anchored and trust.seen is not None and accepted.release.head.serial > trust.seen.serial + 1
 
 
-def _heads(connection: Connection, trust: Trust) -> Iterator[bytes]:
-    """The heads from the release that is known, or from the first; asked on for until the server has no more."""
+async def _greeted(connection: Connection) -> Connection:
+    """The connection, with the handshake done; closed where it fails."""
+    try:
+        await connection.hello()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _catch_up(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
+    """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
+
+    They may retire a publisher or name another server. Where the server has lost them (PROTOCOL.md, 7: one upload restores all), or
+    fails now, the trust stays as it was: the release in hand is good.
+    """
+    try:
+        return await _walk(connection, trust, to=to)
+    except (ChainError, UnreachableError, ServerError, TimeoutError):
+        return trust
+
+
+async def _walk(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
+    """A `Walk` over the heads from the release that is known, or from the first; they are asked on for until the server has no more."""
     # Most fetches have no question to ask, and their start-up need not pay for any.
     from coffer_protocol.question import Heads, heads_untrusted
 
+    walk = Walk(trust, to=to)
     serial = trust.seen.serial if trust.seen is not None else 1
     while True:
-        connection.send(Heads(coffer=trust.coffer, from_serial=serial).to_ask())
+        await connection.send(Heads(coffer=trust.coffer, from_serial=serial).to_ask())
         count = 0
-        for signed in heads_untrusted(connection.receive(Tell)):
-            yield signed
+        for signed in heads_untrusted(await connection.receive(Tell)):
+            if walk.step_untrusted(signed):
+                return walk.trust
             count += 1
         if not count:
-            return
+            raise walk.no_way()
         serial += count

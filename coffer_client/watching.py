@@ -7,18 +7,17 @@ is then noticed, and the cache is as young as the session.
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from coffer_protocol.address import Host
 from coffer_protocol.errors import CofferError, MalformedMessageError, UnreachableError
 from coffer_protocol.limits import SESSION_TIMEOUT_S
 from coffer_protocol.message import Get, OkGet, Still, Watch
 
 from .coffer import Coffer
-from .connection import Connection, Deadline
+from .connection import Connection
+from .credential import Credential
 from .errors import BusyServerError, ConfigurationError
 from .fetch import DEFAULT_TIMEOUT_S, PASSING, combined
 from .source import Source
@@ -49,12 +48,21 @@ class Failure:
     retry_s: float
 
 
-class Watcher:
-    """The releases of a source, each as soon as it is there. To be iterated over once, without an end.
+def demand_watchable(credential: Credential) -> None:
+    """See that a client can watch.
 
-    It gives a `Coffer` for every release that is newer than the last one, and a `Failure` where none of the hosts could serve, or one was
-    refused; whoever iterates decides whether to go on. A host that cannot serve is followed by the next; then there is a wait of a random
-    part of a time that doubles with each failure, to a minute (capped exponential backoff with full jitter).
+    Raises:
+        ConfigurationError: it speaks suite 0, which has no Watch.
+    """
+    if credential.bare:
+        raise ConfigurationError("a bare key can get and cannot watch (suite 0); be known by the public key text: coffer-client id")
+
+
+class Watcher:
+    """The releases of a source, each as soon as it is there.
+
+    A host that cannot serve is followed by the next; where none could, there is a wait of a random part of a time that doubles with each
+    failure, to a minute (capped exponential backoff with full jitter).
     """
 
     def __init__(
@@ -62,9 +70,7 @@ class Watcher:
         source: Source,
         *,
         after: int = 0,
-        pause: Callable[[float], object] = time.sleep,
         uniform: Callable[[float, float], float] = _uniform,
-        monotonic: Callable[[], float] = time.monotonic,
         silence_s: float = SILENCE_S,
     ) -> None:
         """Nothing is connected yet.
@@ -72,75 +78,80 @@ class Watcher:
         Args:
             source: whom to ask.
             after: the serial of the last release that is known; with 0, the current one is the first that is given.
-            pause: waits for some seconds.
             uniform: draws a number between two.
-            monotonic: gives the seconds by which a session's age is told.
             silence_s: the seconds after which a server that says nothing is gone.
 
         Raises:
             ConfigurationError: the client speaks suite 0, which has no Watch.
         """
-        if source.wanted.credential.bare:
-            raise ConfigurationError("a bare key can get and cannot watch (suite 0); be known by the public key text: coffer-client id")
+        demand_watchable(source.wanted.credential)
         self._source = source
         self._serial = after
-        self._pause = pause
         self._uniform = uniform
-        self._monotonic = monotonic
         self._silence_s = silence_s
         self._attempt = 0
 
-    def __iter__(self) -> Generator[Coffer | Failure, None, NoReturn]:
+    async def events(self) -> AsyncGenerator[Coffer | Failure, None]:
+        """Without an end: a `Coffer` for every release that is newer than the last one, and a `Failure` where none of the hosts could
+        serve, or one was refused; whoever iterates decides whether to go on. Closed, it closes its session."""
         while True:
-            error: CofferError | None
-            try:
-                error = yield from self._round()
-            except CofferError as refusal:
-                error = refusal
-            if error is None:
-                continue
-            retry_s = self._uniform(0, min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(self._attempt, _ATTEMPTS_COUNTED)))
-            self._attempt += 1
-            yield Failure(error=error, retry_s=retry_s)
-            self._pause(retry_s)
-
-    def _round(self) -> Generator[Coffer, None, CofferError | None]:
-        """The releases of one session with the first host that serves. Returns why none did; None where a session had its time."""
-        failures: list[UnreachableError | BusyServerError] = []
-        for host in self._source.wanted.address.hosts:
-            try:
-                yield from self._session(host)
-            except PASSING as error:
-                failures.append(error)
-            except TimeoutError:
-                failures.append(UnreachableError(f"{host}: the server has fallen silent"))
+            error: CofferError | None = None
+            failures: list[UnreachableError | BusyServerError] = []
+            for host in await self._source.hosts():
+                try:
+                    async with await self._source.connect(host, deadline_s=self._in_s(DEFAULT_TIMEOUT_S)) as connection:
+                        ends_s = self._in_s(SESSION_TIMEOUT_S * self._uniform(_SHORTEST_SESSION, 1))
+                        coffer: Coffer | None = await self._get(connection)
+                        while coffer is not None:
+                            if coffer.release.serial > self._serial:
+                                self._serial = coffer.release.serial
+                                yield coffer
+                            coffer = await self._watch(connection, ends_s)
+                    break
+                except PASSING as failure:
+                    failures.append(failure)
+                except TimeoutError:
+                    failures.append(UnreachableError(f"{host}: the server has fallen silent"))
+                except CofferError as refusal:
+                    error = refusal
+                    break
             else:
+                error = combined(failures)
+            if error is not None:
+                retry_s = self._backoff_s()
+                yield Failure(error=error, retry_s=retry_s)
+                await self._source.network.sleep(retry_s)
+
+    def _in_s(self, seconds: float) -> float:
+        """The moment that is so far away, on the network's clock."""
+        return self._source.network.now_s() + seconds
+
+    def _backoff_s(self) -> float:
+        longest_s = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(self._attempt, _ATTEMPTS_COUNTED))
+        self._attempt += 1
+        return self._uniform(0, longest_s)
+
+    async def _get(self, connection: Connection) -> Coffer:
+        """The current release."""
+        await connection.send(Get())
+        coffer = await self._source.take(await connection.receive(OkGet), connection)
+        self._attempt = 0
+        return coffer
+
+    async def _watch(self, connection: Connection, ends_s: float) -> Coffer | None:
+        """The next release, as soon as it is there; None where the session has had its time."""
+        connection.deadline_s = self._in_s(self._silence_s)
+        await connection.send(Watch(serial=self._serial))
+        while isinstance(answer := await connection.next_message(), Still):
+            if self._source.network.now_s() >= ends_s:
                 return None
-        return combined(failures)
-
-    def _session(self, host: Host) -> Iterator[Coffer]:
-        ends = self._monotonic() + SESSION_TIMEOUT_S * self._uniform(_SHORTEST_SESSION, 1)
-        with self._source.connect(host, Deadline(DEFAULT_TIMEOUT_S)) as connection:
-            connection.send(Get())
-            yield from self._take(connection.receive(OkGet), connection)
-            self._attempt = 0
-            while True:
-                asked = self._serial
-                connection.deadline = Deadline(self._silence_s)
-                connection.send(Watch(serial=asked))
-                while isinstance(answer := connection.next_message(), Still):
-                    if self._monotonic() >= ends:
-                        return
-                    connection.deadline = Deadline(self._silence_s)
-                # The session lets nothing else through than what may follow.
-                assert isinstance(answer, OkGet)
-                connection.deadline = Deadline(DEFAULT_TIMEOUT_S)
-                yield from self._take(answer, connection)
-                if self._serial == asked:
-                    raise MalformedMessageError(f"{host}: the server told of a new release, and gave one that is not newer than {asked}")
-
-    def _take(self, answer: OkGet, connection: Connection) -> Iterator[Coffer]:
-        coffer = self._source.take(answer, connection)
-        if coffer.release.serial > self._serial:
-            self._serial = coffer.release.serial
-            yield coffer
+            connection.deadline_s = self._in_s(self._silence_s)
+        # The session lets nothing else through than what may follow.
+        assert isinstance(answer, OkGet)
+        connection.deadline_s = self._in_s(DEFAULT_TIMEOUT_S)
+        coffer = await self._source.take(answer, connection)
+        if coffer.release.serial <= self._serial:
+            raise MalformedMessageError(
+                f"{connection.host}: the server told of a new release, and gave one that is not newer than {self._serial}"
+            )
+        return coffer

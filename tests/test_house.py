@@ -26,6 +26,7 @@ ROOMS = {
     "nacl": {"coffer_protocol/primitives.py", "coffer_protocol/sodium.py"},
     "cryptography": {"coffer_protocol/primitives.py"},
     "cbor2": {"coffer_protocol/cbor.py"},
+    "anyio": {"coffer_client/eventloop.py"},
     "sqlalchemy": {"coffer_server/store/"},
     "sqlite3": {"coffer_server/store/"},
     "psycopg": {"coffer_server/store/"},
@@ -47,6 +48,9 @@ IMPURE = {
     "os",
     "io",
 }
+# The client's conversation waits for what it is given, and is the same whoever waits.
+CONVERSATION = {"coffer_client/connection.py", "coffer_client/network.py", "coffer_client/source.py", "coffer_client/watching.py"}
+WAITING = {"socket", "_socket", "ssl", "asyncio", "trio", "anyio", "selectors", "select", "threading"}
 PURE_EXCEPTIONS = {("coffer_protocol/cbor.py", "io")}  # cbor2 reads from a BytesIO
 
 
@@ -83,6 +87,12 @@ def test_the_protocol_is_pure() -> None:
         if name.startswith("coffer_protocol/"):
             impure = {other for other in imported(tree) if other in IMPURE and (name, other) not in PURE_EXCEPTIONS}
             assert not impure, name
+
+
+def test_the_clients_conversation_waits_for_nothing_of_its_own() -> None:
+    trees = dict(sources())
+    for name in CONVERSATION:
+        assert not set(imported(trees[name])) & WAITING, name
 
 
 def test_every_public_thing_is_documented() -> None:

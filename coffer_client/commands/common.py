@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from .. import duration, settings
+from ..blocking import Sockets, finish
 from ..coffer import Coffer, expiry_warning
 from ..errors import OutputError, UsageError
 from ..fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S, retrieve
@@ -47,7 +48,7 @@ def wanted(parsed: Parsed) -> settings.Settings:
 
 def source(parsed: Parsed) -> Source:
     """The source that the options name, with its files. Raises as `settings.load`."""
-    return Source.of(wanted(parsed), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
+    return Source.of(wanted(parsed), Sockets(), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
 
 
 def naming(parsed: Parsed) -> Naming:
@@ -70,7 +71,7 @@ def refuse_naming(parsed: Parsed, reason: str) -> None:
 def fetch(parsed: Parsed, source: Source) -> Coffer:
     """The secrets, as the options want them; a release that is about to expire is told of. Raises as `fetch.retrieve`."""
     max_stale = span(parsed, "max-stale", DEFAULT_MAX_STALE)
-    coffer = retrieve(source, timeout_s=_timeout_s(parsed.text("timeout")), max_stale=max_stale)
+    coffer = finish(retrieve(source, timeout_s=_timeout_s(parsed.text("timeout")), max_stale=max_stale))
     if warning := expiry_warning(coffer.release, datetime.now(UTC)):
         warn(warning)
     return coffer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from coffer_protocol.errors import CofferError
 
 from .. import run
+from ..blocking import iterate
 from ..coffer import Coffer
 from ..errors import CommandFailedError, ConfigurationError, TemplateError, UsageError
 from ..options import Parsed
@@ -70,7 +71,7 @@ def _fill(path: str, parsed: Parsed) -> None:
 
 
 def _follow(watcher: Watcher, bring: Callable[[Coffer], None], path: str) -> None:
-    for coffer in releases(watcher, has_begun=True, meanwhile=f"{path} stays as it is; trying again"):
+    for coffer in releases(iterate(watcher.events()), has_begun=True, meanwhile=f"{path} stays as it is; trying again"):
         try:
             bring(coffer)
         except CommandFailedError as error:

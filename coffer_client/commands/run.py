@@ -25,13 +25,14 @@ def _supervise(parsed: Parsed) -> NoReturn:
     import random
 
     from .. import supervise
+    from ..blocking import iterate
     from ..watching import Watcher
 
     change = supervise.Change.from_text(parsed.text("on-change") or supervise.RESTART)
     splay_s = span(parsed, "splay", timedelta()).total_seconds()
     origin = source(parsed)
     # Refused before the command is started, not after.
-    events = Watcher(origin)
+    watcher = Watcher(origin)
     first = fetch(parsed, origin)
     draw = random.SystemRandom().uniform
     supervisor = supervise.Supervisor(
@@ -43,4 +44,4 @@ def _supervise(parsed: Parsed) -> NoReturn:
         inherited=os.environb,
         naming=naming(parsed),
     )
-    supervisor.run(events)
+    supervisor.run(iterate(watcher.events()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .. import run
+from ..blocking import iterate
 from ..errors import CommandFailedError, NamingError, NoSuchKeyError
 from ..options import Parsed
 from ..watching import Watcher
@@ -17,7 +18,7 @@ def main(parsed: Parsed) -> None:
     command = parsed.text("exec")
     if command is None:
         refuse_naming(parsed, "these go with --exec")
-    for coffer in releases(Watcher(source(parsed))):
+    for coffer in releases(iterate(Watcher(source(parsed)).events())):
         if command is None:
             issued = f"{coffer.release.issued:%Y-%m-%dT%H:%M:%SZ}" if coffer.release.issued else "-"
             write(f"{issued} {coffer.release.serial}\n".encode())

@@ -93,15 +93,15 @@ Script: TypeAlias = Callable[[Peer], None]
 
 
 class FakeServer:
-    """Listens on a free port of 127.0.0.1 while it is entered; an error of its script is raised at the end."""
+    """Listens on a free port of a loopback address while it is entered; an error of its script is raised at the end."""
 
-    def __init__(self, script: Script, *, own: Identity = SERVER) -> None:
+    def __init__(self, script: Script, *, own: Identity = SERVER, listens: str = "127.0.0.1") -> None:
         self._script = script
         self._own = own
         self._error: BaseException | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((listens, 0), family=socket.AF_INET6 if ":" in listens else socket.AF_INET)
         self._thread = threading.Thread(target=self._serve)
-        self.host = Host(name="127.0.0.1", port=self._listener.getsockname()[1])
+        self.host = Host(name=listens, port=self._listener.getsockname()[1])
         self.connections = 0
 
     def __enter__(self) -> Self:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from coffer_client.blocking import Sockets, finish
 from coffer_client.coffer import Coffer
 from coffer_client.credential import Credential
 from coffer_client.fetch import DEFAULT_MAX_STALE, retrieve
 from coffer_client.memory import Folders, Memory
+from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of
 from coffer_client.source import Source
 from coffer_protocol.address import ServerAddress
@@ -34,13 +36,13 @@ class Client:
         """Its files for this address."""
         return Memory(self._wanted(address), Folders(state=str(self.folder), cache=str(self.folder)), warn=self.warnings.append)
 
-    def source(self, address: ServerAddress) -> Source:
+    def source(self, address: ServerAddress, network: Network | None = None) -> Source:
         """This client at this address."""
-        return Source(self._wanted(address), self.memory(address), warn=self.warnings.append, clock=lambda: self.now)
+        return Source(self._wanted(address), self.memory(address), network or Sockets(), warn=self.warnings.append, clock=lambda: self.now)
 
     def fetch(self, address: ServerAddress, *, max_stale: timedelta = DEFAULT_MAX_STALE, timeout_s: float = PLENTY_S) -> Coffer:
         """One run."""
-        return retrieve(self.source(address), timeout_s=timeout_s, max_stale=max_stale)
+        return finish(retrieve(self.source(address), timeout_s=timeout_s, max_stale=max_stale))
 
     def fetch_from(self, script: Script, *, serial: int = 0) -> Coffer:
         """One run against a server that follows a script."""

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import coffer_client
+from coffer_client.blocking import Sockets, finish
 from coffer_client.credential import Credential
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError, exit_code
 from coffer_client.fetch import retrieve
 from coffer_client.memory import Folders, Memory
+from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of
 from coffer_client.source import Source
 from coffer_protocol import frame
@@ -45,8 +47,10 @@ from coffer_protocol.release.coffer import Seen
 from coffer_protocol.shard import SecretValue
 from tests.support import identity, vectors
 
-from .fake_server import SERVER, FakeServer, Peer, Script, address_of, answering, giving, serving, unused_host
-from .releases import NOW, SERIAL, make_body, signed_of
+from .fake_server import SERVER, FakeServer, Peer, Script, address_of, answering, giving, giving_in_turn, hosting, serving, unused_host
+from .releases import NOW, SERIAL, History, make_body, signed_of
+from .sources import Client
+from .test_dialling import black_hole, closed, place
 
 PLENTY_S = 30.0
 # What a silent server is given: long enough for a handshake on a busy machine.
@@ -58,18 +62,20 @@ def unexpected(message: str) -> None:
     pytest.fail(message)
 
 
-def forgetful(address: ServerAddress, credential: Credential, *, now: int = NOW, seen: Seen | None = None) -> Source:
+def forgetful(
+    address: ServerAddress, credential: Credential, *, now: int = NOW, seen: Seen | None = None, network: Network | None = None
+) -> Source:
     """A source that knows its address alone, and may have seen a release."""
     wanted = Settings(address=address, trust=trust_of(address), credential=credential)
     # It has nowhere to write, says so, and remembers for itself.
     memory = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
     if seen is not None:
-        memory.record(replace(wanted.trust, seen=seen), b"", now=now)
-    return Source(wanted, memory, warn=unexpected, clock=lambda: now)
+        memory.record(replace(wanted.trust, seen=seen), b"", host=address.hosts[0], now=now)
+    return Source(wanted, memory, network or Sockets(), warn=unexpected, clock=lambda: now)
 
 
 def ask(address: ServerAddress, credential: Credential, *, timeout_s: float = PLENTY_S) -> coffer_client.Coffer:
-    return retrieve(forgetful(address, credential), timeout_s=timeout_s, max_stale=timedelta())
+    return finish(retrieve(forgetful(address, credential), timeout_s=timeout_s, max_stale=timedelta()))
 
 
 def ask_one(script: Script, credential: Credential, *, timeout_s: float = PLENTY_S, own: Identity = SERVER) -> coffer_client.Coffer:
@@ -183,7 +189,7 @@ def test_a_server_that_lies_is_refused(entry: dict[str, Any], whole: Credential)
     with FakeServer(script) as server:
         address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
         with pytest.raises(ReleaseError) as caught:
-            retrieve(forgetful(address, whole, now=releases["now"], seen=seen), timeout_s=PLENTY_S, max_stale=timedelta())
+            finish(retrieve(forgetful(address, whole, now=releases["now"], seen=seen), timeout_s=PLENTY_S, max_stale=timedelta()))
     assert caught.type is REFUSALS[entry["why"]]
     assert exit_code(caught.value) == 5
 
@@ -196,7 +202,7 @@ def test_the_vectors_that_are_good_are_accepted(entry: dict[str, Any]) -> None:
         address = replace(
             server.address(bare=credential.bare), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),)
         )
-        assert retrieve(forgetful(address, credential, now=releases["now"]), timeout_s=PLENTY_S, max_stale=timedelta())
+        assert finish(retrieve(forgetful(address, credential, now=releases["now"]), timeout_s=PLENTY_S, max_stale=timedelta()))
 
 
 def test_the_address_names_the_lowest_serial(whole: Credential) -> None:
@@ -436,6 +442,27 @@ def test_the_next_host_is_not_asked_where_one_has_answered(first: Script, whole:
         with pytest.raises(CofferError):
             ask(address_of(one.host, two.host), whole)
         assert (one.connections, two.connections) == (1, 0)
+
+
+def test_the_host_that_served_last_is_the_first_that_is_asked(tmp_path: Path, whole: Credential) -> None:
+    client, serves = Client(tmp_path, whole), hosting(History(whole).add(SECRETS))
+    with FakeServer(giving_in_turn(busy, serves)) as one, FakeServer(giving_in_turn(serves, busy)) as two:
+        address = address_of(one.host, two.host)
+        seen = []
+        for _ in range(4):
+            client.fetch(address)
+            seen.append((one.connections, two.connections))
+    # The first is busy; then the second is, which had served last; then nobody is any more, and the first had served last.
+    assert seen == [(1, 1), (2, 2), (3, 2), (4, 2)]
+
+
+@pytest.mark.parametrize("listens", ["::1", "127.0.0.1"])
+def test_a_name_is_served_by_whichever_of_its_addresses_answers(listens: str, whole: Credential) -> None:
+    with FakeServer(serving(whole, SECRETS), listens=listens) as server, black_hole("127.0.0.1") as hole, closed("::1") as refusing:
+        here = place(listens, server.host.port)
+        network = Sockets(resolve=lambda name, port: [refusing, hole, here])
+        source = forgetful(address_of(Host(name="coffer.example")), whole, network=network)
+        assert dict(finish(retrieve(source, timeout_s=PLENTY_S, max_stale=timedelta()))) == SECRETS
 
 
 def test_all_hosts_are_named_where_none_can_serve(whole: Credential) -> None:

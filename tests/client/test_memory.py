@@ -23,7 +23,8 @@ from tests.support import identity
 from .fake_server import address_of
 from .releases import NOW, PUBLISHER
 
-ADDRESS = address_of(Host(name="coffer.example"))
+HOST = Host(name="coffer.example")
+ADDRESS = address_of(HOST)
 OTHER = identity("publisher2").publisher_key()
 BODY = b"\xff canary"
 
@@ -53,7 +54,7 @@ def test_nothing_is_known_at_first(tmp_path: Path) -> None:
 
 def test_what_is_recorded_is_recalled(tmp_path: Path) -> None:
     trust = after(7, publishers=(OTHER,), servers=(OTHER, bytes(32)))
-    memory(tmp_path).record(trust, BODY, now=NOW + 0.5)
+    memory(tmp_path).record(trust, BODY, host=HOST, now=NOW + 0.5)
     assert memory(tmp_path).recall() == trust
     cached = memory(tmp_path).cached()
     assert cached is not None
@@ -62,7 +63,7 @@ def test_what_is_recorded_is_recalled(tmp_path: Path) -> None:
 
 
 def test_each_client_coffer_and_server_has_its_own(tmp_path: Path) -> None:
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     for other in (
         memory(tmp_path, replace(ADDRESS, coffer="other")),
         memory(tmp_path, replace(ADDRESS, server=identity("worker").id())),
@@ -74,8 +75,8 @@ def test_each_client_coffer_and_server_has_its_own(tmp_path: Path) -> None:
 
 
 def test_an_older_release_does_not_replace_a_newer_one(tmp_path: Path) -> None:
-    memory(tmp_path).record(after(8), BODY, now=NOW)
-    memory(tmp_path).record(after(7), b"old", now=NOW + 1000)
+    memory(tmp_path).record(after(8), BODY, host=HOST, now=NOW)
+    memory(tmp_path).record(after(7), b"old", host=HOST, now=NOW + 1000)
     assert memory(tmp_path).recall() == after(8)
     cached = memory(tmp_path).cached()
     assert cached is not None
@@ -83,9 +84,9 @@ def test_an_older_release_does_not_replace_a_newer_one(tmp_path: Path) -> None:
 
 
 def test_two_releases_at_one_serial_are_a_fork_also_where_they_came_at_once(tmp_path: Path) -> None:
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     with pytest.raises(ForkError, match="7"):
-        memory(tmp_path).record(after(7, sha256=bytes([1]) * 32), b"other", now=NOW)
+        memory(tmp_path).record(after(7, sha256=bytes([1]) * 32), b"other", host=HOST, now=NOW)
     assert memory(tmp_path).recall() == after(7)
 
 
@@ -95,25 +96,25 @@ def test_a_fetch_of_the_same_release_makes_the_cache_younger_but_is_not_written_
         assert cached is not None
         return cached.fetched_at
 
-    memory(tmp_path).record(after(7), BODY, now=NOW)
-    memory(tmp_path).record(after(7), BODY, now=NOW + 59)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW + 59)
     assert fetched_at() == NOW
-    memory(tmp_path).record(after(7), BODY, now=NOW + 60)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW + 60)
     assert fetched_at() == NOW + 60
     # A clock that is set back is set right, as far as anybody knows.
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     assert fetched_at() == NOW
 
 
 def test_an_address_with_other_publishers_is_the_operators_word(tmp_path: Path) -> None:
-    memory(tmp_path).record(after(7, publishers=(bytes(32),), servers=(bytes(32),)), BODY, now=NOW)
+    memory(tmp_path).record(after(7, publishers=(bytes(32),), servers=(bytes(32),)), BODY, host=HOST, now=NOW)
     found = memory(tmp_path, replace(ADDRESS, publishers=(OTHER,))).recall()
     assert (found.publishers, found.servers, found.seen) == ((OTHER,), None, after(7).seen)
 
 
 @pytest.mark.parametrize(("serial", "seen"), [(6, after(7).seen), (7, after(7).seen), (8, Seen(serial=8))])
 def test_the_higher_of_two_serials_counts(tmp_path: Path, serial: int, seen: Seen) -> None:
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall().seen == seen
 
 
@@ -121,7 +122,7 @@ def test_forgetting_is_thorough_and_tells_whether_there_was_anything(tmp_path: P
     folder = tmp_path / "state"
     assert not memory(folder).forget()
     assert not folder.exists()
-    memory(folder).record(after(7), BODY, now=NOW)
+    memory(folder).record(after(7), BODY, host=HOST, now=NOW)
     assert memory(folder).forget()
     assert memory(folder).recall() == trust_of(ADDRESS)
     assert memory(folder).cached() is None
@@ -129,7 +130,7 @@ def test_forgetting_is_thorough_and_tells_whether_there_was_anything(tmp_path: P
 
 @pytest.mark.parametrize("damage", [b"", b"\x80", b"\xa1\x61v\x02", "cut", "longer"])
 def test_a_damaged_trust_is_not_taken_for_none(tmp_path: Path, damage: bytes | str) -> None:
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     (path,) = tmp_path.glob("*.trust")
     data = path.read_bytes()
     path.write_bytes(damage if isinstance(damage, bytes) else data[:-1] if damage == "cut" else data + b"\x00")
@@ -137,22 +138,22 @@ def test_a_damaged_trust_is_not_taken_for_none(tmp_path: Path, damage: bytes | s
         memory(tmp_path).recall()
     assert str(path) in str(caught.value)
     with pytest.raises(StateError):
-        memory(tmp_path).record(after(8), BODY, now=NOW)
+        memory(tmp_path).record(after(8), BODY, host=HOST, now=NOW)
     assert memory(tmp_path).forget()
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x80", b"\xa0"])
 def test_a_damaged_cache_is_none(tmp_path: Path, damage: bytes) -> None:
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     (path,) = tmp_path.glob("*.cache")
     path.write_bytes(damage)
     assert memory(tmp_path).cached() is None
-    memory(tmp_path).record(after(7), BODY, now=NOW)
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     assert memory(tmp_path).cached() is not None
 
 
 def test_where_no_cache_is_wanted_there_is_none(tmp_path: Path) -> None:
-    memory(tmp_path, cache=False).record(after(7), BODY, now=NOW)
+    memory(tmp_path, cache=False).record(after(7), BODY, host=HOST, now=NOW)
     assert memory(tmp_path, cache=False).cached() is None
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".lock", ".trust"]
 
@@ -166,10 +167,10 @@ def test_where_nothing_can_be_written_the_process_remembers_for_itself(tmp_path:
     wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
     own = Memory(wanted, Folders(state=folder, cache=folder), warn=warnings.append)
     assert own.recall() == trust_of(ADDRESS)
-    own.record(after(7), BODY, now=NOW)
+    own.record(after(7), BODY, host=HOST, now=NOW)
     assert own.recall() == after(7)
     assert own.cached() is None
-    own.record(after(8), BODY, now=NOW)
+    own.record(after(8), BODY, host=HOST, now=NOW)
     assert len(warnings) == 1
     assert "will not be noticed" in warnings[0]
     assert "--state DIR" in warnings[0]
@@ -180,10 +181,63 @@ def test_a_cache_that_cannot_be_written_leaves_the_trust(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
     own = Memory(wanted, Folders(state=str(tmp_path / "state"), cache=str(tmp_path / "file" / "folder")), warn=warnings.append)
-    own.record(after(7), BODY, now=NOW)
+    own.record(after(7), BODY, host=HOST, now=NOW)
     assert memory(tmp_path / "state").recall() == after(7)
     assert len(warnings) == 1
     assert "nothing is kept" in warnings[0]
+
+
+# ------------------------------------------------------------------------------------------------------------------- hosts
+
+HOSTS = (HOST, Host(name="two.example", port=4711), Host(name="2001:db8::1"))
+SEVERAL = replace(ADDRESS, hosts=HOSTS)
+
+
+def test_hosts_stand_in_the_order_of_the_address_and_the_one_that_served_last_is_the_first(tmp_path: Path) -> None:
+    assert memory(tmp_path, SEVERAL).hosts() == HOSTS
+    for last, order in ((1, (1, 0, 2)), (2, (2, 0, 1)), (0, (0, 1, 2))):
+        memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOSTS[last], now=NOW)
+        assert memory(tmp_path, SEVERAL).hosts() == tuple(HOSTS[number] for number in order)
+
+
+def test_the_last_host_is_written_only_where_it_is_another(tmp_path: Path) -> None:
+    memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
+    memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOST, now=NOW)
+    assert list(tmp_path.glob("*.host")) == []
+    memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOSTS[1], now=NOW)
+    (path,) = tmp_path.glob("*.host")
+    assert path.read_text() == "two.example:4711\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    written = path.stat().st_ino
+    memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOSTS[1], now=NOW)
+    assert path.stat().st_ino == written
+
+
+@pytest.mark.parametrize("content", [b"gone.example\n", b"", b"\xff" * 5000, b"two.example\n"])
+def test_what_is_no_host_of_the_address_changes_nothing(tmp_path: Path, content: bytes) -> None:
+    memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOSTS[1], now=NOW)
+    (path,) = tmp_path.glob("*.host")
+    path.write_bytes(content)
+    assert memory(tmp_path, SEVERAL).hosts() == HOSTS
+
+
+def test_where_the_last_host_cannot_be_written_the_process_remembers_for_itself(tmp_path: Path) -> None:
+    own = Memory(
+        Settings(address=SEVERAL, trust=trust_of(SEVERAL), credential=Credential(identity=identity("web"))),
+        Folders(state=None, cache=None),
+        warn=lambda _: None,
+    )
+    own.record(after(7), BODY, host=HOSTS[2], now=NOW)
+    assert own.hosts() == (HOSTS[2], HOSTS[0], HOSTS[1])
+
+
+def test_an_older_release_tells_who_has_served_all_the_same(tmp_path: Path) -> None:
+    memory(tmp_path, SEVERAL).record(after(8), BODY, host=HOSTS[0], now=NOW)
+    memory(tmp_path, SEVERAL).record(after(7), BODY, host=HOSTS[1], now=NOW)
+    assert memory(tmp_path, SEVERAL).hosts()[0] == HOSTS[1]
+
+
+# ----------------------------------------------------------------------------------------------------------------- folders
 
 
 def test_the_folders_are_those_of_the_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +257,7 @@ WRITER = """if 1:
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    from tests.client.test_memory import BODY, NOW, after, memory
+    from tests.client.test_memory import BODY, HOST, NOW, after, memory
     own = memory(Path(sys.argv[2]))
     serial = 0
     print("begun", flush=True)
@@ -212,7 +266,7 @@ WRITER = """if 1:
         seen = own.recall().seen
         assert seen is None or seen.serial >= serial, (seen, serial)
         serial = (seen.serial if seen else 0) + 1
-        own.record(after(serial), BODY + bytes(serial), now=NOW)
+        own.record(after(serial), BODY + bytes(serial), host=HOST, now=NOW)
 """
 
 

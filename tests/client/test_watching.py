@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
+from coffer_client.blocking import Sockets, iterate
 from coffer_client.coffer import Coffer
 from coffer_client.credential import Credential
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError
@@ -31,35 +31,28 @@ def history(whole: Credential) -> History:
     return History(whole).add({"n": 1}).add({"n": 2}).add({"n": 3}).add({"n": 4})
 
 
-class Waits:
-    """In the place of clocks and chance: every wait is over at once, and is the longest that it may be."""
+class Waits(Sockets):
+    """Sockets without clocks and chance: every wait is over at once, and is the longest that it may be."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.seconds: list[float] = []
-        self.monotonic_s = 0.0
+        # The part of its hour that each session has; the last one for all that follow.
+        self.parts = [1.0]
 
-    def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         self.seconds.append(seconds)
 
     def uniform(self, low: float, high: float) -> float:
-        return high
-
-    def monotonic(self) -> float:
-        return self.monotonic_s
+        if low == 0:
+            return high
+        return self.parts.pop(0) if len(self.parts) > 1 else self.parts[0]
 
 
 def watch(
     client: Client, address: ServerAddress, waits: Waits, *, after: int = 0, silence_s: float = 30
-) -> Generator[Coffer | Failure, None, NoReturn]:
-    watcher = Watcher(
-        client.source(address),
-        after=after,
-        pause=waits.pause,
-        uniform=waits.uniform,
-        monotonic=waits.monotonic,
-        silence_s=silence_s,
-    )
-    return iter(watcher)
+) -> Generator[Coffer | Failure, None, None]:
+    return iterate(Watcher(client.source(address, waits), after=after, uniform=waits.uniform, silence_s=silence_s).events())
 
 
 def serial(event: Coffer | Failure) -> int:
@@ -132,14 +125,12 @@ def test_missed_releases_are_one(client: Client, history: History) -> None:
 
 def test_a_session_has_its_hour_and_then_another_begins(client: Client, history: History) -> None:
     waits = Waits()
+    # The first session's hour is over at once; how long one is, is seen where time can be made to pass (test_eventloop.py).
+    waits.parts = [0.0, 1.0]
 
     def first(peer: Peer) -> None:
         peer.answer_get(history.bodies[0])
         peer.expect(Watch)
-        waits.monotonic_s = 3599.0
-        peer.send(Still())
-        # The client reads the clock when it has this one, and no sooner: its Still before was in time.
-        waits.monotonic_s = 3600.0
         peer.send(Still())
         peer.wait_for_close()
 
