@@ -25,7 +25,8 @@ from coffer_protocol.shard import SecretValue
 
 from .coffer import Coffer, Release
 from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError
-from .fetch import fetch
+from .fetch import afetch, fetch
+from .releases import Releases, watch
 
 __all__ = [
     "BusyServerError",
@@ -40,11 +41,14 @@ __all__ = [
     "RefusedClientError",
     "Release",
     "ReleaseError",
+    "Releases",
     "SecretValue",
     "ServerError",
     "ShardError",
     "StateError",
     "UnavailableError",
     "UnreachableError",
+    "afetch",
     "fetch",
+    "watch",
 ]

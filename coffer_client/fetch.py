@@ -73,6 +73,36 @@ def fetch(
     return coffer
 
 
+async def afetch(
+    *,
+    server: ServerAddress | str | None = None,
+    identity: Identity | keyfile.Path | None = None,
+    bare: bool = False,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    state: keyfile.Path | None = None,
+    cache: bool = True,
+    max_stale: timedelta = DEFAULT_MAX_STALE,
+) -> Coffer:
+    """As `fetch`, in an event loop: asyncio's or trio's, through anyio (the extra `async`).
+
+    Cancelled, it closes its connection and leaves no task. Files are read and written, and names resolved, in threads of the event loop's
+    own pool, which keeps an idle thread for a while (anyio on asyncio: until the loop ends; trio: 10 s). `timeout_s` holds for resolving
+    a name too; the thread that asks the system ends when the system has answered.
+
+    Raises:
+        As `fetch`; UnavailableError also where anyio is not installed.
+    """
+    from .eventloop import EventLoop
+
+    wanted = settings.load(server=server, identity=identity, bare=bare, environment=os.environ)
+    messages: list[str] = []
+    source = Source.of(wanted, EventLoop(), state=state, cache=cache, warn=messages.append)
+    coffer = await retrieve(source, timeout_s=timeout_s, max_stale=max_stale)
+    for message in messages:
+        warnings.warn(message, CofferWarning, stacklevel=2)
+    return coffer
+
+
 async def retrieve(source: Source, *, timeout_s: float, max_stale: timedelta) -> Coffer:
     """As `fetch`, from a source. The hosts are tried one after the other, each with its share of the time that is left.
 
