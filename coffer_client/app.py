@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
 
 from .commands import Handler
 from .errors import EXITS
-from .options import COMMANDS, HELP_FLAGS, PROGRAM, Arguments, Command, Option, Parsed, Value
+from .options import COMMANDS, HELP_FLAGS, PROGRAM, SUMMARY, VERSION, Arguments, Command, Option, Parsed, Value
 
 _ARGUMENTS = "arguments"
 
@@ -25,13 +25,25 @@ def build(handler_of: Callable[[str], Handler]) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": list(reversed(HELP_FLAGS))},
-        epilog="Exit codes: " + "; ".join(f"{row.code} {row.meaning}" for row in EXITS) + ".",
+        epilog=_exit_codes(row.code for row in EXITS),
     )
-    app.callback()(_root)
+    app.callback(help=SUMMARY)(_root)
     for command in COMMANDS:
         context = {"allow_interspersed_args": not (command.arguments and command.arguments.are_command_line)}
-        app.command(command.name, help=command.help, context_settings=context)(_callback(command, handler_of))
+        callback = _callback(command, handler_of)
+        app.command(command.name, help=command.help, context_settings=context, epilog=_epilog(command))(callback)
     return app
+
+
+def _epilog(command: Command) -> str:
+    # Behind a line of \b, click leaves the lines as they are.
+    examples = ["\b\n" + "\n".join(("Examples:", *(f"  {line}" for line in command.examples)))] if command.examples else []
+    return "\n\n".join([*examples, _exit_codes(command.exits)])
+
+
+def _exit_codes(codes: Iterable[int]) -> str:
+    known = {row.code: row.meaning for row in EXITS}
+    return "Exit codes: " + "; ".join(f"{code} {known[code]}" for code in codes) + "."
 
 
 def _show_version(wanted: bool) -> None:
@@ -47,9 +59,9 @@ def _show_version(wanted: bool) -> None:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option(VERSION.flag, callback=_show_version, is_eager=True, help=VERSION.help)] = False,
 ) -> None:
-    """Fetch this machine's secrets, sealed to its key and signed by their publisher."""
+    """The program without a command."""
 
 
 def _callback(command: Command, handler_of: Callable[[str], Handler]) -> Callable[..., None]:

@@ -11,10 +11,10 @@ from coffer_protocol.errors import CofferError
 
 from .commands import Handler, load
 from .errors import EXIT_INTERRUPTED, exit_code
-from .options import GET, PROGRAM, RUN, parse
+from .options import GET, KEYS, PROGRAM, RUN, parse
 
-# Applications wait for these, so they load nothing that they do not need.
-_FAST: Final = {command.name: command for command in (GET, RUN)}
+# Applications wait for these, and whoever presses TAB, so they load nothing that they do not need.
+_FAST: Final = {command.name: command for command in (GET, KEYS, RUN)}
 
 
 def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:

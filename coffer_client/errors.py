@@ -106,7 +106,7 @@ class Exit:
 
 
 EXITS: Final = (
-    Exit(code=0, meaning="found"),
+    Exit(code=0, meaning="done"),
     Exit(code=1, meaning="failed for a reason of this machine's own", errors=(CofferError,)),
     Exit(code=2, meaning="wrong usage, configuration, or names", errors=(ConfigurationError, KeyTextError)),
     Exit(code=3, meaning="the server cannot be reached, or cannot serve now", errors=(UnreachableError, BusyServerError)),

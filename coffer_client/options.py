@@ -13,6 +13,7 @@ from typing import Final
 from .errors import UsageError
 
 PROGRAM: Final = "coffer-client"
+SUMMARY: Final = "Fetch this machine's secrets, sealed to its key and signed by their publisher."
 HELP_FLAGS: Final = ("--help", "-h")
 
 # A switch is on or off; another option has a text or None, or its texts where it is repeatable.
@@ -82,12 +83,16 @@ class Command:
         help: what it does.
         options: in the order of the help.
         arguments: what it takes beside them, or None.
+        examples: lines that a shell takes as they stand.
+        exits: the codes of errors.EXITS with which it can end.
     """
 
     name: str
     help: str
     options: tuple[Option, ...]
     arguments: Arguments | None = None
+    examples: tuple[str, ...] = ()
+    exits: tuple[int, ...] = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,9 @@ class Parsed:
         """Whether a switch was given."""
         return self.values[name] is True
 
+
+VERSION: Final = Option(name="version", help="Print the version.")
+HELP: Final = Option(name="help", help="Show help, and exit.")
 
 _SERVER: Final = Option(name="server", metavar="ADDRESS", help="The address that `coffer-companion address` prints. Else COFFER_SERVER.")
 _IDENTITY: Final = Option(
@@ -181,12 +189,33 @@ _PREFIX: Final = Option(name="prefix", metavar="TEXT", help="Begin each name wit
 _UPPER: Final = Option(name="upper", help="Names in upper case, with their prefix.")
 # Which secrets, and under which names: `common.naming` reads them.
 NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
+# Of a command that asks a server.
+_ASKING: Final = (0, 1, 2, 3, 4, 5)
 
 GET: Final = Command(
     name="get",
     help="Print secrets, or put them into files.",
     options=(_FORMAT, _NO_NEWLINE, _TO_DIR, *NAMING, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
     arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
+    examples=(
+        "coffer-client get db.url",
+        'eval "$(coffer-client get --format shell)"',
+        "coffer-client get --format json smtp.host smtp.port",
+    ),
+    exits=(*_ASKING, 6),
+)
+KEYS: Final = Command(
+    name="keys",
+    help="Print the names of all secrets, a line each, and no value.",
+    options=(
+        Option(name="cached", help="Ask no server: take them from the sealed cache, however old it is. Shells complete KEY by this."),
+        *_SOURCE,
+        _NO_CACHE,
+        _MAX_STALE,
+        _TIMEOUT,
+    ),
+    examples=("coffer-client keys", "coffer-client keys --cached | grep '^db[.]'"),
+    exits=_ASKING,
 )
 RUN: Final = Command(
     name="run",
@@ -212,6 +241,8 @@ RUN: Final = Command(
         least=1,
         are_command_line=True,
     ),
+    examples=("coffer-client run -- ./manage.py runserver", "coffer-client run --watch --on-change signal:HUP -- nginx -g 'daemon off;'"),
+    exits=(*_ASKING, 126, 127),
 )
 WATCH: Final = Command(
     name="watch",
@@ -226,6 +257,8 @@ WATCH: Final = Command(
         ),
         *NAMING,
     ),
+    examples=("coffer-client watch", "coffer-client watch --exec 'systemctl reload shop'"),
+    exits=_ASKING,
 )
 RENDER: Final = Command(
     name="render",
@@ -258,6 +291,11 @@ RENDER: Final = Command(
         least=1,
         most=1,
     ),
+    examples=(
+        "coffer-client render app.ini.template -o /run/shop/app.ini",
+        "coffer-client render app.ini.template -o /run/shop/app.ini --watch --exec 'systemctl reload shop'",
+    ),
+    exits=(*_ASKING, 6),
 )
 TRUST: Final = Command(
     name="trust",
@@ -266,19 +304,33 @@ TRUST: Final = Command(
     arguments=Arguments(
         metavar="reset", help="Forget, and begin with the address again: where the operator has confirmed that the server is right.", most=1
     ),
+    examples=("coffer-client trust", "coffer-client trust reset --yes"),
 )
 KEYGEN: Final = Command(
     name="keygen",
     help="Make this client's identity, and print the line for the operator.",
     options=(Option(name="bare", help="To be known by a bare NaCl key of 64 hex digits (suite 0)."),),
     arguments=Arguments(metavar="PATH", help="The file to make. Default: $XDG_CONFIG_HOME/coffer/client.key.", most=1),
+    examples=("coffer-client keygen", "coffer-client keygen --bare /etc/shop/coffer.key"),
 )
 ID: Final = Command(
     name="id",
     help="Print this client's public key, for the operator.",
     options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits.")),
+    examples=("coffer-client id",),
 )
-COMMANDS: Final = (GET, RUN, WATCH, RENDER, TRUST, KEYGEN, ID)
+COMPLETION: Final = Command(
+    name="completion",
+    help="Print the script by which a shell completes commands, options, and KEYs.",
+    options=(),
+    arguments=Arguments(metavar="bash|zsh|fish", help="For which shell.", least=1, most=1),
+    examples=(
+        "source <(coffer-client completion bash)",
+        "coffer-client completion zsh > /usr/local/share/zsh/site-functions/_coffer-client",
+        "coffer-client completion fish > ~/.config/fish/completions/coffer-client.fish",
+    ),
+)
+COMMANDS: Final = (GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, COMPLETION)
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed | None:

@@ -75,6 +75,9 @@ def test_help_has_every_option_of_the_table(command: Command) -> None:
             assert all(flag in result.stdout for flag in option.flags)
         if command.arguments:
             assert command.arguments.metavar in result.stdout
+        assert all(f"  {line}\n" in result.stdout for line in command.examples)
+        text = " ".join(result.stdout.split())
+        assert all((f" {row.code} {row.meaning}" in text) == (row.code in command.exits) for row in EXITS)
 
 
 def test_help_has_every_command_and_exit_code() -> None:

@@ -14,6 +14,7 @@ import pytest
 import tomli
 
 from coffer_client import cli, keyfile
+from coffer_client.completion import SCRIPTS
 from coffer_client.credential import Credential
 from coffer_client.options import Parsed
 from coffer_protocol.message import Get, Hello, KeyNotFound
@@ -373,6 +374,38 @@ def test_at_a_terminal_it_asks(
     assert "[y/N]" in err
     assert ("forgotten" in err) == (code == 0)
     assert cli.run(["get", "port"]) == (3 if code == 0 else 0)
+
+
+# ------------------------------------------------------------------------------------------------------ keys and completion
+
+
+def test_keys_are_listed_without_their_values(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    assert served(serving(whole, {**SECRETS, "with space": "x", "-n": "x"}), ["keys"]) == 0
+    assert capfd.readouterr() == ("db.url\nport\ncertificate\nwith space\n-n\n", "")
+    # The server is gone, and not asked for.
+    assert cli.run(["keys", "--cached"]) == 0
+    assert capfd.readouterr() == ("db.url\nport\ncertificate\nwith space\n-n\n", "")
+    assert cli.run(["keys", "--cached", "--max-stale", "0"]) == 1
+    assert "the cache cannot be used: it was fetched" in capfd.readouterr().err
+
+
+def test_keys_of_a_cache_that_is_not_there(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["keys", "--cached"]) == 1
+    assert capfd.readouterr() == ("", "coffer-client: the cache cannot be used: there is none\n")
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_completion_prints_a_shells_script(home: Path, capfd: pytest.CaptureFixture[str], shell: str) -> None:
+    assert cli.run(["completion", shell]) == 0
+    assert capfd.readouterr() == (SCRIPTS[shell](), "")
+
+
+@pytest.mark.parametrize("words", [["csh"], [], ["bash", "zsh"]])
+def test_completion_is_for_one_shell_that_it_knows(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.run(["completion", *words]) == 2
+    assert capfd.readouterr().out == ""
 
 
 # -------------------------------------------------------------------------------------------------------------------- watch

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
-from coffer_client.errors import UsageError
-from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, Command, parse
+from coffer_client.errors import EXITS, UsageError
+from coffer_client.options import COMMANDS, GET, KEYGEN, PROGRAM, RUN, Command, parse
 
 
 def test_options_and_arguments_in_any_order() -> None:
@@ -89,3 +92,23 @@ def test_every_option_and_argument_has_its_help() -> None:
         assert command.help.endswith(".")
         assert all(option.help.endswith(".") for option in command.options)
         assert command.arguments is None or command.arguments.help.endswith(".")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_examples_are_lines_that_the_command_takes(command: Command) -> None:
+    assert command.examples
+    for line in command.examples:
+        # What is within $(…) or <(…) is a line, too; what a pipe or a redirection hands on is not ours.
+        _, _, ours = re.split("[|>]", re.sub(r"[$<]\(|\)\"?$", " ", line))[0].partition(f"{PROGRAM} ")
+        name, *words = shlex.split(ours)
+        assert name == command.name
+        assert parse(command, words) is not None
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_exit_codes_are_those_of_the_table(command: Command) -> None:
+    assert set(command.exits) <= {row.code for row in EXITS}
+    assert list(command.exits) == sorted(command.exits)
+    # Whoever waits for a server can be left without it, unknown to it, or lied to.
+    if any(option.name == "timeout" for option in command.options):
+        assert {3, 4, 5} <= set(command.exits)

@@ -1,0 +1,25 @@
+"""`keys`: print the names of the secrets, and no value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..coffer import Coffer
+from ..errors import CacheError
+from ..options import Parsed
+from ..source import Source
+from .common import fetch, source, span, write
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says. Keys have no control characters (PROTOCOL.md, 6), so a line holds one."""
+    origin = source(parsed)
+    coffer = _cached(parsed, origin) if parsed.switch("cached") else fetch(parsed, origin)
+    write("".join(f"{key}\n" for key in coffer).encode())
+
+
+def _cached(parsed: Parsed, origin: Source) -> Coffer:
+    try:
+        return origin.from_cache(span(parsed, "max-stale", timedelta.max))
+    except CacheError as error:
+        raise CacheError(f"the cache cannot be used: {error}") from error

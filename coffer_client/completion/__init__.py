@@ -1,0 +1,14 @@
+"""Scripts by which shells complete a command line, made from the table in `options`.
+
+Commands, options and their values stand in the script; only for a KEY does it run the program, as `keys --cached`, which asks no server and
+whose errors go nowhere. What has been typed is taken apart, and never evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from . import bash, fish, zsh
+
+SCRIPTS: Final[Mapping[str, Callable[[], str]]] = {"bash": bash.script, "zsh": zsh.script, "fish": fish.script}

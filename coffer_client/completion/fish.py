@@ -1,0 +1,164 @@
+"""The script for fish 3 and newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..options import COMMANDS, HELP, PROGRAM, VERSION, Command, Option
+from .offers import Kind, brief, fill, offer, source_options, takes_command_line, with_value
+
+
+def script() -> str:
+    """The script, for a file `coffer-client.fish` where fish looks for completions, or to be sourced."""
+    return fill(
+        _SCRIPT,
+        program=PROGRAM,
+        with_value=" ".join(f"{command.name}:{option.flag}" for command in COMMANDS for option in with_value(command)),
+        lines=" ".join(command.name for command in COMMANDS if takes_command_line(command)),
+        source_options=" ".join(option.flag for option in source_options() if option.metavar),
+        source_words=" ".join(_quoted(f"{option.flag}=*") if option.metavar else option.flag for option in source_options()),
+        commands="".join(_complete('__coffer_client_is ""', f"-a {command.name}", command.help) for command in COMMANDS),
+        version=_complete('__coffer_client_is ""', f"-l {VERSION.name}", VERSION.help),
+        help=_complete("__coffer_client_is_own", f"-s h -l {HELP.name}", HELP.help),
+        rest="".join(line for command in COMMANDS for line in _lines(command)),
+    )
+
+
+def _lines(command: Command) -> Iterator[str]:
+    """What can stand behind one command."""
+    condition = f"__coffer_client_is {command.name}"
+    for option in command.options:
+        yield _complete(condition, f"-l {option.name}{_value(option)}", option.help)
+    if command.arguments is None:
+        return
+    if takes_command_line(command):
+        yield f"complete -c {PROGRAM} -n '__coffer_client_begins {command.name}' -x -a '(__coffer_client_command_line)'\n"
+        return
+    offered = offer(command.arguments.metavar)
+    match offered.kind:
+        case Kind.NOTHING:
+            return
+        case Kind.FILES:
+            yield f"complete -c {PROGRAM} -n '{condition}' -F\n"
+        case _:
+            yield f"complete -c {PROGRAM} -n '{condition}' -a {_list(offered.kind, offered.words)}\n"
+
+
+def _value(option: Option) -> str:
+    if option.metavar is None:
+        return ""
+    offered = offer(option.metavar)
+    match offered.kind:
+        case Kind.NOTHING:
+            return " -x"
+        case Kind.FILES:
+            return " -r -F"
+        case _:
+            return f" -x -a {_list(offered.kind, offered.words)}"
+
+
+def _list(kind: Kind, words: tuple[str, ...]) -> str:
+    match kind:
+        case Kind.FOLDERS:
+            return "'(__fish_complete_directories)'"
+        case Kind.KEYS:
+            return "'(__coffer_client_keys)'"
+        case _:
+            return _quoted(" ".join(words))
+
+
+def _complete(condition: str, what: str, help_text: str) -> str:
+    return f"complete -c {PROGRAM} -n {_quoted(condition)} {what} -d {_quoted(brief(help_text))}\n"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_SCRIPT: Final = r"""# fish completion for @program@, made by `@program@ completion fish`
+
+# Where among the words before the cursor another command's line begins; nothing where it does not.
+function __coffer_client_line
+    set -l words (commandline -opc)
+    contains -- "$words[2]" @lines@; or return
+    set -l expects
+    for i in (seq 3 (math (count $words) + 1))
+        if set -q expects[1]
+            set -e expects
+        else if test "$words[$i]" = --
+            echo (math $i + 1)
+            return
+        else if test $i -gt (count $words)
+            return
+        else if not string match -q -- '-?*' $words[$i]
+            echo $i
+            return
+        else if contains -- "$words[2]:$words[$i]" @with_value@
+            set expects yes
+        end
+    end
+end
+
+# Whether what is typed is still the program's own.
+function __coffer_client_is_own
+    test -z (__coffer_client_line)
+end
+
+# Whether this command has been typed; "" is none.
+function __coffer_client_is --argument-names command
+    set -l words (commandline -opc)
+    test "$words[2]" = "$command"; and __coffer_client_is_own
+end
+
+# Whether another command's line can begin here, or has.
+function __coffer_client_begins --argument-names command
+    set -l words (commandline -opc)
+    test "$words[2]" = $command
+end
+
+# What the command that begins here would offer.
+function __coffer_client_command_line
+    set -l words (commandline -opc)
+    set -l start (__coffer_client_line)
+    set -l line
+    if test -n "$start"
+        test "$start" -le (count $words); and set line (string escape -- $words[$start..])
+    else if string match -q -- '-*' (commandline -ct)
+        return
+    end
+    complete --do-complete=(string join ' ' -- $line (commandline -ct))
+end
+
+function __coffer_client_keys
+    set -l words (commandline -opc)
+    set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
+    set -l source
+    set -l expects
+    set -l dashes
+    for word in $words[3..]
+        set word (string replace -r '^~/' "$HOME/" -- $word)
+        if set -q expects[1]
+            set -a source $expects=$word
+            set -e expects
+        else if test "$word" = --
+            set dashes yes
+            break
+        else if contains -- $word @source_options@
+            set expects $word
+        else
+            for known in @source_words@
+                string match -q -- $known $word; and set -a source $word
+            end
+        end
+    end
+    for key in ($program keys --cached $source 2>/dev/null </dev/null)
+        # Before a -- this would be an option.
+        string match -q -- '-*' $key; and not set -q dashes[1]; and continue
+        printf '%s\n' $key
+    end
+end
+
+complete -c @program@ -f
+@commands@@version@@help@
+@rest@"""

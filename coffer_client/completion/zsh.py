@@ -1,0 +1,151 @@
+"""The script for zsh, for a file `_coffer-client` in $fpath, or to be sourced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..options import COMMANDS, HELP, HELP_FLAGS, PROGRAM, VERSION, Command, Option
+from .offers import Kind, brief, fill, flags, offer, source_options, takes_command_line
+
+
+def script() -> str:
+    """The script."""
+    return fill(
+        _SCRIPT,
+        program=PROGRAM,
+        root="".join(_continued(spec, indent=8) for spec in (*_help(), f"(- *){VERSION.flag}[{_escaped(brief(VERSION.help))}]")),
+        commands="".join(f"        {_quoted(f'{command.name}:{_colons(brief(command.help))}')}\n" for command in COMMANDS),
+        cases="".join(map(_case, COMMANDS)),
+        source_options="|".join(option.flag for option in source_options() if option.metavar),
+        source_words="|".join(f"{option.flag}=*" if option.metavar else option.flag for option in source_options()),
+    )
+
+
+def _case(command: Command) -> str:
+    # Behind the first word of another command's line, an option is not ours.
+    mode = " -A '-*'" if takes_command_line(command) else ""
+    lines = "".join(_continued(spec, indent=16) for spec in _specifications(command))
+    return f"        {command.name})\n            _arguments -S{mode} \\\n{lines}                && return\n            ;;\n"
+
+
+def _specifications(command: Command) -> Iterator[str]:
+    """What _arguments takes."""
+    yield from _help()
+    for option in command.options:
+        yield from (_option(option, flag) for flag in flags(option))
+    if command.arguments is None:
+        return
+    metavar = command.arguments.metavar
+    if takes_command_line(command):
+        yield "(-)*:::command: _normal"
+    elif command.arguments.most == 1:
+        optional = "" if command.arguments.least else ":"
+        yield f"1{optional}:{_escaped(metavar)}:{_action(metavar)}"
+    else:
+        yield f"*:{_escaped(metavar)}:{_action(metavar)}"
+
+
+def _help() -> tuple[str, ...]:
+    return tuple(f"(- *){flag}[{_escaped(brief(HELP.help))}]" for flag in HELP_FLAGS)
+
+
+def _option(option: Option, flag: str) -> str:
+    text = f"[{_escaped(brief(option.help))}]"
+    if option.metavar is None:
+        return f"{flag}{text}"
+    return f"{flag}={text}:{_escaped(option.metavar)}:{_action(option.metavar)}"
+
+
+def _action(metavar: str) -> str:
+    offered = offer(metavar)
+    match offered.kind:
+        case Kind.WORDS:
+            # Behind a space, zsh adds no words of its own.
+            return f" _coffer-client_words {' '.join(map(_colons, offered.words))}"
+        case Kind.FILES:
+            return "_files"
+        case Kind.FOLDERS:
+            return "_files -/"
+        case Kind.KEYS:
+            return "_coffer-client_keys"
+        case Kind.NOTHING:
+            return " "
+
+
+def _escaped(text: str) -> str:
+    """As it stands in the brackets and the messages of _arguments."""
+    for character in "\\[]:":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def _colons(text: str) -> str:
+    """As it stands where a colon ends it."""
+    return text.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _continued(specification: str, *, indent: int) -> str:
+    """A line of a command that goes on."""
+    return f"{' ' * indent}{_quoted(specification)} \\\n"
+
+
+_SCRIPT: Final = r"""#compdef @program@
+# zsh completion for @program@, made by `@program@ completion zsh`
+
+_coffer-client_commands() {
+    local -a commands=(
+@commands@    )
+    _describe -t commands command commands
+}
+
+# Some words; one that ends in a colon goes on.
+_coffer-client_words() {
+    local -a whole=(${@:#*:}) begun=(${(M)@:#*:}) expl
+    _description values expl value
+    compadd "$expl[@]" -a whole
+    compadd "$expl[@]" -S '' -a begun
+}
+
+_coffer-client_keys() {
+    local -a source keys expl
+    local word
+    integer i dashes=0
+    for (( i = 2; i < CURRENT; i++ )); do
+        word=${(Q)words[i]}
+        case $word in
+            (--) dashes=1; break ;;
+            (@source_options@) source+=("$word=${${(Q)words[++i]}/#\~\//$HOME/}") ;;
+            (@source_words@) source+=("$word") ;;
+        esac
+    done
+    keys=("${(@f)$("${${(Q)program}/#\~\//$HOME/}" keys --cached "${(@)source}" 2>/dev/null </dev/null)}")
+    # Before a -- they would be options.
+    (( dashes )) || keys=("${(@)keys:#-*}")
+    keys=("${(@)keys:#}")
+    _wanted keys expl KEY compadd -a keys
+}
+
+_coffer-client() {
+    local program=$words[1] curcontext=$curcontext context state state_descr line
+    typeset -A opt_args
+    _arguments -C -S -A '-*' \
+@root@        '(-): :_coffer-client_commands' \
+        '(-)*:: :->arguments' && return
+    [[ $state == arguments ]] || return 1
+    case $words[1] in
+@cases@    esac
+    return 1
+}
+
+# Autoloaded, this file is the function's body; sourced, it has to say what the function is for.
+if [[ $funcstack[1] == _coffer-client ]]; then
+    _coffer-client "$@"
+else
+    compdef _coffer-client @program@
+fi
+"""

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from coffer_client.completion import bash
+from coffer_client.options import COMMANDS, GET
+
+from .shells import COMMANDS_AND_OPTIONS, KEYS, NOTHING, OTHER_COMMANDS, Terminal, terminal
+
+
+@pytest.fixture
+def typing(cached: dict[str, str], home: Path) -> Iterator[Terminal]:
+    """A bash that has read the script."""
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    (home / "script").write_text(bash.script(), encoding="utf-8")
+    with terminal("bash", "--norc", "--noprofile", "-i", environment=cached, cwd=home) as shell:
+        shell.do("bind 'set show-all-if-ambiguous on'; set +H; source ./script")
+        yield shell
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [COMMANDS_AND_OPTIONS, KEYS, OTHER_COMMANDS, NOTHING],
+    ids=["commands and options", "keys", "other commands", "nothing"],
+)
+def test_what_is_typed_is_completed(typing: Terminal, home: Path, lines: Mapping[str, str]) -> None:
+    for line, given in lines.items():
+        assert (line, typing.given(line)) == (line, given.replace("{home}", str(home)))
+
+
+def test_all_that_there_is_is_shown(typing: Terminal) -> None:
+    shown = typing.shown("coffer-client get --\t")
+    assert all(option.flag in shown for option in GET.options)
+    shown = typing.shown("coffer-client \t")
+    assert all(command.name in shown for command in COMMANDS)
+
+
+def test_where_there_is_no_cache_nothing_is_shown(typing: Terminal) -> None:
+    typing.do("unset COFFER_SERVER")
+    assert typing.given("coffer-client get db.u\t") == "<get><db.u>"
+    assert "COFFER_SERVER" not in typing.shown("coffer-client get db.u\t")
