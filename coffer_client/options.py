@@ -133,7 +133,7 @@ class Parsed:
 
 
 VERSION: Final = Option(name="version", help="Print the version.")
-HELP: Final = Option(name="help", help="Show help, and exit.")
+HELP: Final = Option(name="help", letter="h", help="Show help, and exit.")
 
 _SERVER: Final = Option(name="server", metavar="ADDRESS", help="The address that `coffer-companion address` prints. Else COFFER_SERVER.")
 _IDENTITY: Final = Option(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..options import COMMANDS, HELP_FLAGS, PROGRAM, Command
-from .offers import ROOT_FLAGS, Kind, Offer, fill, flags, offer, source_options, takes_command_line, with_value
+from ..options import COMMANDS, HELP, PROGRAM, Command
+from .offers import ROOT_FLAGS, Kind, Offer, fill, offer, source_options, takes_command_line, with_value
 
 
 def script() -> str:
@@ -15,7 +15,7 @@ def script() -> str:
         _SCRIPT,
         program=PROGRAM,
         root=" ".join((*(command.name for command in COMMANDS), *ROOT_FLAGS)),
-        with_value=_pattern(f"{command.name}:{flag}" for command in COMMANDS for option in with_value(command) for flag in flags(option)),
+        with_value=_pattern(f"{command.name}:{flag}" for command in COMMANDS for option in with_value(command) for flag in option.flags),
         lines=_pattern(command.name for command in COMMANDS if takes_command_line(command)),
         source_options=_pattern(option.flag for option in source_options() if option.metavar),
         source_words=_pattern(f"{option.flag}=*" if option.metavar else option.flag for option in source_options()),
@@ -30,8 +30,8 @@ def _pattern(words: Iterator[str]) -> str:
 
 
 def _options(command: Command) -> str:
-    words = [flag for option in command.options for flag in flags(option)]
-    return f"        {command.name}) options=({' '.join((*words, *HELP_FLAGS))}) ;;\n"
+    words = [flag for option in command.options for flag in option.flags]
+    return f"        {command.name}) options=({' '.join((*words, *HELP.flags))}) ;;\n"
 
 
 def _values() -> Iterator[str]:
@@ -39,7 +39,7 @@ def _values() -> Iterator[str]:
     for command in COMMANDS:
         for option in with_value(command):
             assert option.metavar is not None
-            yield from _case("|".join(f"{command.name}:{flag}" for flag in flags(option)), offer(option.metavar))
+            yield from _case("|".join(f"{command.name}:{flag}" for flag in option.flags), offer(option.metavar))
         if command.arguments and not takes_command_line(command):
             yield from _case(f"{command.name}:", offer(command.arguments.metavar))
 

@@ -14,13 +14,13 @@ def script() -> str:
     return fill(
         _SCRIPT,
         program=PROGRAM,
-        with_value=" ".join(f"{command.name}:{option.flag}" for command in COMMANDS for option in with_value(command)),
+        with_value=" ".join(f"{command.name}:{flag}" for command in COMMANDS for option in with_value(command) for flag in option.flags),
         lines=" ".join(command.name for command in COMMANDS if takes_command_line(command)),
         source_options=" ".join(option.flag for option in source_options() if option.metavar),
         source_words=" ".join(_quoted(f"{option.flag}=*") if option.metavar else option.flag for option in source_options()),
         commands="".join(_complete('__coffer_client_is ""', f"-a {command.name}", command.help) for command in COMMANDS),
-        version=_complete('__coffer_client_is ""', f"-l {VERSION.name}", VERSION.help),
-        help=_complete("__coffer_client_is_own", f"-s h -l {HELP.name}", HELP.help),
+        version=_complete('__coffer_client_is ""', _flags(VERSION), VERSION.help),
+        help=_complete("__coffer_client_is_own", _flags(HELP), HELP.help),
         rest="".join(line for command in COMMANDS for line in _lines(command)),
     )
 
@@ -29,7 +29,7 @@ def _lines(command: Command) -> Iterator[str]:
     """What can stand behind one command."""
     condition = f"__coffer_client_is {command.name}"
     for option in command.options:
-        yield _complete(condition, f"-l {option.name}{_value(option)}", option.help)
+        yield _complete(condition, f"{_flags(option)}{_value(option)}", option.help)
     if command.arguments is None:
         return
     if takes_command_line(command):
@@ -43,6 +43,10 @@ def _lines(command: Command) -> Iterator[str]:
             yield f"complete -c {PROGRAM} -n '{condition}' -F\n"
         case _:
             yield f"complete -c {PROGRAM} -n '{condition}' -a {_list(offered.kind, offered.words)}\n"
+
+
+def _flags(option: Option) -> str:
+    return f"-s {option.letter} -l {option.name}" if option.letter else f"-l {option.name}"
 
 
 def _value(option: Option) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from ..options import HELP_FLAGS, KEYS, VERSION, Command, Option
+from ..options import HELP, KEYS, VERSION, Command, Option
 
 
 class Kind(Enum):
@@ -39,10 +39,13 @@ _KINDS: Final = {
     "FILE": Kind.FILES,
     "KEY": Kind.KEYS,
     "PATH": Kind.FILES,
+    "PATTERN": Kind.KEYS,  # a key is the plainest of them
     "TEMPLATE": Kind.FILES,
 }
+# The options that say where secrets come from, and for whom.
+_WHOSE: Final = ("server", "identity", "bare", "state", "config")
 # The root's options, as they are typed.
-ROOT_FLAGS: Final = (VERSION.flag, *HELP_FLAGS)
+ROOT_FLAGS: Final = (*VERSION.flags, *HELP.flags)
 
 
 def offer(metavar: str) -> Offer:
@@ -58,11 +61,6 @@ def takes_command_line(command: Command) -> bool:
     return command.arguments is not None and command.arguments.are_command_line
 
 
-def flags(option: Option) -> tuple[str, ...]:
-    """An option as it can be typed."""
-    return (option.flag,)
-
-
 def with_value(command: Command) -> Iterator[Option]:
     """The options that take a value."""
     return (option for option in command.options if option.metavar is not None)
@@ -70,7 +68,7 @@ def with_value(command: Command) -> Iterator[Option]:
 
 def source_options() -> Iterator[Option]:
     """What says whose keys are wanted: it is handed on to the call that lists them."""
-    return (option for option in KEYS.options if option.name in ("server", "identity", "bare", "state"))
+    return (option for option in KEYS.options if option.name in _WHOSE)
 
 
 def brief(text: str) -> str:

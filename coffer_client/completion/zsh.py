@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..options import COMMANDS, HELP, HELP_FLAGS, PROGRAM, VERSION, Command, Option
-from .offers import Kind, brief, fill, flags, offer, source_options, takes_command_line
+from ..options import COMMANDS, HELP, PROGRAM, VERSION, Command, Option
+from .offers import Kind, brief, fill, offer, source_options, takes_command_line
 
 
 def script() -> str:
@@ -33,7 +33,7 @@ def _specifications(command: Command) -> Iterator[str]:
     """What _arguments takes."""
     yield from _help()
     for option in command.options:
-        yield from (_option(option, flag) for flag in flags(option))
+        yield from _option(option)
     if command.arguments is None:
         return
     metavar = command.arguments.metavar
@@ -47,14 +47,18 @@ def _specifications(command: Command) -> Iterator[str]:
 
 
 def _help() -> tuple[str, ...]:
-    return tuple(f"(- *){flag}[{_escaped(brief(HELP.help))}]" for flag in HELP_FLAGS)
+    return tuple(f"(- *){flag}[{_escaped(brief(HELP.help))}]" for flag in HELP.flags)
 
 
-def _option(option: Option, flag: str) -> str:
+def _option(option: Option) -> Iterator[str]:
     text = f"[{_escaped(brief(option.help))}]"
-    if option.metavar is None:
-        return f"{flag}{text}"
-    return f"{flag}={text}:{_escaped(option.metavar)}:{_action(option.metavar)}"
+    for flag in option.flags:
+        if option.metavar is None:
+            yield f"({' '.join(option.flags)}){flag}{text}"
+        else:
+            # Given twice, it is no mistake; a letter's value is the next word.
+            equals = "=" if flag.startswith("--") else ""
+            yield f"*{flag}{equals}{text}:{_escaped(option.metavar)}:{_action(option.metavar)}"
 
 
 def _action(metavar: str) -> str:

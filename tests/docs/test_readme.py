@@ -6,12 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from coffer_client.errors import EXITS
 from tests.server.running import running_server
 from tests.support import ROOT
 
@@ -81,19 +79,6 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
         assert application.shell(next(blocks)) == f"{url}mail.internal\n{url}\n"
         application.environment["COFFER_SERVER"] = application.environment["ADDRESS_FOR_CLIENTS"]
         assert application.run(sys.executable, "-c", next(blocks)) == "588\n1\n"
-
-
-def rows(first_column: str) -> Iterator[list[str]]:
-    lines = TEXT.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first_column} |"))
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            return
-        yield [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def test_the_exit_codes() -> None:
-    assert [int(row[0]) for row in rows("code")] == [row.code for row in EXITS]
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))

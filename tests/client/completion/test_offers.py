@@ -14,6 +14,7 @@ from coffer_client.completion.offers import Kind, Offer, brief, fill, offer
         ("PATH", Offer(kind=Kind.FILES)),
         ("DIR", Offer(kind=Kind.FOLDERS)),
         ("KEY", Offer(kind=Kind.KEYS)),
+        ("PATTERN", Offer(kind=Kind.KEYS)),
         ("SECONDS", Offer(kind=Kind.NOTHING)),
     ],
 )

@@ -1,0 +1,60 @@
+"""The reference in docs/client.md: what stands between two marks is made, and all else is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from coffer_client.options import COMMANDS, Command, Option
+
+from .reference import ALL_EXITS, ENVIRONMENT, FILES, OWN_STATUS, Entry, exits, options, usage
+
+BEGIN: Final = "<!-- made by scripts/manuals from coffer_client/options.py: change it there -->"
+END: Final = "<!-- the end of what is made -->"
+
+
+def with_reference(text: str) -> str:
+    """The page with its reference made anew."""
+    before, _, rest = text.partition(f"{BEGIN}\n")
+    _, _, after = rest.partition(f"{END}\n")
+    return f"{before}{BEGIN}\n{''.join(_reference())}{END}\n{after}"
+
+
+def by_hand(text: str) -> str:
+    """The page without its reference."""
+    return text[: text.index(BEGIN)] + text[text.index(END) + len(END) :]
+
+
+def _reference() -> Iterator[str]:
+    yield "\n## Commands\n"
+    for command in COMMANDS:
+        yield from _command(command)
+    yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n"
+    yield from (f"| {row.code} | {row.meaning} |\n" for row in ALL_EXITS)
+    yield f"\n{OWN_STATUS}\n"
+    yield "\n## Environment\n\n"
+    yield from _list(ENVIRONMENT)
+    yield "\n## Files\n\n"
+    yield from _list(FILES)
+    yield "\n"
+
+
+def _command(command: Command) -> Iterator[str]:
+    yield f"\n### {command.name}\n\n{command.help}\n\n```\n{usage(command)}\n```\n\n"
+    if command.arguments:
+        yield f"- `{command.arguments.metavar}`: {command.arguments.help}\n"
+    yield from map(_option, options(command))
+    if command.examples:
+        yield "\n```sh\n" + "".join(f"{line}\n" for line in command.examples) + "```\n"
+    yield f"\nIts exit codes: {', '.join(str(row.code) for row in exits(command))}.\n"
+
+
+def _option(option: Option) -> str:
+    flags = [f"`{flag}`" for flag in reversed(option.flags)]
+    if option.metavar:
+        flags[-1] = f"{flags[-1][:-1]} {option.metavar}`"
+    return f"- {', '.join(flags)}: {option.help}\n"
+
+
+def _list(entries: Iterable[Entry]) -> Iterator[str]:
+    return (f"- {', '.join(f'`{name}`' for name in entry.name.split(', '))}: {entry.text}\n" for entry in entries)

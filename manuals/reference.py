@@ -1,0 +1,65 @@
+"""What the manuals tell beside the table of commands: how a line is written, which variables and files there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from coffer_client.errors import EXIT_INTERRUPTED, EXITS, Exit
+from coffer_client.options import HELP, PROGRAM, VERSION, Command, Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A thing by its name, and what it is; between backticks stands what is typed."""
+
+    name: str
+    text: str
+
+
+ENVIRONMENT: Final = (
+    Entry(name="COFFER_SERVER", text="The server's address, where `--server` does not give it."),
+    Entry(name="COFFER_IDENTITY", text="The path of the identity file, where `--identity` does not give it."),
+    Entry(
+        name="COFFER_IDENTITY_TEXT",
+        text="The identity's secret text itself, where neither names a file. `run` takes it out of the command's environment.",
+    ),
+    Entry(name="COFFER_BARE", text="1: the identity is used by its bare NaCl key, as with `--bare`. 0, or empty: it is not."),
+    Entry(
+        name="XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
+        text="Where the files below stand. Without them: `~/.config`, `~/.local/state`, `~/.cache`.",
+    ),
+)
+FILES: Final = (
+    Entry(name="$XDG_CONFIG_HOME/coffer/client.key", text="The identity, as `keygen` makes it. One that others can read is refused."),
+    Entry(name="$XDG_CONFIG_HOME/coffer/client.key.pub", text="Its public key text, for the operator."),
+    Entry(
+        name="$XDG_STATE_HOME/coffer/client/*.trust",
+        text="The newest release that was seen, and who is trusted, for each server, coffer and identity. `trust` shows it.",
+    ),
+    Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed, for when no server answers."),
+)
+ROOT_OPTIONS: Final = (VERSION, HELP)
+# What every command ends with where it is interrupted stands in no row of the table, for no error is behind it.
+INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")
+ALL_EXITS: Final = (*EXITS, INTERRUPTED)
+OWN_STATUS: Final = f"Else `{PROGRAM} run` ends with the command's own status."
+
+
+def usage(command: Command) -> str:
+    """How the command is typed."""
+    words = [PROGRAM, command.name, "[OPTION]..."] if command.options else [PROGRAM, command.name]
+    taken = command.arguments
+    if taken is not None:
+        words.append((taken.metavar if taken.least else f"[{taken.metavar}]") + ("..." if taken.most is None else ""))
+    return " ".join(words)
+
+
+def options(command: Command) -> tuple[Option, ...]:
+    """The options of a command, and that for help."""
+    return (*command.options, HELP)
+
+
+def exits(command: Command) -> tuple[Exit, ...]:
+    """How a command can end."""
+    return (*(row for row in EXITS if row.code in command.exits), INTERRUPTED)

@@ -1,0 +1,140 @@
+# fish completion for coffer-client, made by `coffer-client completion fish`
+
+# Where among the words before the cursor another command's line begins; nothing where it does not.
+function __coffer_client_line
+    set -l words (commandline -opc)
+    contains -- "$words[2]" run; or return
+    set -l expects
+    for i in (seq 3 (math (count $words) + 1))
+        if set -q expects[1]
+            set -e expects
+        else if test "$words[$i]" = --
+            echo (math $i + 1)
+            return
+        else if test $i -gt (count $words)
+            return
+        else if not string match -q -- '-?*' $words[$i]
+            echo $i
+            return
+        else if contains -- "$words[2]:$words[$i]" get:--format get:--server get:--identity get:--state get:--max-stale get:--timeout keys:--server keys:--identity keys:--state keys:--max-stale keys:--timeout run:--server run:--identity run:--state run:--max-stale run:--timeout run:--on-change run:--splay watch:--server watch:--identity watch:--state watch:--exec trust:--server trust:--identity trust:--state id:--identity
+            set expects yes
+        end
+    end
+end
+
+# Whether what is typed is still the program's own.
+function __coffer_client_is_own
+    test -z (__coffer_client_line)
+end
+
+# Whether this command has been typed; "" is none.
+function __coffer_client_is --argument-names command
+    set -l words (commandline -opc)
+    test "$words[2]" = "$command"; and __coffer_client_is_own
+end
+
+# Whether another command's line can begin here, or has.
+function __coffer_client_begins --argument-names command
+    set -l words (commandline -opc)
+    test "$words[2]" = $command
+end
+
+# What the command that begins here would offer.
+function __coffer_client_command_line
+    set -l words (commandline -opc)
+    set -l start (__coffer_client_line)
+    set -l line
+    if test -n "$start"
+        test "$start" -le (count $words); and set line (string escape -- $words[$start..])
+    else if string match -q -- '-*' (commandline -ct)
+        return
+    end
+    complete --do-complete=(string join ' ' -- $line (commandline -ct))
+end
+
+function __coffer_client_keys
+    set -l words (commandline -opc)
+    set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
+    set -l source
+    set -l expects
+    set -l dashes
+    for word in $words[3..]
+        set word (string replace -r '^~/' "$HOME/" -- $word)
+        if set -q expects[1]
+            set -a source $expects=$word
+            set -e expects
+        else if test "$word" = --
+            set dashes yes
+            break
+        else if contains -- $word --server --identity --state
+            set expects $word
+        else
+            for known in '--server=*' '--identity=*' --bare '--state=*'
+                string match -q -- $known $word; and set -a source $word
+            end
+        end
+    end
+    for key in ($program keys --cached $source 2>/dev/null </dev/null)
+        # Before a -- this would be an option.
+        string match -q -- '-*' $key; and not set -q dashes[1]; and continue
+        printf '%s\n' $key
+    end
+end
+
+complete -c coffer-client -f
+complete -c coffer-client -n '__coffer_client_is ""' -a get -d 'Print secrets'
+complete -c coffer-client -n '__coffer_client_is ""' -a keys -d 'Print the names of all secrets, a line each, and no value'
+complete -c coffer-client -n '__coffer_client_is ""' -a run -d 'Run a command with all secrets in its environment'
+complete -c coffer-client -n '__coffer_client_is ""' -a watch -d 'Print a line for the current release, and for each new one as it comes'
+complete -c coffer-client -n '__coffer_client_is ""' -a trust -d 'Show what this client remembers and trusts; or, with `reset`, forget it'
+complete -c coffer-client -n '__coffer_client_is ""' -a keygen -d 'Make this client\'s identity, and print the line for the operator'
+complete -c coffer-client -n '__coffer_client_is ""' -a id -d 'Print this client\'s public key, for the operator'
+complete -c coffer-client -n '__coffer_client_is ""' -a completion -d 'Print the script by which a shell completes commands, options, and KEYs'
+complete -c coffer-client -n '__coffer_client_is ""' -l version -d 'Print the version'
+complete -c coffer-client -n '__coffer_client_is_own' -s h -l help -d 'Show help, and exit'
+
+complete -c coffer-client -n '__coffer_client_is get' -l format -x -a 'raw shell dotenv json' -d 'raw (the default): one value, exactly, with a newline on a terminal only'
+complete -c coffer-client -n '__coffer_client_is get' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is get' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is get' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is get' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is get' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is get' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
+complete -c coffer-client -n '__coffer_client_is get' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is get' -a '(__coffer_client_keys)'
+complete -c coffer-client -n '__coffer_client_is keys' -l cached -d 'Ask no server: take them from the sealed cache, however old it is'
+complete -c coffer-client -n '__coffer_client_is keys' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is keys' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is keys' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is keys' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is keys' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is keys' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
+complete -c coffer-client -n '__coffer_client_is keys' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is run' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is run' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is run' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is run' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is run' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is run' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
+complete -c coffer-client -n '__coffer_client_is run' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is run' -l watch -d 'Stay beside the command, and act where its secrets change'
+complete -c coffer-client -n '__coffer_client_is run' -l on-change -x -a 'restart signal: exec:' -d 'With --watch: start the command anew (the default), send it a signal, or have a shell run CMD with the new secrets'
+complete -c coffer-client -n '__coffer_client_is run' -l splay -x -d 'With --watch: put that off by a random time, at most this: 30s'
+complete -c coffer-client -n '__coffer_client_begins run' -x -a '(__coffer_client_command_line)'
+complete -c coffer-client -n '__coffer_client_is watch' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is watch' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is watch' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is watch' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is watch' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is watch' -l exec -x -d 'Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment'
+complete -c coffer-client -n '__coffer_client_is trust' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is trust' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is trust' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is trust' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is trust' -l yes -d 'Reset without asking'
+complete -c coffer-client -n '__coffer_client_is trust' -a 'reset'
+complete -c coffer-client -n '__coffer_client_is keygen' -l bare -d 'To be known by a bare NaCl key of 64 hex digits (suite 0)'
+complete -c coffer-client -n '__coffer_client_is keygen' -F
+complete -c coffer-client -n '__coffer_client_is id' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is id' -l bare -d 'Print the bare NaCl key, 64 hex digits'
+complete -c coffer-client -n '__coffer_client_is completion' -a 'bash zsh fish'

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from coffer_client.errors import EXIT_INTERRUPTED, EXITS
+from coffer_client.options import COMMANDS, Command
+from manuals import man
+from manuals.reference import ENVIRONMENT, FILES
+from tests.docs.commands import missing_programs
+
+PAGES = man.pages()
+
+
+def read(page: str) -> str:
+    """A page as mandoc shows it, without its bold and with spaces counted as one."""
+    if missing := missing_programs("mandoc"):
+        pytest.skip(f"this machine has no {missing[0]}")
+    shown = subprocess.run(["mandoc", "-Tascii"], input=PAGES[page], capture_output=True, text=True, check=True).stdout
+    return " ".join(re.sub(".\b", "", shown).split())
+
+
+def plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_mandoc_has_nothing_to_say(page: str, tmp_path: Path) -> None:
+    if missing := missing_programs("mandoc"):
+        pytest.skip(f"this machine has no {missing[0]}")
+    (tmp_path / page).write_text(PAGES[page], encoding="utf-8")
+    linted = subprocess.run(["mandoc", "-Tlint", page], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def test_the_programs_page_has_every_command_code_variable_and_file() -> None:
+    shown = read("coffer-client.1")
+    for command in COMMANDS:
+        assert f"{command.name} {plain(command.help)} See coffer-client-{command.name}(1)." in shown
+    for row in EXITS:
+        assert f"{row.code} {row.meaning}." in shown
+    for entry in (*ENVIRONMENT, *FILES):
+        assert f"{entry.name} {plain(entry.text)}" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_commands_page_says_what_its_help_says(command: Command) -> None:
+    shown = read(f"coffer-client-{command.name}.1")
+    assert plain(command.help) in shown
+    for option in command.options:
+        assert f"{option.flag} {f'{option.metavar} ' if option.metavar else ''}{plain(option.help)}" in shown
+    if command.arguments:
+        assert f"{command.arguments.metavar} {plain(command.arguments.help)}" in shown
+    for line in command.examples:
+        assert line in shown
+    codes = re.findall(r" (\d+) ", shown.partition("EXIT STATUS")[2].partition("EXAMPLES")[0])
+    assert [int(code) for code in codes] == [*command.exits, EXIT_INTERRUPTED]
+
+
+def test_text_stands_for_itself() -> None:
+    awkward = r""".TH \fB-x\n 'quoted' "twice" `bold` ^ ~ …"""
+    page = ".TH A 1 2026-11-26 B\n.SH NAME\na \\- b\n.SH C\n" + man.paragraph(awkward)
+    if missing := missing_programs("mandoc"):
+        pytest.skip(f"this machine has no {missing[0]}")
+    shown = subprocess.run(["mandoc", "-Tutf8"], input=page, capture_output=True, text=True, check=True).stdout
+    assert plain(awkward) in re.sub(".\b", "", shown)
