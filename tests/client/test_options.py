@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from coffer_client.errors import EXITS, UsageError
-from coffer_client.options import COMMANDS, GET, KEYGEN, PROGRAM, RUN, Command, parse
+from coffer_client.options import COMMANDS, GET, HELP, HELP_FLAGS, KEYGEN, PROGRAM, RUN, Command, parse
 
 
 def test_options_and_arguments_in_any_order() -> None:
@@ -48,6 +48,10 @@ def test_a_switch_may_have_a_letter(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["key", "--bare", "-h"], ["--server", "x", "--help"], ["-nh"]])
 def test_help_is_for_somebody_else(words: list[str]) -> None:
     assert parse(GET, words) is None
+
+
+def test_the_manuals_know_the_flags_for_help() -> None:
+    assert HELP.flags == HELP_FLAGS
 
 
 @pytest.mark.parametrize(

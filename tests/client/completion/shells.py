@@ -63,6 +63,11 @@ OTHER_COMMANDS: Final = {
     "coffer-client run --server x cat own-f\t": "<run><--server><x><cat><own-file>",
     "coffer-client run -- cat ./own-f\t": "<run><--><cat><./own-file>",
 }
+# What only the other command's own completion knows.
+OWN_COMPLETION: Final = {
+    "coffer-client run --server=a:b -- coffer-client get --fo\t json": "<run><--server=a:b><--><coffer-client><get><--format><json>",
+    "coffer-client run coffer-client get it\t": "<run><coffer-client><get><it's>",
+}
 # Where there is nothing to offer, nothing is: not even the files that shells offer else.
 NOTHING: Final = {
     "coffer-client get own-f\t": "<get><own-f>",

@@ -11,7 +11,7 @@ from coffer_client.completion import zsh
 from coffer_client.completion.offers import brief
 from coffer_client.options import COMMANDS, GET
 
-from .shells import COMMANDS_AND_OPTIONS, KEYS, NOTHING, OTHER_COMMANDS, Terminal, terminal
+from .shells import COMMANDS_AND_OPTIONS, KEYS, NOTHING, OTHER_COMMANDS, OWN_COMPLETION, Terminal, terminal
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def typing(cached: dict[str, str], home: Path) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize(
     "lines",
-    [COMMANDS_AND_OPTIONS, KEYS, OTHER_COMMANDS, NOTHING],
+    [COMMANDS_AND_OPTIONS, KEYS, {**OTHER_COMMANDS, **OWN_COMPLETION}, NOTHING],
     ids=["commands and options", "keys", "other commands", "nothing"],
 )
 def test_what_is_typed_is_completed(typing: Terminal, home: Path, lines: Mapping[str, str]) -> None:
