@@ -201,6 +201,7 @@ GET: Final = Command(
         "coffer-client get db.url",
         'eval "$(coffer-client get --format shell)"',
         "coffer-client get --format json smtp.host smtp.port",
+        "coffer-client get --to-dir /run/shop/secrets --only 'smtp.*'",
     ),
     exits=(*_ASKING, 6),
 )
@@ -242,7 +243,7 @@ RUN: Final = Command(
         are_command_line=True,
     ),
     examples=("coffer-client run -- ./manage.py runserver", "coffer-client run --watch --on-change signal:HUP -- nginx -g 'daemon off;'"),
-    exits=(*_ASKING, 126, 127),
+    exits=(*_ASKING, 6, 126, 127),
 )
 WATCH: Final = Command(
     name="watch",

@@ -29,6 +29,7 @@ ENVIRONMENT: Final = (
         name="XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
         text="Where the files below stand. Without them: `~/.config`, `~/.local/state`, `~/.cache`.",
     ),
+    Entry(name="XDG_RUNTIME_DIR", text="A folder on a tmpfs, which the warning of `get --to-dir` then names."),
 )
 FILES: Final = (
     Entry(name="$XDG_CONFIG_HOME/coffer/client.key", text="The identity, as `keygen` makes it. One that others can read is refused."),

@@ -11,11 +11,12 @@ from .offers import Kind, brief, fill, offer, source_options, takes_command_line
 
 def script() -> str:
     """The script, for a file `coffer-client.fish` where fish looks for completions, or to be sourced."""
+    lines = [command for command in COMMANDS if takes_command_line(command)]
     return fill(
         _SCRIPT,
         program=PROGRAM,
-        with_value=" ".join(f"{command.name}:{flag}" for command in COMMANDS for option in with_value(command) for flag in option.flags),
-        lines=" ".join(command.name for command in COMMANDS if takes_command_line(command)),
+        with_value=" ".join(f"{command.name}:{flag}" for command in lines for option in with_value(command) for flag in option.flags),
+        lines=" ".join(command.name for command in lines),
         source_options=" ".join(option.flag for option in source_options() if option.metavar),
         source_words=" ".join(_quoted(f"{option.flag}=*") if option.metavar else option.flag for option in source_options()),
         commands="".join(_complete('__coffer_client_is ""', f"-a {command.name}", command.help) for command in COMMANDS),
@@ -106,7 +107,8 @@ end
 
 # Whether what is typed is still the program's own.
 function __coffer_client_is_own
-    test -z (__coffer_client_line)
+    set -l start (__coffer_client_line)
+    not set -q start[1]
 end
 
 # Whether this command has been typed; "" is none.
@@ -118,7 +120,7 @@ end
 # Whether another command's line can begin here, or has.
 function __coffer_client_begins --argument-names command
     set -l words (commandline -opc)
-    test "$words[2]" = $command
+    test "$words[2]" = "$command"
 end
 
 # What the command that begins here would offer.
@@ -126,8 +128,8 @@ function __coffer_client_command_line
     set -l words (commandline -opc)
     set -l start (__coffer_client_line)
     set -l line
-    if test -n "$start"
-        test "$start" -le (count $words); and set line (string escape -- $words[$start..])
+    if set -q start[1]
+        test $start -le (count $words); and set line (string escape -- $words[$start..])
     else if string match -q -- '-*' (commandline -ct)
         return
     end

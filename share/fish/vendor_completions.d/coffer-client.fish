@@ -16,7 +16,7 @@ function __coffer_client_line
         else if not string match -q -- '-?*' $words[$i]
             echo $i
             return
-        else if contains -- "$words[2]:$words[$i]" get:--format get:--server get:--identity get:--state get:--max-stale get:--timeout keys:--server keys:--identity keys:--state keys:--max-stale keys:--timeout run:--server run:--identity run:--state run:--max-stale run:--timeout run:--on-change run:--splay watch:--server watch:--identity watch:--state watch:--exec trust:--server trust:--identity trust:--state id:--identity
+        else if contains -- "$words[2]:$words[$i]" run:--only run:--except run:--prefix run:--server run:--identity run:--state run:--max-stale run:--timeout run:--on-change run:--splay
             set expects yes
         end
     end
@@ -24,7 +24,8 @@ end
 
 # Whether what is typed is still the program's own.
 function __coffer_client_is_own
-    test -z (__coffer_client_line)
+    set -l start (__coffer_client_line)
+    not set -q start[1]
 end
 
 # Whether this command has been typed; "" is none.
@@ -36,7 +37,7 @@ end
 # Whether another command's line can begin here, or has.
 function __coffer_client_begins --argument-names command
     set -l words (commandline -opc)
-    test "$words[2]" = $command
+    test "$words[2]" = "$command"
 end
 
 # What the command that begins here would offer.
@@ -44,8 +45,8 @@ function __coffer_client_command_line
     set -l words (commandline -opc)
     set -l start (__coffer_client_line)
     set -l line
-    if test -n "$start"
-        test "$start" -le (count $words); and set line (string escape -- $words[$start..])
+    if set -q start[1]
+        test $start -le (count $words); and set line (string escape -- $words[$start..])
     else if string match -q -- '-*' (commandline -ct)
         return
     end
@@ -82,9 +83,9 @@ function __coffer_client_keys
 end
 
 complete -c coffer-client -f
-complete -c coffer-client -n '__coffer_client_is ""' -a get -d 'Print secrets'
+complete -c coffer-client -n '__coffer_client_is ""' -a get -d 'Print secrets, or put them into files'
 complete -c coffer-client -n '__coffer_client_is ""' -a keys -d 'Print the names of all secrets, a line each, and no value'
-complete -c coffer-client -n '__coffer_client_is ""' -a run -d 'Run a command with all secrets in its environment'
+complete -c coffer-client -n '__coffer_client_is ""' -a run -d 'Run a command with the secrets in its environment'
 complete -c coffer-client -n '__coffer_client_is ""' -a watch -d 'Print a line for the current release, and for each new one as it comes'
 complete -c coffer-client -n '__coffer_client_is ""' -a trust -d 'Show what this client remembers and trusts; or, with `reset`, forget it'
 complete -c coffer-client -n '__coffer_client_is ""' -a keygen -d 'Make this client\'s identity, and print the line for the operator'
@@ -93,7 +94,13 @@ complete -c coffer-client -n '__coffer_client_is ""' -a completion -d 'Print the
 complete -c coffer-client -n '__coffer_client_is ""' -l version -d 'Print the version'
 complete -c coffer-client -n '__coffer_client_is_own' -s h -l help -d 'Show help, and exit'
 
-complete -c coffer-client -n '__coffer_client_is get' -l format -x -a 'raw shell dotenv json' -d 'raw (the default): one value, exactly, with a newline on a terminal only'
+complete -c coffer-client -n '__coffer_client_is get' -l format -x -a 'raw shell dotenv json toml docker null' -d 'raw (the default): one value, exactly, with a newline on a terminal only'
+complete -c coffer-client -n '__coffer_client_is get' -s n -l no-newline -d 'With raw: add no newline on a terminal either'
+complete -c coffer-client -n '__coffer_client_is get' -l to-dir -x -a '(__fish_complete_directories)' -d 'Instead of printing, put each value into a file of its key\'s name in DIR (0400, in a folder 0700; bytes as they are, no newline added)'
+complete -c coffer-client -n '__coffer_client_is get' -l only -x -a '(__coffer_client_keys)' -d 'Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these)'
+complete -c coffer-client -n '__coffer_client_is get' -l except -x -a '(__coffer_client_keys)' -d 'Not the secrets whose keys are like PATTERN'
+complete -c coffer-client -n '__coffer_client_is get' -l prefix -x -d 'Begin each name with TEXT'
+complete -c coffer-client -n '__coffer_client_is get' -l upper -d 'Names in upper case, with their prefix'
 complete -c coffer-client -n '__coffer_client_is get' -l server -x -d 'The address that `coffer-companion address` prints'
 complete -c coffer-client -n '__coffer_client_is get' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is get' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
@@ -110,6 +117,10 @@ complete -c coffer-client -n '__coffer_client_is keys' -l state -x -a '(__fish_c
 complete -c coffer-client -n '__coffer_client_is keys' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is keys' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is keys' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is run' -l only -x -a '(__coffer_client_keys)' -d 'Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these)'
+complete -c coffer-client -n '__coffer_client_is run' -l except -x -a '(__coffer_client_keys)' -d 'Not the secrets whose keys are like PATTERN'
+complete -c coffer-client -n '__coffer_client_is run' -l prefix -x -d 'Begin each name with TEXT'
+complete -c coffer-client -n '__coffer_client_is run' -l upper -d 'Names in upper case, with their prefix'
 complete -c coffer-client -n '__coffer_client_is run' -l server -x -d 'The address that `coffer-companion address` prints'
 complete -c coffer-client -n '__coffer_client_is run' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is run' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
@@ -127,6 +138,10 @@ complete -c coffer-client -n '__coffer_client_is watch' -l bare -d 'Use the iden
 complete -c coffer-client -n '__coffer_client_is watch' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
 complete -c coffer-client -n '__coffer_client_is watch' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is watch' -l exec -x -d 'Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment'
+complete -c coffer-client -n '__coffer_client_is watch' -l only -x -a '(__coffer_client_keys)' -d 'Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these)'
+complete -c coffer-client -n '__coffer_client_is watch' -l except -x -a '(__coffer_client_keys)' -d 'Not the secrets whose keys are like PATTERN'
+complete -c coffer-client -n '__coffer_client_is watch' -l prefix -x -d 'Begin each name with TEXT'
+complete -c coffer-client -n '__coffer_client_is watch' -l upper -d 'Names in upper case, with their prefix'
 complete -c coffer-client -n '__coffer_client_is trust' -l server -x -d 'The address that `coffer-companion address` prints'
 complete -c coffer-client -n '__coffer_client_is trust' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is trust' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'

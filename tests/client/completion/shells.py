@@ -16,10 +16,12 @@ from typing import Final
 COMMANDS_AND_OPTIONS: Final = {
     "coffer-client keyg\t": "<keygen>",
     "coffer-client --vers\t": "<--version>",
-    "coffer-client get --fo\t json": "<get><--format><json>",
-    "coffer-client get --format d\t": "<get><--format><dotenv>",
-    "coffer-client get --format=d\t": "<get><--format=dotenv>",
-    "coffer-client get db.url --no-c\t": "<get><db.url><--no-cache>",
+    "coffer-client get --form\t json": "<get><--format><json>",
+    "coffer-client get --format dote\t": "<get><--format><dotenv>",
+    "coffer-client get --format=dote\t": "<get><--format=dotenv>",
+    "coffer-client get db.url --no-ca\t": "<get><db.url><--no-cache>",
+    "coffer-client get -n --upp\t": "<get><-n><--upper>",
+    "coffer-client get --to-dir a-fol\tx": "<get><--to-dir><a-folder/x>",
     "coffer-client run --watch --on-change sig\tHUP": "<run><--watch><--on-change><signal:HUP>",
     "coffer-client run --on-change=res\t": "<run><--on-change=restart>",
     "coffer-client trust res\t": "<trust><reset>",
@@ -54,6 +56,9 @@ KEYS: Final = {
     "coffer-client get \\!\t": "<get><!bang;&|>",
     "coffer-client get \\[\t": "<get><[ab]>",
     "coffer-client get -- -\t": "<get><--><-n>",
+    "coffer-client get -n db.u\t": "<get><-n><db.url>",
+    "coffer-client get --only=smtp --only db.u\t": "<get><--only=smtp><--only><db.url>",
+    "coffer-client run --except=db.u\t -- id": "<run><--except=db.url><--><id>",
     "bin/coffer-client get db.u\t": "<get><db.url>",
     "~/bin/coffer-client get db.u\t": "<get><db.url>",
 }
@@ -65,7 +70,7 @@ OTHER_COMMANDS: Final = {
 }
 # What only the other command's own completion knows.
 OWN_COMPLETION: Final = {
-    "coffer-client run --server=a:b -- coffer-client get --fo\t json": "<run><--server=a:b><--><coffer-client><get><--format><json>",
+    "coffer-client run --server=a:b -- coffer-client get --form\t json": "<run><--server=a:b><--><coffer-client><get><--format><json>",
     "coffer-client run coffer-client get it\t": "<run><coffer-client><get><it's>",
 }
 # Where there is nothing to offer, nothing is: not even the files that shells offer else.

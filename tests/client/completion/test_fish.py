@@ -35,14 +35,17 @@ def offered(cached: dict[str, str], home: Path) -> Offered:
 def test_commands_and_options_have_their_help(offered: Offered) -> None:
     assert set(offered("coffer-client ")) == {f"{command.name}\t{brief(command.help)}" for command in COMMANDS}
     assert {f"{option.flag}\t{brief(option.help)}" for option in GET.options} < set(offered("coffer-client get --"))
+    assert {"--no-newline", "-n"} < {line.split("\t")[0] for line in offered("coffer-client get -")}
     assert {line.split("\t")[0] for line in offered("coffer-client -")} == {"--version", "--help", "-h"}
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("coffer-client get --format ", {"raw", "shell", "dotenv", "json"}),
-        ("coffer-client get --format=d", {"--format=dotenv"}),
+        ("coffer-client get --format ", {"raw", "shell", "dotenv", "json", "toml", "docker", "null"}),
+        ("coffer-client get -n --upp", {"--upper"}),
+        ("coffer-client get --only db.u", {"db.url"}),
+        ("coffer-client get --format=dote", {"--format=dotenv"}),
         ("coffer-client run --on-change ", {"restart", "signal:", "exec:"}),
         ("coffer-client completion ", {"bash", "zsh", "fish"}),
         ("coffer-client trust ", {"reset"}),
