@@ -29,6 +29,8 @@ COMMANDS_AND_OPTIONS: Final = {
     "coffer-client get --identity own-f\t": "<get><--identity><own-file>",
     "coffer-client get --identity=own-f\t": "<get><--identity=own-file>",
     "coffer-client id --identity ./own-f\t": "<id><--identity><./own-file>",
+    "coffer-client render -o own-f\t": "<render><-o><own-file>",
+    "coffer-client render -o x own-f\t": "<render><-o><x><own-file>",
     "coffer-client keygen own-f\t": "<keygen><own-file>",
     "coffer-client get --state a-fol\tx": "<get><--state><a-folder/x>",
 }
