@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ..blocking import finish
 from ..coffer import Coffer
 from ..errors import CacheError
 from ..options import Parsed
@@ -20,6 +21,6 @@ def main(parsed: Parsed) -> None:
 
 def _cached(parsed: Parsed, origin: Source) -> Coffer:
     try:
-        return origin.from_cache(span(parsed, "max-stale", timedelta.max))
+        return finish(origin.from_cache(span(parsed, "max-stale", timedelta.max)))
     except CacheError as error:
         raise CacheError(f"the cache cannot be used: {error}") from error
