@@ -227,6 +227,15 @@ RUN: Final = Command(
         _NO_CACHE,
         _MAX_STALE,
         _TIMEOUT,
+        Option(
+            name="pristine",
+            help="Give the command the secrets and nothing else of the environment, not even a PATH. CMD itself is still found by PATH.",
+        ),
+        Option(
+            name="redact",
+            help="Stay beside the command, and put `<secret NAME>` where it writes a secret's text to stdout or stderr. For it these are "
+            "pipes. Texts shorter than 6 bytes are left, and so is what is encoded. Signals and exit status are still its own.",
+        ),
         Option(name="watch", help="Stay beside the command, and act where its secrets change. Signals and exit status are still its own."),
         Option(
             name="on-change",
@@ -238,7 +247,7 @@ RUN: Final = Command(
     arguments=Arguments(
         metavar="-- CMD",
         help="The command and its arguments. It takes this process's place: signals and exit status are its own. Secrets win over "
-        "variables of their names; COFFER_IDENTITY_TEXT is taken out.",
+        "variables of their names; COFFER_IDENTITY_TEXT is taken out. Core dumps are off, until it turns them on itself.",
         least=1,
         are_command_line=True,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from .errors import CommandNotExecutableError, CommandNotFoundError
@@ -17,23 +17,42 @@ from .settings import IDENTITY_TEXT
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
+def secret_variables(secrets: Secrets, naming: Naming = PLAIN) -> dict[bytes, bytes]:
+    """The variables that hold the secrets.
+
+    Args:
+        secrets: by their keys.
+        naming: which of them, under which names.
+
+    Raises:
+        EnvironmentNameError: a secret cannot stand in an environment.
+        NoSuchKeyError: a pattern of `naming` is like no key.
+    """
+    # UTF-8 whatever the locale says: what the operator wrote is what the command gets.
+    return {name.encode(): text.encode() for name, text in environment(secrets, naming).items()}
+
+
 def command_environment(secrets: Secrets, inherited: Mapping[bytes, bytes], naming: Naming = PLAIN) -> dict[bytes, bytes]:
     """The command's variables: those of this process, without the identity's text, and the secrets, which win.
+
+    Args:
+        secrets: by their keys.
+        inherited: this process's variables; none of them where the command is to have the secrets alone.
+        naming: which secrets, under which names.
 
     Raises:
         EnvironmentNameError: a secret cannot stand in an environment.
         NoSuchKeyError: a pattern of `naming` is like no key.
     """
     kept = {name: value for name, value in inherited.items() if name != IDENTITY_TEXT.encode()}
-    # UTF-8 whatever the locale says: what the operator wrote is what the command gets.
-    return kept | {name.encode(): text.encode() for name, text in environment(secrets, naming).items()}
+    return kept | secret_variables(secrets, naming)
 
 
 def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoReturn:
     """Become `command`: its arguments, its signals and its exit status are its own.
 
     Args:
-        command: the program, looked up in the PATH of `variables` where it has no slash, and its arguments.
+        command: the program, looked up in the PATH of `variables`, or of this process where they have none; and its arguments.
         variables: its whole environment.
 
     Raises:
@@ -41,29 +60,46 @@ def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoRetur
         CommandNotExecutableError: it cannot be executed.
     """
     before = [(number, signal.signal(number, signal.SIG_DFL)) for number in _IGNORED_BY_PYTHON]
+
+    def become(path: bytes) -> NoReturn:
+        os.execve(path, list(command), dict(variables))  # noqa: S606 (what was asked for, with no shell in between)
+
     try:
-        os.execvpe(command[0], list(command), dict(variables))  # noqa: S606 (what was asked for, with no shell in between)
-    except OSError as error:
-        # This process goes on, as it was.
+        _first_that_can(command[0], variables, become)
+    finally:
+        # Whoever is still here goes on as before.
         for number, handler in before:
             signal.signal(number, handler)
-        raise _unusable(command[0], error) from None
+    raise AssertionError("a process does not come back from another program")
 
 
-def spawn(command: Sequence[str], variables: Mapping[bytes, bytes], *, mask: Iterable[int]) -> int:
+def spawn(
+    command: Sequence[str], variables: Mapping[bytes, bytes], *, mask: Iterable[int], streams: Mapping[int, int] | None = None
+) -> int:
     """Start `command` beside this process, in its group, and return its process number.
 
     Args:
         command, variables: as for `execute`.
         mask: the signals that are blocked in it, whatever this process blocks.
+        streams: for numbers of its files, those of this process's that they are; the others are as here.
 
     Raises:
         As `execute`.
     """
+    actions = [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in (streams or {}).items()]
+
+    def start(path: bytes) -> int:
+        return os.posix_spawn(path, list(command), dict(variables), setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON, file_actions=actions)
+
+    return _first_that_can(command[0], variables, start)
+
+
+def _first_that_can(program: str, variables: Mapping[bytes, bytes], begin: Callable[[bytes], int]) -> int:
+    """Begin the first program of that name that can be begun, and return its process number."""
     failure: OSError | None = None
-    for path in _candidates(command[0], variables):
+    for path in _candidates(program, variables):
         try:
-            return os.posix_spawn(path, list(command), dict(variables), setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON)
+            return begin(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             failure = failure or error
         except OSError as error:
@@ -71,14 +107,15 @@ def spawn(command: Sequence[str], variables: Mapping[bytes, bytes], *, mask: Ite
             failure = error
             if error.errno != errno.EACCES:
                 break
-    raise _unusable(command[0], failure or FileNotFoundError(errno.ENOENT, "")) from None
+    raise _unusable(program, failure or FileNotFoundError(errno.ENOENT, "")) from None
 
 
 def _candidates(program: str, variables: Mapping[bytes, bytes]) -> list[bytes]:
     name = os.fsencode(program)
     if b"/" in name:
         return [name]
-    search = {"PATH": os.fsdecode(variables[b"PATH"])} if b"PATH" in variables else {}
+    path = variables.get(b"PATH", os.environb.get(b"PATH"))
+    search = {} if path is None else {"PATH": os.fsdecode(path)}
     return [os.path.join(os.fsencode(folder), name) for folder in os.get_exec_path(search)]
 
 

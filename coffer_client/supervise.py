@@ -1,7 +1,8 @@
-"""`run --watch`: a command that is told of new secrets, and to which this process is as nothing.
+"""`run --watch` and `run --redact`: a command beside this process, to which this process is as nothing.
 
 The command stays in this process's group, so what a terminal sends (an interrupt, a stop, a hang-up) reaches both without our help. What is
-sent to this process alone is handed on. Signals are blocked and taken one by one with `sigwaitinfo`, which tells the two apart, and leaves
+sent to this process alone is handed on. This process stops only once the command has, so that a shell shows its prompt when the command has
+put the terminal in order. Signals are blocked and taken one by one with `sigwaitinfo`, which tells the two apart, and leaves
 no code to run between two instructions of this.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import os
 import queue
-import resource
 import signal
 import threading
 import time
@@ -22,7 +22,8 @@ from coffer_protocol.errors import CofferError, UnavailableError
 from .coffer import Coffer
 from .errors import UsageError
 from .naming import PLAIN, Naming
-from .run import command_environment, spawn
+from .relay import Relay
+from .run import command_environment, secret_variables, spawn
 from .watching import Failure
 
 RESTART: Final = "restart"
@@ -47,6 +48,8 @@ _NOT_TAKEN: Final = frozenset(
 )
 # By these somebody wants the command to end; it is then not started anew.
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+# To a command a hang-up may mean something else; where the command has ended already, it does not.
+_ENDING_RELAY: Final = _ENDING | {signal.SIGHUP}
 
 Variables = Mapping[bytes, bytes]
 
@@ -97,6 +100,7 @@ class Supervisor:
         tell: Callable[[str], None],
         inherited: Variables,
         naming: Naming = PLAIN,
+        relay: Relay | None = None,
         grace_s: float = GRACE_S,
     ) -> None:
         """Nothing is started yet.
@@ -107,8 +111,9 @@ class Supervisor:
             change: what is done where they change.
             splay: draws how many seconds that is put off each time, so that a fleet does not do it all at once.
             tell: is given a sentence for people.
-            inherited: this process's variables.
+            inherited: the variables that the command has beside the secrets.
             naming: which secrets the command gets, under which names.
+            relay: takes what the command writes, and hides every secret that it is told of; None where the command writes for itself.
             grace_s: the seconds that the command has to end before it is started anew.
 
         Raises:
@@ -117,15 +122,16 @@ class Supervisor:
             UnavailableError: this system cannot tell who has sent a signal.
         """
         if not hasattr(signal, "sigwaitinfo"):
-            raise UnavailableError("run --watch needs sigwaitinfo, which this system does not have; run without --watch works")
+            raise UnavailableError("run --watch and run --redact need sigwaitinfo, which this system does not have; run without them works")
         self._command = command
         self._change = change
         self._splay = splay
         self._tell = tell
         self._inherited = inherited
         self._naming = naming
+        self._relay = relay
         self._grace_s = grace_s
-        self._variables: Variables = command_environment(first, inherited, naming)
+        self._variables: Variables = self._variables_of(first)
         self._news: queue.SimpleQueue[Coffer | Failure] = queue.SimpleQueue()
         self._is_failing = False
         # New variables that wait for their time, on the monotonic clock.
@@ -135,6 +141,9 @@ class Supervisor:
         self._replaced: Variables | None = None
         self._kill_at: float | None = None
         self._hook: int | None = None
+        # Whether somebody has asked for a stop, and by which signal the command has stopped, since they last went on.
+        self._is_asked_to_stop = False
+        self._stopped_by: int | None = None
 
     def run(self, events: Iterable[Coffer | Failure]) -> NoReturn:
         """Run the command to its end, and end as it did: with its exit status, or by the signal that ended it.
@@ -151,16 +160,30 @@ class Supervisor:
         # Where whoever started this ignores it, the kernel would not keep the command's exit status.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            self._child = spawn(self._command, self._variables, mask=self._mask)
+            self._child = self._spawn(self._command, self._variables)
         except CofferError:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             raise
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        if self._relay is not None:
+            self._relay.start()
         while (status := self._reap()) is None:
             self._take_news()
             self._act()
+            self._stop()
             self._take_signal(taken)
+        if self._relay is not None:
+            self._finish(self._relay, taken)
         self._end(status)
+
+    def _variables_of(self, coffer: Coffer) -> Variables:
+        variables = command_environment(coffer, self._inherited, self._naming)
+        if self._relay is not None:
+            self._relay.hide(secret_variables(coffer, self._naming))
+        return variables
+
+    def _spawn(self, command: Sequence[str], variables: Variables) -> int:
+        return spawn(command, variables, mask=self._mask, streams=self._relay.streams if self._relay else None)
 
     def _listen(self, events: Iterable[Coffer | Failure]) -> None:
         for event in events:
@@ -184,8 +207,9 @@ class Supervisor:
         if received.si_code <= 0:
             self._send(received.si_signo)
         if received.si_signo == signal.SIGTSTP:
-            # As the command does; SIGSTOP, for SIGTSTP is blocked here.
-            os.kill(os.getpid(), signal.SIGSTOP)
+            self._is_asked_to_stop = True
+        elif received.si_signo == signal.SIGCONT:
+            self._is_asked_to_stop, self._stopped_by = False, None
 
     def _send(self, number: int) -> None:
         try:
@@ -209,7 +233,7 @@ class Supervisor:
                 continue
             self._is_failing = False
             try:
-                variables = command_environment(event, self._inherited, self._naming)
+                variables = self._variables_of(event)
             except CofferError as error:
                 self._tell(f"{error} (the command keeps the secrets that it has)")
                 continue
@@ -243,7 +267,7 @@ class Supervisor:
 
     def _run_hook(self, command: str) -> None:
         try:
-            self._hook = spawn(["sh", "-c", command], self._variables, mask=self._mask)
+            self._hook = self._spawn(["sh", "-c", command], self._variables)
         except CofferError as error:
             self._tell(str(error))
 
@@ -257,22 +281,41 @@ class Supervisor:
                 self._hook = None
                 if code := os.waitstatus_to_exitcode(status):
                     self._tell(f"--on-change: the command ended with {code}")
-        pid, status = os.waitpid(self._child, os.WNOHANG)
+        pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
         if not pid:
+            return None
+        if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+            self._stopped_by = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else None
             return None
         if self._replaced is None:
             return status
         self._restart(self._replaced)
         return None
 
+    def _stop(self) -> None:
+        """Stop as the command has, where both were asked to. Whoever waits for this process makes both go on."""
+        if not self._is_asked_to_stop or self._stopped_by is None:
+            return
+        number, self._is_asked_to_stop, self._stopped_by = self._stopped_by, False, None
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
     def _restart(self, replaced: Variables) -> None:
         self._replaced = self._kill_at = None
+        self._stopped_by = None
         try:
-            self._child = spawn(self._command, self._variables, mask=self._mask)
+            self._child = self._spawn(self._command, self._variables)
         except CofferError as error:
             # The new secrets may be what it cannot take: an environment has its limits.
             self._tell(f"{error} (the command is started with the secrets that it had)")
-            self._child = spawn(self._command, replaced, mask=self._mask)
+            self._child = self._spawn(self._command, replaced)
+
+    def _finish(self, relay: Relay, taken: Iterable[int]) -> None:
+        """Wait until what the command and its own have written is passed on, as in a pipeline; or until somebody wants an end."""
+        relay.close()
+        while not relay.is_finished and signal.sigwaitinfo(taken).si_signo not in _ENDING_RELAY:
+            pass
 
     def _end(self, status: int) -> NoReturn:
         """End as the command did, so that whoever waits for this process sees what a shell would see of the command."""
@@ -280,8 +323,6 @@ class Supervisor:
         if code >= 0:
             # Not by the interpreter's own end: the thread may be in the middle of a line, and holds stderr then.
             os._exit(code)
-        # A core of this process would hold secrets, and tell nothing of the command.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
         # Others that wait stay blocked: none of them may come first.

@@ -1,8 +1,9 @@
-"""`run`: become a command that has the secrets in its environment; with `--watch`, stay beside it."""
+"""`run`: become a command that has the secrets in its environment; with `--watch` or `--redact`, stay beside it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import NoReturn
 
@@ -14,25 +15,35 @@ from .common import fetch, naming, source, span, tell
 
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
-    if parsed.switch("watch"):
-        _supervise(parsed)
-    if parsed.text("on-change") is not None or parsed.text("splay") is not None:
+    # Only what holds secrets for longer than it takes to print them pays for this.
+    from ..hardening import forbid_cores
+
+    is_watched = parsed.switch("watch")
+    if not is_watched and (parsed.text("on-change") is not None or parsed.text("splay") is not None):
         raise UsageError("--on-change and --splay go with --watch")
-    run.execute(parsed.arguments, run.command_environment(fetch(parsed, source(parsed)), os.environb, naming(parsed)))
+    forbid_cores()
+    inherited: Mapping[bytes, bytes] = {} if parsed.switch("pristine") else os.environb
+    if is_watched or parsed.switch("redact"):
+        _supervise(parsed, inherited)
+    run.execute(parsed.arguments, run.command_environment(fetch(parsed, source(parsed)), inherited, naming(parsed)))
 
 
-def _supervise(parsed: Parsed) -> NoReturn:
+def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
     import random
 
     from .. import supervise
     from ..blocking import iterate
+    from ..hardening import forbid_tracing
+    from ..relay import Relay
     from ..watching import Watcher
 
+    # This process keeps the identity and the secrets for as long as the command lives, and the command is of the same user.
+    forbid_tracing()
     change = supervise.Change.from_text(parsed.text("on-change") or supervise.RESTART)
     splay_s = span(parsed, "splay", timedelta()).total_seconds()
     origin = source(parsed)
     # Refused before the command is started, not after.
-    watcher = Watcher(origin)
+    watcher = Watcher(origin) if parsed.switch("watch") else None
     first = fetch(parsed, origin)
     draw = random.SystemRandom().uniform
     supervisor = supervise.Supervisor(
@@ -41,7 +52,8 @@ def _supervise(parsed: Parsed) -> NoReturn:
         change=change,
         splay=lambda: draw(0, splay_s),
         tell=tell,
-        inherited=os.environb,
+        inherited=inherited,
         naming=naming(parsed),
+        relay=Relay(tell=tell) if parsed.switch("redact") else None,
     )
-    supervisor.run(iterate(watcher.events()))
+    supervisor.run(iterate(watcher.events()) if watcher else ())

@@ -177,6 +177,19 @@ def serving(credential: Credential, secrets: Mapping[str, SecretValue], *, expir
     return script
 
 
+def staying(credential: Credential, secrets: Mapping[str, SecretValue]) -> Script:
+    """Behaves, and has no news for whoever watches; its clients may end wherever they are."""
+    body = make_body(credential, secrets)
+
+    def script(peer: Peer) -> None:
+        with contextlib.suppress(TruncatedError, ConnectionError):
+            peer.answer_get(body)
+            while isinstance(peer.hear(), Watch):
+                pass
+
+    return script
+
+
 def hosting(history: History, *, newest: int | None = None, heads: Heads | None = None) -> Script:
     """Serves a history, up to the release `newest`, and shows these heads of it: an honest server, where nothing else is said."""
 

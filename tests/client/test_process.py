@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +20,17 @@ import pytest
 from coffer_client.credential import Credential
 from coffer_protocol.message import Get, OkGet
 
-from .fake_server import FakeServer, Peer, giving, serving
+from .fake_server import FakeServer, Peer, giving, serving, staying
 from .releases import make_body
 
 CANARY = "canary-4711"
 AWKWARD = {"quote": "it's", "lines": "a\n\nb\n\n", "dollar.s": "$HOME `id` \\", "key": "🔑 é", "empty": "", "dash": "-n"}
 PROGRAM = [sys.executable, "-m", "coffer_client"]
 Configure = Callable[[FakeServer, Credential], None]
+# The ways in which `run` runs a command: in its own place, and beside itself. Nobody who waits for it can tell one from the other.
+BESIDE = [["--watch"], ["--redact"], ["--watch", "--redact"]]
+WAYS = [[], *BESIDE]
+in_all_ways = pytest.mark.parametrize("way", WAYS, ids=" ".join)
 
 
 def client(*words: str) -> subprocess.CompletedProcess[str]:
@@ -124,11 +130,53 @@ def test_run_hands_arguments_and_status_on(configured: Configure, whole: Credent
     assert (ran.returncode, ran.stdout, ran.stderr) == (42, "['--bare', '-h', '--', 'a b', '']\n", "")
 
 
-@pytest.mark.parametrize(("command", "code"), [("there-is-no-such-command", 127), ("/", 126)])
-def test_run_says_what_it_cannot_run(configured: Configure, whole: Credential, command: str, code: int) -> None:
-    with FakeServer(serving(whole, {})) as server:
+@in_all_ways
+def test_run_pristine_gives_the_secrets_and_nothing_else(configured: Configure, whole: Credential, way: list[str]) -> None:
+    with FakeServer(staying(whole, {"a.b": "x", "c": "y"})) as server:
         configured(server, whole)
-        ran = client("run", "--", command)
+        # Found by the PATH that it does not get.
+        ran = client("run", *way, "--pristine", "--", "env", "-0")
+    assert (ran.returncode, ran.stdout) == (0, "a_b=x\0c=y\0")
+
+
+@in_all_ways
+def test_exit_statuses_are_the_commands(configured: Configure, whole: Credential, way: list[str]) -> None:
+    statuses = (0, 1, 127, 255)
+    with FakeServer(staying(whole, {})) as server:
+        configured(server, whole)
+        assert tuple(client("run", *way, "--", "sh", "-c", f"exit {status}").returncode for status in statuses) == statuses
+
+
+@in_all_ways
+def test_a_signal_that_ends_the_command_is_what_a_parent_sees(configured: Configure, whole: Credential, way: list[str]) -> None:
+    numbers = (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV)
+    with FakeServer(staying(whole, {})) as server:
+        configured(server, whole)
+        ends = [client("run", *way, "--", "sh", "-c", f"kill -{int(number)} $$; exit 9").returncode for number in numbers]
+    assert ends == [-number for number in numbers]
+
+
+@in_all_ways
+def test_run_writes_no_core(configured: Configure, whole: Credential, way: list[str]) -> None:
+    words = [*PROGRAM, "run", *way, "--", "sh", "-c", "ulimit -S -c; ulimit -H -c"]
+    with FakeServer(staying(whole, {})) as server:
+        configured(server, whole)
+        # Where whoever starts it has them on.
+        ran = subprocess.run(
+            ["sh", "-c", 'ulimit -S -c "$(ulimit -H -c)"; ulimit -c; exec "$@"', "sh", *words], capture_output=True, check=True
+        )
+    before, soft, hard = ran.stdout.split()
+    if hard == b"0":
+        pytest.skip("nobody can have a core here")
+    assert (before, soft) == (hard, b"0")
+
+
+@in_all_ways
+@pytest.mark.parametrize(("command", "code"), [("there-is-no-such-command", 127), ("/", 126)])
+def test_run_says_what_it_cannot_run(configured: Configure, whole: Credential, way: list[str], command: str, code: int) -> None:
+    with FakeServer(staying(whole, {})) as server:
+        configured(server, whole)
+        ran = client("run", *way, "--", command)
     assert (ran.returncode, ran.stdout) == (code, "")
     assert ran.stderr.startswith(f"coffer-client: {command}: ")
 
@@ -203,6 +251,38 @@ def test_no_process_list_shows_a_secret(configured: Configure, whole: Credential
         assert "COFFER-SECRET-KEY" not in line
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="there is no /proc")
+@pytest.mark.parametrize("way", BESIDE, ids=" ".join)
+def test_who_stays_beside_a_command_shows_no_secret(configured: Configure, whole: Credential, way: list[str]) -> None:
+    with FakeServer(staying(whole, {"key": CANARY})) as server:
+        configured(server, whole)
+        with start("run", *way, "--", "sh", "-c", "echo $PPID; read line") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{process.pid}\n"
+            shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            # Its environment is for root alone, where the kernel takes that much from its own user.
+            with contextlib.suppress(PermissionError):
+                shown += Path(f"/proc/{process.pid}/environ").read_bytes()
+            limits = Path(f"/proc/{process.pid}/limits").read_text()
+            process.communicate("\n")
+    assert b"read line" in shown
+    assert CANARY.encode() not in shown
+    assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="there is no /proc")
+def test_a_command_in_the_place_of_run_has_no_identity(configured: Configure, whole: Credential) -> None:
+    with FakeServer(staying(whole, {"key": CANARY})) as server:
+        configured(server, whole)
+        with start("run", "--", "sh", "-c", "echo $$; read line") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{process.pid}\n"
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+            process.communicate("\n")
+    assert f"key={CANARY}".encode() in environment.split(b"\0")
+    assert b"COFFER-SECRET-KEY" not in environment
+
+
 FAILURES = """if 1:
     import coffer_client
     coffer = coffer_client.fetch()
@@ -252,8 +332,11 @@ def imported(*words: str) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
 
 
-@pytest.mark.parametrize("words", [["get", "port"], ["run", "--", "true"]])
-def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, whole: Credential, words: list[str]) -> None:
+# The limit of cores is what `run` needs beside.
+@pytest.mark.parametrize(("words", "needed"), [(["get", "port"], set()), (["run", "--", "true"], {"resource"})])
+def test_get_and_run_load_nothing_that_they_do_not_need(
+    configured: Configure, whole: Credential, words: list[str], needed: set[str]
+) -> None:
     with FakeServer(serving(whole, {"port": 5432})) as server:
         configured(server, whole)
         # What an interpreter loads by itself, as for an editable installation, is not ours.
@@ -276,4 +359,4 @@ def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, w
         "trio",
         "typer",
     }
-    assert loaded & unneeded == set()
+    assert loaded & unneeded == needed

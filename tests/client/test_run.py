@@ -40,6 +40,26 @@ def test_a_command_that_does_not_exist(command: str) -> None:
     assert signals.getsignal(signals.SIGXFSZ) is signals.SIG_IGN
 
 
+def test_a_command_is_looked_up_where_it_will_look_itself_and_else_where_this_process_does(tmp_path: Path) -> None:
+    own = tmp_path / "own-command"
+    own.write_text("#!/bin/sh\nexit 7\n")
+    own.chmod(0o700)
+    for variables, command, status in (({b"PATH": os.fsencode(tmp_path)}, "own-command", 7), ({}, "true", 0)):
+        pid = run.spawn([command], variables, mask=())
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
+    with pytest.raises(CommandNotFoundError):
+        run.spawn(["true"], {b"PATH": os.fsencode(tmp_path)}, mask=())
+
+
+def test_a_file_stands_for_a_stream() -> None:
+    read, write = os.pipe()
+    pid = run.spawn(["sh", "-c", "echo out; echo err >&2"], {b"PATH": PATH}, mask=(), streams={1: write, 2: write})
+    os.close(write)
+    with open(read, "rb") as reader:
+        assert reader.read() == b"out\nerr\n"
+    os.waitpid(pid, 0)
+
+
 def test_what_cannot_be_executed(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.touch(0o600)

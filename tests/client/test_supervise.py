@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -28,7 +29,8 @@ Configure = Callable[[FakeServer, Credential], None]
 COMMAND = """if 1:
     import os, signal, sys
     def heard(number, frame):
-        print(signal.Signals(number).name, flush=True)
+        # In one piece, for another may come in between.
+        os.write(1, f"{signal.Signals(number).name}\\n".encode())
         if number == signal.SIGTERM:
             sys.exit(int(os.environ.get("status", "0")))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT, signal.SIGWINCH):
@@ -39,15 +41,51 @@ COMMAND = """if 1:
 """
 
 
+# Takes two TERMs to end.
 STUBBORN = """if 1:
     import os, signal, sys
     def heard(number, frame):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-        print("once", flush=True)
+        os.write(1, b"once\\n")
     signal.signal(signal.SIGTERM, heard)
     print("has", os.environ["n"], flush=True)
     while True:
         signal.pause()
+"""
+
+
+# A supervisor for each end that a command can have; prints what its parent sees.
+EVERY_END = """if 1:
+    import json, os, signal, sys
+    from coffer_client.coffer import Coffer
+    from coffer_client.hardening import forbid_cores
+    from coffer_client.supervise import Change, Supervisor
+    from tests.client.releases import make_accepted
+    forbid_cores()
+    coffer = Coffer(make_accepted({}))
+    def end_of(line):
+        pid = os.fork()
+        if not pid:
+            command = ["/bin/sh", "-c", line]
+            Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
+        return os.waitpid(pid, 0)[1]
+    print(json.dumps([end_of(line) for line in json.loads(sys.argv[1])]))
+"""
+
+
+# A supervisor of less patience, whose first command does not hear a TERM; its second release comes with a line on stdin.
+IMPATIENT = """if 1:
+    import os, sys
+    from coffer_client.coffer import Coffer
+    from coffer_client.supervise import Change, Supervisor
+    from tests.client.releases import make_accepted
+    first, second = (Coffer(make_accepted({"n": n})) for n in "12")
+    def events():
+        sys.stdin.readline()
+        yield second
+    command = ["sh", "-c", "[ $n = 2 ] || trap '' TERM; echo has $n; exec tail -f /dev/null"]
+    tell = lambda message: print(message, file=sys.stderr, flush=True)
+    Supervisor(command, first, change=Change(), splay=lambda: 0, tell=tell, inherited=os.environb, grace_s=0.01).run(events())
 """
 
 
@@ -112,7 +150,7 @@ def start() -> Iterator[Callable[..., Supervised]]:
     """Starts `run --watch` with options, around the command above or another one."""
     running: list[subprocess.Popen[str]] = []
 
-    def begin(*options: str, command: list[str] | None = None, new_session: bool = False) -> Supervised:
+    def begin(*options: str, command: list[str] | None = None, new_session: bool = False, process_group: int | None = None) -> Supervised:
         process = subprocess.Popen(
             [*PROGRAM, *options, "--", *(command or [sys.executable, "-c", COMMAND])],
             stdin=subprocess.DEVNULL,
@@ -120,6 +158,7 @@ def start() -> Iterator[Callable[..., Supervised]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=new_session,
+            process_group=process_group,
         )
         running.append(process)
         return Supervised(process)
@@ -212,6 +251,40 @@ def test_a_server_that_goes_leaves_the_command_with_what_it_has(publisher: Publi
     assert running.end() == 0
 
 
+def test_a_command_that_does_not_end_in_time_is_killed_and_started_anew(home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", IMPATIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"has 1\n"
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stderr.readline() == b"the command has not ended within 0.01 s and is killed, to be started anew\n"
+        assert process.stdout.readline() == b"has 2\n"
+        process.terminate()
+        assert process.wait() == -signal.SIGTERM
+
+
+def test_redacted_are_the_secrets_of_the_command_and_those_that_came_later(publisher: Publisher, start: Start) -> None:
+    publisher.history.bodies[0] = History(publisher.history.credential).add({"n": "secret-one"}).bodies[0]
+    running = start("--redact", "--on-change", 'exec:echo "hook $n, before it secret-one"')
+    assert running.line() == "has <secret n>"
+    publisher.publish({"n": "secret-two"})
+    assert running.line() == "hook <secret n>, before it <secret n>"
+    assert running.end() == 0
+
+
+def test_a_redacted_command_is_started_anew_with_its_streams(publisher: Publisher, start: Start) -> None:
+    running = start("--redact")
+    assert running.line() == "has 1"
+    publisher.publish({"n": "secret-two"})
+    while (line := running.line()) != "has <secret n>":
+        assert line in ("SIGTERM", "SIGCONT")
+    assert running.end() == 0
+
+
 # ----------------------------------------------------------------------------------------------------- signals and statuses
 
 
@@ -238,6 +311,24 @@ def test_the_exit_status_is_the_commands(publisher: Publisher, start: Start) -> 
     assert running.process.wait() == 42
 
 
+def ends_of(lines: list[str]) -> list[int]:
+    """The wait statuses of supervisors whose commands are these lines of sh."""
+    ran = subprocess.run([sys.executable, "-c", EVERY_END, json.dumps(lines)], capture_output=True, text=True, check=True)
+    statuses: list[int] = json.loads(ran.stdout)
+    return statuses
+
+
+def test_every_exit_status_there_is(home: Path) -> None:
+    assert [os.waitstatus_to_exitcode(status) for status in ends_of([f"exit {code}" for code in range(256)])] == list(range(256))
+
+
+def test_every_signal_that_ends_a_process(home: Path) -> None:
+    others = ("STOP", "TSTP", "TTIN", "TTOU", "CONT", "CHLD", "URG", "WINCH")
+    numbers = sorted(signal.valid_signals() - {signal.Signals[f"SIG{name}"] for name in others})
+    # The number alone: a flag beside it would tell of a core.
+    assert ends_of([f"kill -{int(number)} $$" for number in numbers]) == numbers
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV, signal.SIGPIPE])
 def test_it_ends_by_the_signal_that_ended_the_command(publisher: Publisher, start: Start, number: signal.Signals) -> None:
     running = start(command=["sh", "-c", f"ulimit -c 0; kill -{number.name[3:]} $$; exit 9"])
@@ -251,14 +342,25 @@ def test_a_shell_sees_128_and_the_number(publisher: Publisher) -> None:
 
 
 def test_a_stop_and_a_continue_go_through(publisher: Publisher, start: Start) -> None:
-    running = start()
+    # A group of its own below this process, as a shell of job control makes it: in one that nobody would make go on, nothing stops.
+    running = start(process_group=0)
     assert running.line() == "has 1"
     running.send(signal.SIGTSTP)
     pid, status = os.waitpid(running.process.pid, os.WUNTRACED)
     assert pid == running.process.pid
     assert os.WIFSTOPPED(status)
+    assert os.WSTOPSIG(status) == signal.SIGTSTP
     running.send(signal.SIGCONT)
     assert running.line() == "SIGCONT"
+    assert running.end() == 0
+
+
+def test_a_stop_that_nobody_could_end_stops_nothing(publisher: Publisher, start: Start) -> None:
+    running = start(new_session=True)
+    assert running.line() == "has 1"
+    running.send(signal.SIGTSTP)
+    running.send(signal.SIGUSR1)
+    assert running.line() == "SIGUSR1"
     assert running.end() == 0
 
 
@@ -268,24 +370,13 @@ def test_a_command_that_is_not_there(publisher: Publisher, start: Start) -> None
 
 
 def test_somebody_who_ends_it_while_it_is_started_anew_has_ended_it(publisher: Publisher, start: Start) -> None:
-    # It takes two TERMs to end: the first is the restart's, the second is somebody's.
-    running = start(
-        command=["sh", "-c", 'trap "trap \'exit 7\' TERM; echo once" TERM; echo "has $n"; while :; do read x; sleep 0.01; done']
-    )
+    # The first TERM is the restart's, the second is somebody's.
+    running = start(command=[sys.executable, "-c", STUBBORN])
     assert running.line() == "has 1"
     publisher.publish({"n": "2"})
     assert running.line() == "once"
     running.send(signal.SIGTERM)
     assert running.process.wait() == 7
-
-
-def test_no_secret_is_in_the_supervisors_own_environment(publisher: Publisher, start: Start) -> None:
-    running = start(command=["sh", "-c", 'echo "has $n"; exec tail -f /dev/null'])
-    assert running.line() == "has 1"
-    environment = Path(f"/proc/{running.process.pid}/environ")
-    if not environment.exists():
-        pytest.skip("there is no /proc")
-    assert b"\0n=1" not in environment.read_bytes()
 
 
 # -------------------------------------------------------------------------------------------------------------------- usage

@@ -1,0 +1,90 @@
+"""Secrets in a stream of bytes are replaced: what `run --redact` does to what its command writes.
+
+Looked for are the texts as the environment has them, byte by byte, and nothing that is made of them: not base64, hexadecimal, or JSON's
+escapes; not a text that colours or a line break run through.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from typing import Final
+
+# As short as this are ports, booleans and the like, which would be found all over an output. A secret so short is soon guessed anyway.
+LEAST_BYTES: Final = 6
+
+
+def marks_of(variables: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """What to look for, and what stands in its place: `<secret NAME>`.
+
+    A text is looked for without the blanks at its ends: if it began with a new line, every line would be held back for its sake. And each
+    of its lines is looked for alone, for programs write a key line by line, with something of their own before each.
+
+    Args:
+        variables: the secrets' names in the environment, and their texts. Where two have the same text, the first gives the name.
+
+    Returns:
+        The marks by what they replace, which is never shorter than `LEAST_BYTES`.
+    """
+    marks: dict[bytes, bytes] = {}
+    for name, text in variables.items():
+        for piece in (text, *text.splitlines()):
+            if len(stripped := piece.strip()) >= LEAST_BYTES:
+                marks.setdefault(stripped, b"<secret %b>" % name)
+    return marks
+
+
+class Redaction:
+    """What is looked for in a stream, and what it is replaced by. It does not change, and keeps nothing of the stream."""
+
+    def __init__(self, marks: Mapping[bytes, bytes]) -> None:
+        """Of two texts that begin at the same place the longer one is replaced, of two that overlap the one that begins first.
+
+        Args:
+            marks: what stands in the place of each text. No text is empty.
+        """
+        self._marks = dict(marks)
+
+    def replace(self, data: bytes, *, is_last: bool = False) -> tuple[bytes, bytes]:
+        """Replace in the next piece of a stream.
+
+        However a stream is cut into pieces, what comes out is the same.
+
+        Args:
+            data: what the call before held back, and what has come since.
+            is_last: whether nothing comes after it; then nothing is held back.
+
+        Returns:
+            What can be passed on; and what is held back, for with more to come it may be the beginning of a secret.
+        """
+        done: list[bytes] = []
+        at = 0
+        edge = len(data) if is_last else self._open_from(data, at)
+        found = [(start, -len(text), text) for text in self._marks if (start := data.find(text)) >= 0]
+        heapq.heapify(found)
+        # What begins at the edge or beyond it is for later: a longer text may begin there.
+        while found and found[0][0] < edge:
+            start, _, text = found[0]
+            if start >= at:
+                done += (data[at:start], self._marks[text])
+                at = start + len(text)
+                if edge < at:
+                    edge = self._open_from(data, at)
+            if (again := data.find(text, at)) >= 0:
+                heapq.heapreplace(found, (again, -len(text), text))
+            else:
+                heapq.heappop(found)
+        return b"".join((*done, data[at:edge])), data[edge:]
+
+    def _open_from(self, data: bytes, at: int) -> int:
+        """The first place, from `at` on, from which on the data are the beginning of a text and not the whole of it."""
+        return min((_beginning(data, text, at) for text in self._marks), default=len(data))
+
+
+def _beginning(data: bytes, text: bytes, at: int) -> int:
+    start = max(at, len(data) - len(text) + 1)
+    while (start := data.find(text[:1], start)) >= 0:
+        if text.startswith(data[start:]):
+            return start
+        start += 1
+    return len(data)

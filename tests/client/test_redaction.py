@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coffer_client.redaction import LEAST_BYTES, Redaction, marks_of
+
+# Few letters, so that texts overlap, begin alike, and stand in one another.
+_bytes = st.binary(min_size=1, max_size=6).map(lambda data: bytes(b"ab\n"[byte % 3] for byte in data))
+_marks = st.dictionaries(_bytes, st.sampled_from([b"<1>", b"<2>", b"<aab>"]), max_size=5)
+
+
+def replaced(marks: Mapping[bytes, bytes], pieces: list[bytes]) -> bytes:
+    """What comes out where a stream is cut so."""
+    redaction = Redaction(marks)
+    out = held = b""
+    for piece in pieces:
+        ready, held = redaction.replace(held + piece)
+        out += ready
+    ready, held = redaction.replace(held, is_last=True)
+    assert held == b""
+    return out + ready
+
+
+def replaced_whole(marks: Mapping[bytes, bytes], data: bytes) -> bytes:
+    """The same in one go, by the means of Python."""
+    longest_first = sorted(marks, key=len, reverse=True)
+    return re.sub(b"|".join(map(re.escape, longest_first)), lambda found: marks[found[0]], data) if marks else data
+
+
+@given(marks=_marks, pieces=st.lists(_bytes | st.just(b"")))
+def test_however_it_is_cut_the_same_comes_out(marks: dict[bytes, bytes], pieces: list[bytes]) -> None:
+    assert replaced(marks, pieces) == replaced_whole(marks, b"".join(pieces))
+
+
+@given(marks=st.dictionaries(st.binary(min_size=1), st.binary(), max_size=5), data=st.data())
+def test_so_do_secrets_of_any_bytes_among_any_bytes(marks: dict[bytes, bytes], data: st.DataObject) -> None:
+    whole = b"".join(data.draw(st.lists(st.binary() | st.sampled_from(sorted(marks) or [b""]))))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)))))
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    assert replaced(marks, pieces) == replaced_whole(marks, whole)
+
+
+@given(marks=_marks, data=st.binary(max_size=30).map(lambda data: bytes(b"ab\n"[byte % 3] for byte in data)))
+def test_held_back_is_only_what_may_become_a_secret(marks: dict[bytes, bytes], data: bytes) -> None:
+    _, held = Redaction(marks).replace(data)
+    assert held == b"" or any(text.startswith(held) and text != held for text in marks)
+
+
+@pytest.mark.parametrize(
+    ("piece", "ready", "held"),
+    [
+        (b"a line\n", b"a line\n", b""),
+        (b"is it hunt", b"is it ", b"hunt"),
+        (b"is it hunter2", b"is it ", b"hunter2"),
+        (b"is it hunter2?", b"is it <2>?", b""),
+        (b"is it hunter22", b"is it <22>", b""),
+        (b"hunter2hunter", b"<2>", b"hunter"),
+    ],
+)
+def test_what_goes_on_at_once(piece: bytes, ready: bytes, held: bytes) -> None:
+    assert Redaction({b"hunter2": b"<2>", b"hunter22": b"<22>"}).replace(piece) == (ready, held)
+
+
+def test_what_was_only_a_beginning_is_passed_on_at_the_end() -> None:
+    assert Redaction({b"hunter2": b"<2>"}).replace(b"hunt", is_last=True) == (b"hunt", b"")
+
+
+def test_the_text_of_a_mark_is_not_searched_again() -> None:
+    assert replaced({b"abcdef": b"<fedcba>", b"fedcba": b"!"}, [b"abcdef"]) == b"<fedcba>"
+
+
+def test_a_variable_gives_its_text_and_its_lines_without_the_blanks_around_them() -> None:
+    key = b"\n-----BEGIN-----\r\n  MIIEvQIBADAN\nAA==\n\n"
+    assert marks_of({b"tls_key": key}) == dict.fromkeys([key.strip(), b"-----BEGIN-----", b"MIIEvQIBADAN"], b"<secret tls_key>")
+
+
+def test_what_is_shorter_than_the_least_is_left() -> None:
+    long = b"x" * LEAST_BYTES
+    assert marks_of({b"port": b"5432", b"short": long[1:], b"long": long, b"again": long}) == {long: b"<secret long>"}
