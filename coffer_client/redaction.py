@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Self
 
 # As short as this are ports, booleans and the like, which would be found all over an output. A secret so short is soon guessed anyway.
 LEAST_BYTES: Final = 6
+# A command may long have texts that a new release has replaced, so they are looked for as well; but each one costs time.
+REMEMBERED: Final = 1000
 
 
 def marks_of(variables: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -44,6 +46,17 @@ class Redaction:
             marks: what stands in the place of each text. No text is empty.
         """
         self._marks = dict(marks)
+
+    def joined_by(self, marks: Mapping[bytes, bytes]) -> Self:
+        """What is looked for here, and these beside; of those that were here the oldest give way where there are more than `REMEMBERED`.
+
+        Args:
+            marks: what stands in the place of each text.
+        """
+        kept = {text: mark for text, mark in self._marks.items() if text not in marks}
+        for text in list(kept)[: max(0, len(kept) + len(marks) - REMEMBERED)]:
+            del kept[text]
+        return type(self)(kept | dict(marks))
 
     def replace(self, data: bytes, *, is_last: bool = False) -> tuple[bytes, bytes]:
         """Replace in the next piece of a stream.

@@ -19,8 +19,6 @@ from .redaction import Redaction, marks_of
 
 # What a pipe of Linux holds.
 _PIECE_BYTES: Final = 1 << 16
-# A command may long have texts that a new release has replaced, and so they are looked for as well; but each one costs time.
-_REMEMBERED: Final = 1000
 
 
 class Relay:
@@ -33,7 +31,6 @@ class Relay:
             tell: is given a sentence for people.
         """
         self._tell = tell
-        self._marks: dict[bytes, bytes] = {}
         self._redaction = Redaction({})
         # A stream that was closed when this process began stays so; its number may be another file's by now.
         targets = [number for number, stream in ((1, sys.stdout), (2, sys.stderr)) if stream is not None]
@@ -58,13 +55,8 @@ class Relay:
         Args:
             variables: the secrets' names in the environment, and their texts.
         """
-        new = marks_of(variables)
-        marks = {text: mark for text, mark in self._marks.items() if text not in new}
-        for text in list(marks)[: max(0, len(marks) + len(new) - _REMEMBERED)]:
-            del marks[text]
-        self._marks = marks | new
         # The threads take it up with the next piece.
-        self._redaction = Redaction(self._marks)
+        self._redaction = self._redaction.joined_by(marks_of(variables))
 
     def start(self) -> None:
         """Begin to pass on. The threads block the signals that the caller blocks."""

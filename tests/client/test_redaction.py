@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffer_client.redaction import LEAST_BYTES, Redaction, marks_of
+from coffer_client.redaction import LEAST_BYTES, REMEMBERED, Redaction, marks_of
 
 # Few letters, so that texts overlap, begin alike, and stand in one another.
 _bytes = st.binary(min_size=1, max_size=6).map(lambda data: bytes(b"ab\n"[byte % 3] for byte in data))
@@ -82,3 +82,11 @@ def test_a_variable_gives_its_text_and_its_lines_without_the_blanks_around_them(
 def test_what_is_shorter_than_the_least_is_left() -> None:
     long = b"x" * LEAST_BYTES
     assert marks_of({b"port": b"5432", b"short": long[1:], b"long": long, b"again": long}) == {long: b"<secret long>"}
+
+
+def test_the_oldest_give_way_and_those_that_came_last_never() -> None:
+    first, *others = ({b"text %d %d" % (batch, number): b"!" for number in range(REMEMBERED - 1)} for batch in range(2))
+    redaction = Redaction({b"oldest": b"!", b"second": b"!"}).joined_by(first)
+    assert redaction.replace(b"oldest second text 0 0", is_last=True)[0] == b"oldest ! !"
+    redaction = redaction.joined_by(others[0] | {b"text 0 0": b"!"})
+    assert redaction.replace(b"second text 0 0 text 0 1 text 1 0", is_last=True)[0] == b"second ! text 0 1 !"
