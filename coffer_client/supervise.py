@@ -298,8 +298,9 @@ class Supervisor:
             return
         number, self._is_asked_to_stop, self._stopped_by = self._stopped_by, False, None
         os.kill(os.getpid(), number)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        # It is let through here, and nowhere else.
+        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _restart(self, replaced: Variables) -> None:
         self._replaced = self._kill_at = None

@@ -17,8 +17,11 @@ from ..source import Source
 
 
 def tell(message: str) -> None:
-    """A line for people, on stderr."""
-    sys.stderr.write(f"{PROGRAM}: {message}\n")
+    """A line for people, on stderr. Where that is gone, as a terminal may be, nobody is left to be told, and what was begun goes on."""
+    try:  # noqa: SIM105 (contextlib would cost the start of `get` and `run`)
+        sys.stderr.write(f"{PROGRAM}: {message}\n")
+    except OSError:
+        pass
 
 
 def write(data: bytes) -> None:

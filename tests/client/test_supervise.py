@@ -251,6 +251,18 @@ def test_a_server_that_goes_leaves_the_command_with_what_it_has(publisher: Publi
     assert running.end() == 0
 
 
+def test_a_stderr_that_is_gone_ends_nothing(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", 'exec:echo "hook $n"')
+    assert running.line() == "has 1"
+    assert running.process.stderr is not None
+    running.process.stderr.close()
+    # The server goes, which nobody can be told, and comes back.
+    publisher.stop()
+    publisher.publish({"n": "3"})
+    assert running.line() == "hook 3"
+    assert running.end() == 0
+
+
 def test_a_command_that_does_not_end_in_time_is_killed_and_started_anew(home: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", IMPATIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
