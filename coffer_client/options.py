@@ -251,7 +251,11 @@ RUN: Final = Command(
         least=1,
         are_command_line=True,
     ),
-    examples=("coffer-client run -- ./manage.py runserver", "coffer-client run --watch --on-change signal:HUP -- nginx -g 'daemon off;'"),
+    examples=(
+        "coffer-client run -- ./manage.py runserver",
+        "coffer-client run --pristine --redact -- ./nightly-report",
+        "coffer-client run --watch --on-change signal:HUP -- nginx -g 'daemon off;'",
+    ),
     exits=(*_ASKING, 6, 126, 127),
 )
 WATCH: Final = Command(

@@ -129,6 +129,8 @@ complete -c coffer-client -n '__coffer_client_is run' -l state -x -a '(__fish_co
 complete -c coffer-client -n '__coffer_client_is run' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is run' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is run' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is run' -l pristine -d 'Give the command the secrets and nothing else of the environment, not even a PATH'
+complete -c coffer-client -n '__coffer_client_is run' -l redact -d 'Stay beside the command, and put `<secret NAME>` where it writes a secret\'s text to stdout or stderr'
 complete -c coffer-client -n '__coffer_client_is run' -l watch -d 'Stay beside the command, and act where its secrets change'
 complete -c coffer-client -n '__coffer_client_is run' -l on-change -x -a 'restart signal: exec:' -d 'With --watch: start the command anew (the default), send it a signal, or have a shell run CMD with the new secrets'
 complete -c coffer-client -n '__coffer_client_is run' -l splay -x -d 'With --watch: put that off by a random time, at most this: 30s'
