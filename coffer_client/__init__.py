@@ -5,7 +5,8 @@
     secrets = coffer_client.fetch()
     connect(secrets["db.url"])
 
-Where from and as whom is in COFFER_SERVER and COFFER_IDENTITY, or in the arguments of `fetch`.
+Where from and as whom is in the arguments of `fetch`, in COFFER_SERVER and COFFER_IDENTITY, or in the configuration that
+`coffer-client init` writes (docs/configuration.md).
 """
 
 from __future__ import annotations

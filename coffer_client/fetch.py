@@ -31,23 +31,30 @@ def fetch(
     server: ServerAddress | str | None = None,
     identity: Identity | keyfile.Path | None = None,
     bare: bool = False,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    timeout_s: float | None = None,
     state: keyfile.Path | None = None,
-    cache: bool = True,
-    max_stale: timedelta = DEFAULT_MAX_STALE,
+    cache: bool | None = None,
+    max_stale: timedelta | None = None,
+    config: keyfile.Path | None = None,
 ) -> Coffer:
     """This client's secrets, fetched and verified.
 
+    What is not given is taken from the variables COFFER_SERVER, COFFER_IDENTITY, COFFER_BARE, COFFER_TIMEOUT, COFFER_STATE, COFFER_NO_CACHE
+    and COFFER_MAX_STALE, then from the configuration: `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml`, `/etc/coffer/client.toml`.
+
     Args:
-        server: the address that `coffer-companion address` prints; None takes COFFER_SERVER.
-        identity: an identity or the path of its file; None takes COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text), or
-            `$XDG_CONFIG_HOME/coffer/client.key`.
-        bare: whether the server knows this client by its bare NaCl key (suite 0). Files of `keygen --bare` and COFFER_BARE=1 say it too.
-        timeout_s: seconds for everything: connecting, asking, and receiving. Names are resolved by the system, in its own time.
-        state: the folder for what this client remembers of its releases, and for the sealed cache; None takes
-            `$XDG_STATE_HOME/coffer` and `$XDG_CACHE_HOME/coffer`.
-        cache: whether the sealed answer is kept, and stands in where no server answers.
-        max_stale: how long ago the server may have given what the cache stands in with; a `timedelta(0)` never lets it.
+        server: the address that `coffer-companion address` prints.
+        identity: an identity or the path of its file; without one also COFFER_IDENTITY_TEXT (the secret text), systemd's credential
+            `coffer-identity`, or `$XDG_CONFIG_HOME/coffer/client.key`.
+        bare: whether the server knows this client by its bare NaCl key (suite 0). Files of `keygen --bare` say it too.
+        timeout_s: seconds for everything, 10 where nothing says: connecting, asking, and receiving. Names are resolved by the system, in
+            its own time.
+        state: the folder for what this client remembers of its releases, and for the sealed cache; else `$XDG_STATE_HOME/coffer` and
+            `$XDG_CACHE_HOME/coffer`.
+        cache: whether the sealed answer is kept, and stands in where no server answers; True where nothing says.
+        max_stale: how long ago the server may have given what the cache stands in with, 7 days where nothing says; a `timedelta(0)` never
+            lets it.
+        config: the one configuration file that is read; else COFFER_CONFIG.
 
     Returns:
         A read-only mapping whose values hide themselves in their repr, with the release that they are of. Its `stale` says whether the
@@ -63,10 +70,20 @@ def fetch(
         StateError: what this client remembers is damaged.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
-    wanted = settings.load(server=server, identity=identity, bare=bare, environment=os.environ)
+    wanted = settings.load(
+        server=server,
+        identity=identity,
+        bare=bare,
+        environment=os.environ,
+        config=config,
+        state=state,
+        cache=cache,
+        timeout_s=timeout_s,
+        max_stale=max_stale,
+    )
     messages: list[str] = []
-    source = Source.of(wanted, Sockets(), state=state, cache=cache, warn=messages.append)
-    coffer = finish(retrieve(source, timeout_s=timeout_s, max_stale=max_stale))
+    source = Source.of(wanted, Sockets(), warn=messages.append)
+    coffer = finish(retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale))
     for message in messages:
         # Said here, the line that is shown with it is the application's.
         warnings.warn(message, CofferWarning, stacklevel=2)
@@ -78,10 +95,11 @@ async def afetch(
     server: ServerAddress | str | None = None,
     identity: Identity | keyfile.Path | None = None,
     bare: bool = False,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    timeout_s: float | None = None,
     state: keyfile.Path | None = None,
-    cache: bool = True,
-    max_stale: timedelta = DEFAULT_MAX_STALE,
+    cache: bool | None = None,
+    max_stale: timedelta | None = None,
+    config: keyfile.Path | None = None,
 ) -> Coffer:
     """As `fetch`, in an event loop: asyncio's or trio's, through anyio (the extra `async`).
 
@@ -94,26 +112,38 @@ async def afetch(
     """
     from .eventloop import EventLoop
 
-    wanted = settings.load(server=server, identity=identity, bare=bare, environment=os.environ)
+    wanted = settings.load(
+        server=server,
+        identity=identity,
+        bare=bare,
+        environment=os.environ,
+        config=config,
+        state=state,
+        cache=cache,
+        timeout_s=timeout_s,
+        max_stale=max_stale,
+    )
     messages: list[str] = []
-    source = Source.of(wanted, EventLoop(), state=state, cache=cache, warn=messages.append)
-    coffer = await retrieve(source, timeout_s=timeout_s, max_stale=max_stale)
+    source = Source.of(wanted, EventLoop(), warn=messages.append)
+    coffer = await retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale)
     for message in messages:
         warnings.warn(message, CofferWarning, stacklevel=2)
     return coffer
 
 
-async def retrieve(source: Source, *, timeout_s: float, max_stale: timedelta) -> Coffer:
+async def retrieve(source: Source, *, timeout_s: float | None, max_stale: timedelta | None) -> Coffer:
     """As `fetch`, from a source. The hosts are tried one after the other, each with its share of the time that is left.
 
     Args:
         source: whom to ask.
-        timeout_s: seconds for all hosts together.
-        max_stale: as for `fetch`.
+        timeout_s: seconds for all hosts together; None for the default.
+        max_stale: as for `fetch`; None for the default.
 
     Raises:
         As `fetch`.
     """
+    timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+    max_stale = DEFAULT_MAX_STALE if max_stale is None else max_stale
     if not 0 < timeout_s < float("inf"):
         raise ConfigurationError("the timeout is a number of seconds above 0")
     now_s = source.network.now_s

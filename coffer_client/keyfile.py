@@ -68,12 +68,14 @@ def _write_new(path: str, text: str, mode: int) -> None:
         raise
 
 
-def read_credential(path: Path, *, bare: bool = False, program: str = "coffer-client") -> Credential:
+def read_credential(path: Path, *, bare: bool = False, is_systemds: bool = False, program: str = "coffer-client") -> Credential:
     """Read an identity file, and whether its owner goes by the bare key.
 
     Args:
         path: a file, or a pipe such as a shell's `<(…)`.
         bare: whether it is used by its bare key, also where the file does not say so.
+        is_systemds: whether it stands where systemd puts a service's credentials. Where the service has a user of its own, such a file is
+            root's, 0440, with an ACL for that user alone: its group's bit is the ACL's mask and lets no group in.
         program: whose `keygen` an error offers.
 
     Raises:
@@ -82,12 +84,15 @@ def read_credential(path: Path, *, bare: bool = False, program: str = "coffer-cl
     try:
         # The permissions are those of what was opened, not of what stands under its name a moment later.
         with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            status = os.fstat(file.fileno())
             data = file.read(_LIMIT_BYTES + 1)
     except FileNotFoundError:
         raise KeyTextError(f"there is no identity at {path}: `{program} keygen {path}` makes one") from None
     except OSError as error:
         raise KeyTextError(f"{path}: {error.strerror}: an identity is a file that its user can read") from None
+    mode = stat.S_IMODE(status.st_mode)
+    if is_systemds and status.st_uid == 0:
+        mode &= ~stat.S_IRGRP
     try:
         if len(data) > _LIMIT_BYTES:
             raise KeyTextError("it is too large for an identity file")

@@ -139,27 +139,35 @@ _SERVER: Final = Option(name="server", metavar="ADDRESS", help="The address that
 _IDENTITY: Final = Option(
     name="identity",
     metavar="PATH",
-    help="The identity file. Else COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text itself), or "
-    "$XDG_CONFIG_HOME/coffer/client.key.",
+    help="The identity file. Else COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text itself), systemd's credential "
+    "coffer-identity, or $XDG_CONFIG_HOME/coffer/client.key.",
 )
 _BARE: Final = Option(
     name="bare",
     help="Use the identity's bare NaCl key (suite 0). Files made by `keygen --bare` say so themselves; else also COFFER_BARE=1.",
 )
-_TIMEOUT: Final = Option(name="timeout", metavar="SECONDS", help="How long to wait for the server, in all. Default: 10.")
+_TIMEOUT: Final = Option(name="timeout", metavar="SECONDS", help="How long to wait for the server, in all. Else COFFER_TIMEOUT, else 10.")
 _STATE: Final = Option(
     name="state",
     metavar="DIR",
-    help="Where this client remembers the newest release, and keeps the sealed cache. Default: $XDG_STATE_HOME/coffer and "
-    "$XDG_CACHE_HOME/coffer.",
+    help="Where this client remembers the newest release, and keeps the sealed cache. Else COFFER_STATE. Default: "
+    "$XDG_STATE_HOME/coffer and $XDG_CACHE_HOME/coffer.",
 )
-_NO_CACHE: Final = Option(name="no-cache", help="Keep no cache, and use none.")
+_NO_CACHE: Final = Option(name="no-cache", help="Keep no cache, and use none. Else COFFER_NO_CACHE=1.")
 _MAX_STALE: Final = Option(
     name="max-stale",
     metavar="TIME",
-    help="How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never.",
+    help="How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never. "
+    "Else COFFER_MAX_STALE.",
 )
-_SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _STATE)
+_CONFIG: Final = Option(
+    name="config",
+    metavar="PATH",
+    help="The configuration file, which says what no option and no variable says. Else COFFER_CONFIG. Default: ./coffer.toml, "
+    "$XDG_CONFIG_HOME/coffer/client.toml and /etc/coffer/client.toml, each for what those before it leave open.",
+)
+_JSON: Final = Option(name="json", help="Print one JSON object.")
+_SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _STATE, _CONFIG)
 _FORMAT: Final = Option(
     name="format",
     metavar="raw|shell|dotenv|json|toml|docker|null",
@@ -330,8 +338,36 @@ KEYGEN: Final = Command(
 ID: Final = Command(
     name="id",
     help="Print this client's public key, for the operator.",
-    options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits.")),
+    options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits."), _CONFIG),
     examples=("coffer-client id",),
+)
+INIT: Final = Command(
+    name="init",
+    help="Make this client's identity and configuration, and try the server.",
+    options=(
+        Option(name="bare", help="To be known by a bare NaCl key of 64 hex digits (suite 0)."),
+        Option(name="identity", metavar="PATH", help="The identity file to use, or to make. Default: $XDG_CONFIG_HOME/coffer/client.key."),
+        Option(
+            name="config",
+            metavar="PATH",
+            help="The file to write: /etc/coffer/client.toml is the whole machine's. Else COFFER_CONFIG. Default: "
+            "$XDG_CONFIG_HOME/coffer/client.toml.",
+        ),
+        Option(name="force", help="Write the address where the file names another one."),
+        _TIMEOUT,
+    ),
+    arguments=Arguments(metavar="ADDRESS", help="The address that `coffer-companion address` prints.", least=1, most=1),
+    examples=(
+        'coffer-client init "$ADDRESS"',
+        'coffer-client init --config /etc/coffer/client.toml --identity /etc/coffer/client.key "$ADDRESS"',
+    ),
+    exits=_ASKING,
+)
+CONFIG: Final = Command(
+    name="config",
+    help="Show each setting that is in force, and where it comes from.",
+    options=(*_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT, _JSON),
+    examples=("coffer-client config", "coffer-client config --json | jq -r .settings.server.value"),
 )
 COMPLETION: Final = Command(
     name="completion",
@@ -344,7 +380,7 @@ COMPLETION: Final = Command(
         "coffer-client completion fish > ~/.config/fish/completions/coffer-client.fish",
     ),
 )
-COMMANDS: Final = (GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, COMPLETION)
+COMMANDS: Final = (INIT, GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, CONFIG, COMPLETION)
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed | None:

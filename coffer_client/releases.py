@@ -17,7 +17,7 @@ from . import keyfile, settings
 from .blocking import Sockets, finish
 from .coffer import Coffer
 from .errors import CofferWarning
-from .fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S, retrieve
+from .fetch import retrieve
 from .network import Network
 from .source import Source
 from .watching import Failure, Watcher, demand_watchable
@@ -27,10 +27,11 @@ def watch(
     *,
     server: ServerAddress | str | None = None,
     identity: Identity | keyfile.Path | None = None,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    timeout_s: float | None = None,
     state: keyfile.Path | None = None,
-    cache: bool = True,
-    max_stale: timedelta = DEFAULT_MAX_STALE,
+    cache: bool | None = None,
+    max_stale: timedelta | None = None,
+    config: keyfile.Path | None = None,
     on_failure: Callable[[CofferError], object] | None = None,
 ) -> Releases:
     """This client's secrets as they are now, and then as each newer release has them. Nothing is connected yet.
@@ -43,7 +44,7 @@ def watch(
     again, at the latest after a minute: the secrets that were given last stay good.
 
     Args:
-        server, identity, timeout_s, state, cache, max_stale: as of `fetch`; they are about the first, and where things are.
+        server, identity, timeout_s, state, cache, max_stale, config: as of `fetch`; they are about the first, and where things are.
         on_failure: is given why a new release cannot be had now, at each attempt; it may return, log, or raise to end the loop. Without
             one, a `CofferWarning` says it at the first attempt of several that fail.
 
@@ -54,13 +55,23 @@ def watch(
         ConfigurationError, KeyTextError: the address or the identity is missing, or cannot be used; or it is a bare key, which cannot
             watch.
     """
-    wanted = settings.load(server=server, identity=identity, bare=False, environment=os.environ)
+    wanted = settings.load(
+        server=server,
+        identity=identity,
+        bare=False,
+        environment=os.environ,
+        config=config,
+        state=state,
+        cache=cache,
+        timeout_s=timeout_s,
+        max_stale=max_stale,
+    )
     demand_watchable(wanted.credential)
 
     def open_source(network: Network, warn: Callable[[str], None]) -> Source:
-        return Source.of(wanted, network, state=state, cache=cache, warn=warn)
+        return Source.of(wanted, network, warn=warn)
 
-    return Releases(open_source, timeout_s=timeout_s, max_stale=max_stale, on_failure=on_failure)
+    return Releases(open_source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale, on_failure=on_failure)
 
 
 class Releases:
@@ -74,8 +85,8 @@ class Releases:
         self,
         open_source: Callable[[Network, Callable[[str], None]], Source],
         *,
-        timeout_s: float,
-        max_stale: timedelta,
+        timeout_s: float | None,
+        max_stale: timedelta | None,
         on_failure: Callable[[CofferError], object] | None,
     ) -> None:
         """Nothing is connected yet.

@@ -1,4 +1,4 @@
-"""Which server, and as whom: from arguments, then from the environment, then from the default place."""
+"""Which server, as whom, and how: from arguments, then from variables, then from files, then from the default places."""
 
 from __future__ import annotations
 
@@ -10,22 +10,29 @@ from typing import Final, TypeAlias
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
+from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.release.chain import Trust
 from coffer_protocol.release.coffer import Seen
 
-from . import keyfile
+from . import duration, keyfile
+from .configuration import CONFIG, CREDENTIAL, DEFAULT, LOCAL_PATH, SYSTEM_PATH, VARIABLE, Configuration, Found, variable_of
 from .credential import Credential
-from .errors import ConfigurationError
+from .errors import ConfigurationError, UsageError
 
-SERVER: Final = "COFFER_SERVER"
-IDENTITY: Final = "COFFER_IDENTITY"
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+SERVER: Final = variable_of("server")
+IDENTITY: Final = variable_of("identity")
 IDENTITY_TEXT: Final = "COFFER_IDENTITY_TEXT"
-BARE: Final = "COFFER_BARE"
+# Where systemd puts what a unit's LoadCredential= names, and what it is called there.
+CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
+CREDENTIAL_NAME: Final = "coffer-identity"
 
 Environment: TypeAlias = Mapping[str, str]
 
 _ASK: Final = "ask your operator for the whole address, which `coffer-companion address` prints"
-_SWITCHES: Final[Mapping[str, bool]] = {"": False, "0": False, "1": True}
+_SWITCHES: Final = {"0": False, "1": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +43,19 @@ class Settings:
         address: the server's; its id is the plain one where the credential is bare.
         trust: what a client knows of the coffer that has nothing but this address.
         credential: who asks.
+        state: the folder for what is remembered; None for the default ones.
+        cache: whether a cache is kept, and used.
+        timeout_s: how long all of a fetch may take, in seconds; None where nothing says.
+        max_stale: how old the cache may be; None where nothing says.
     """
 
     address: ServerAddress
     trust: Trust
     credential: Credential
+    state: keyfile.Path | None = None
+    cache: bool = True
+    timeout_s: float | None = None
+    max_stale: timedelta | None = None
 
 
 def load(
@@ -49,33 +64,78 @@ def load(
     identity: Identity | keyfile.Path | None,
     bare: bool,
     environment: Environment,
+    config: keyfile.Path | None = None,
+    state: keyfile.Path | None = None,
+    cache: bool | None = None,
+    timeout_s: float | None = None,
+    max_stale: timedelta | None = None,
 ) -> Settings:
-    """Settings from arguments where they are given, else from the environment.
+    """Settings from arguments where they are given, else from what is configured.
 
     Args:
-        server: the server's address, or None for COFFER_SERVER.
-        identity: an identity, the path of its file, or None for COFFER_IDENTITY, COFFER_IDENTITY_TEXT or the default place.
-        bare: whether the identity is used by its bare key; False leaves it to COFFER_BARE and to what its file says.
+        server: the server's address, or None.
+        identity: an identity, the path of its file, or None for what is configured or the default place; see `find_identity`.
+        bare: whether the identity is used by its bare key; False leaves it to what is configured, and to what its file says.
         environment: the process's variables.
+        config: the one configuration file that is read; None looks for some, see `configuration_of`.
+        state, cache, timeout_s, max_stale: as in `Settings`; None for what is configured.
 
     Raises:
-        ConfigurationError: something is missing; the text says where it comes from.
+        ConfigurationError: something is missing or cannot be used; the text says where it comes from.
         KeyTextError: the address or the identity cannot be used.
     """
-    address = _load_address(server, environment)
-    return Settings(address=address, trust=trust_of(address), credential=load_credential(identity, bare=bare, environment=environment))
+    configured = configuration_of(environment, config)
+    address = _load_address(server, configured)
+    is_cache_off = _switch(configured.find("no-cache")) if cache is None else not cache
+    if timeout_s is None and (timeout := configured.find("timeout")):
+        timeout_s = parse_seconds(timeout.text, timeout.label)
+    if max_stale is None and (span := configured.find("max-stale")):
+        max_stale = duration.parse(span.text, span.label)
+    if state is None and (folder := configured.find("state")):
+        state = folder.text
+    return Settings(
+        address=address,
+        trust=trust_of(address),
+        credential=_load_credential(identity, bare, configured),
+        state=state,
+        cache=not is_cache_off,
+        timeout_s=timeout_s,
+        max_stale=max_stale,
+    )
 
 
-def _load_address(server: ServerAddress | str | None, environment: Environment) -> ServerAddress:
+def configuration_of(environment: Environment, config: keyfile.Path | None = None) -> Configuration:
+    """The variables and files of a process.
+
+    The files are `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml` and `/etc/coffer/client.toml`; or the one that is named, and
+    with `/dev/null` none.
+
+    Args:
+        environment: the process's variables.
+        config: the path of the one file that is read, or None for COFFER_CONFIG.
+    """
+    named = config or environment.get(CONFIG)
+    if named:
+        paths = () if os.fspath(named) == os.devnull else (os.path.abspath(named),)
+        return Configuration(environment, paths, is_named=True)
+    own = default_config_path(environment)
+    return Configuration(environment, tuple(path for path in (LOCAL_PATH, own, SYSTEM_PATH) if path), is_named=False)
+
+
+def _load_address(server: ServerAddress | str | None, configured: Configuration) -> ServerAddress:
     if isinstance(server, ServerAddress):
         return server
-    text = server or environment.get(SERVER)
+    label, text = "--server", server
+    if not text and (found := configured.find("server")):
+        label, text = found.label, found.text
     if not text:
-        raise ConfigurationError(f"no server is named: give --server ADDRESS or set {SERVER}; {_ASK}")
+        raise ConfigurationError(
+            f"no server is named: give --server ADDRESS, have `coffer-client init ADDRESS` write it down, or set {SERVER}; {_ASK}"
+        )
     try:
         return ServerAddress.from_text(text)
     except KeyTextError as error:
-        raise KeyTextError(f"{'--server' if server else SERVER}: {error}") from None
+        raise KeyTextError(f"{label}: {error}") from None
 
 
 def trust_of(address: ServerAddress) -> Trust:
@@ -92,32 +152,81 @@ def trust_of(address: ServerAddress) -> Trust:
     return Trust(coffer=address.coffer, publishers=address.publishers, seen=seen)
 
 
-def load_credential(identity: Identity | keyfile.Path | None, *, bare: bool, environment: Environment) -> Credential:
+def load_credential(
+    identity: Identity | keyfile.Path | None, *, bare: bool, environment: Environment, config: keyfile.Path | None = None
+) -> Credential:
     """Who asks; arguments and errors as of `load`."""
-    bare = bare or _is_bare(environment)
+    return _load_credential(identity, bare, configuration_of(environment, config))
+
+
+def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, configured: Configuration) -> Credential:
+    bare = bare or _switch(configured.find("bare"))
     if isinstance(identity, Identity):
         return Credential(identity=identity, bare=bare)
-    if path := identity or environment.get(IDENTITY):
-        return keyfile.read_credential(path, bare=bare)
-    if text := environment.get(IDENTITY_TEXT):
+    found = None if identity else find_identity(configured)
+    if found is not None and found.place == IDENTITY_TEXT:
         try:
-            return Credential.from_text(text, bare=bare)
+            return Credential.from_text(configured.environment[IDENTITY_TEXT], bare=bare)
         except KeyTextError as error:
             raise KeyTextError(f"{IDENTITY_TEXT}: {error}") from None
-    path = default_identity_path(environment)
-    if not os.path.exists(path):
+    if found is not None and found.origin == DEFAULT and not os.path.exists(found.text):
         raise ConfigurationError(
-            f"there is no identity at {path}: `coffer-client keygen` makes one, and prints the line for your operator; "
+            f"there is no identity at {found.text}: `coffer-client keygen` makes one, and prints the line for your operator; "
             f"one that stands elsewhere is named by --identity PATH, {IDENTITY} or {IDENTITY_TEXT}"
         )
-    return keyfile.read_credential(path, bare=bare)
+    path = found.text if found is not None else identity
+    assert path is not None
+    is_systemds = os.path.dirname(os.path.abspath(path)) == configured.environment.get(CREDENTIALS)
+    return keyfile.read_credential(path, bare=bare, is_systemds=is_systemds)
 
 
-def _is_bare(environment: Environment) -> bool:
-    value = environment.get(BARE, "")
-    if value not in _SWITCHES:
-        raise ConfigurationError(f"{BARE} is 1 for an identity that is known by its bare key, and else 0 or not set")
-    return _SWITCHES[value]
+def find_identity(configured: Configuration) -> Found:
+    """Where the identity is that no argument names: its path, and what says so. Of COFFER_IDENTITY_TEXT the text is left out.
+
+    What this very process was given comes before what is written down for others too: a variable, then the credential that systemd
+    hands to a service (`LoadCredential=coffer-identity:PATH`), then a file's `identity`, and then the default place.
+
+    Raises:
+        ConfigurationError: as `Configuration.find`.
+    """
+    if found := configured.find_variable("identity"):
+        return found
+    if configured.environment.get(IDENTITY_TEXT):
+        return Found("", VARIABLE, IDENTITY_TEXT, IDENTITY_TEXT)
+    if folder := configured.environment.get(CREDENTIALS):
+        path = os.path.join(folder, CREDENTIAL_NAME)
+        if os.path.lexists(path):
+            return Found(path, CREDENTIAL, CREDENTIALS, f"${CREDENTIALS}/{CREDENTIAL_NAME}")
+    return configured.find_in_files("identity") or Found(default_identity_path(configured.environment), DEFAULT, "", "default")
+
+
+def _switch(found: Found | None) -> bool:
+    if found is None:
+        return False
+    if found.text not in _SWITCHES:
+        raise ConfigurationError(f"{found.label} is 1 for yes, and else 0 or not set")
+    return _SWITCHES[found.text]
+
+
+def parse_seconds(text: str, label: str) -> float:
+    """A number of seconds.
+
+    Raises:
+        UsageError: it is none, or not above 0; the text names `label`, where it stands.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{label} is a number of seconds above 0")
+    return seconds
+
+
+def default_config_path(environment: Environment) -> str | None:
+    """`$XDG_CONFIG_HOME/coffer/client.toml`; None where this process's user has no home."""
+    folder = xdg_folder(environment, "XDG_CONFIG_HOME", ".config")
+    return os.path.join(folder, "client.toml") if folder else None
 
 
 def default_identity_path(environment: Environment) -> str:

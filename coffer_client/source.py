@@ -47,19 +47,15 @@ class Source:
         self._clock = clock
 
     @classmethod
-    def of(
-        cls, wanted: Settings, network: Network, *, state: str | os.PathLike[str] | None, cache: bool, warn: Callable[[str], None]
-    ) -> Source:
-        """The source with the files of this process's user.
+    def of(cls, wanted: Settings, network: Network, *, warn: Callable[[str], None]) -> Source:
+        """The source with the files of this process's user, where the settings have them.
 
         Args:
             wanted: from where, what, and as whom.
             network: how it is reached.
-            state: the folder for what is remembered; None for the default ones.
-            cache: whether a cache is kept, and used.
             warn: as the attribute.
         """
-        memory = Memory(wanted, find_folders(state=state, cache=cache, environment=os.environ), warn=warn)
+        memory = Memory(wanted, find_folders(state=wanted.state, cache=wanted.cache, environment=os.environ), warn=warn)
         return cls(wanted, memory, network, warn=warn)
 
     async def hosts(self) -> tuple[Host, ...]:

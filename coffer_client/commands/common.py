@@ -6,11 +6,13 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
+from coffer_protocol.identity import Identity
+
 from .. import duration, settings
 from ..blocking import Sockets, finish
 from ..coffer import Coffer, expiry_warning
 from ..errors import OutputError, UsageError
-from ..fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S, retrieve
+from ..fetch import retrieve
 from ..naming import Naming
 from ..options import NAMING, PROGRAM, Parsed
 from ..source import Source
@@ -44,14 +46,35 @@ def warn(message: str) -> None:
     tell(f"warning: {message}")
 
 
-def wanted(parsed: Parsed) -> settings.Settings:
-    """From where, what, and as whom. Raises as `settings.load`."""
-    return settings.load(server=parsed.text("server"), identity=parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ)
+def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Settings:
+    """From where, as whom, and how: the options that this command has, and what is configured where they are not given.
+
+    Args:
+        parsed: the command line.
+        identity: who asks, where that is not to be looked for.
+    """
+    timeout, max_stale = given(parsed, "timeout"), given(parsed, "max-stale")
+    return settings.load(
+        server=parsed.text("server"),
+        identity=identity or parsed.text("identity"),
+        bare=parsed.switch("bare"),
+        environment=os.environ,
+        config=parsed.text("config"),
+        state=parsed.text("state"),
+        cache=False if parsed.values.get("no-cache") else None,
+        timeout_s=None if timeout is None else settings.parse_seconds(timeout, "--timeout"),
+        max_stale=None if max_stale is None else duration.parse(max_stale, "--max-stale"),
+    )
+
+
+def given(parsed: Parsed, name: str) -> str | None:
+    """The value of an option; None where it was not given, and where the command has no such option."""
+    return parsed.text(name) if name in parsed.values else None
 
 
 def source(parsed: Parsed) -> Source:
-    """The source that the options name, with its files. Raises as `settings.load`."""
-    return Source.of(wanted(parsed), Sockets(), state=parsed.text("state"), cache=not parsed.switch("no-cache"), warn=warn)
+    """The server that is asked, and what is remembered of it; raises as `wanted`."""
+    return Source.of(wanted(parsed), Sockets(), warn=warn)
 
 
 def naming(parsed: Parsed) -> Naming:
@@ -71,10 +94,9 @@ def refuse_naming(parsed: Parsed, reason: str) -> None:
         raise UsageError(f"{' and '.join(given)}: {reason}")
 
 
-def fetch(parsed: Parsed, source: Source) -> Coffer:
-    """The secrets, as the options want them; a release that is about to expire is told of. Raises as `fetch.retrieve`."""
-    max_stale = span(parsed, "max-stale", DEFAULT_MAX_STALE)
-    coffer = finish(retrieve(source, timeout_s=_timeout_s(parsed.text("timeout")), max_stale=max_stale))
+def fetch(source: Source) -> Coffer:
+    """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
+    coffer = finish(retrieve(source, timeout_s=source.wanted.timeout_s, max_stale=source.wanted.max_stale))
     if warning := expiry_warning(coffer.release, datetime.now(UTC)):
         warn(warning)
     return coffer
@@ -84,12 +106,3 @@ def span(parsed: Parsed, name: str, default: timedelta) -> timedelta:
     """The span of time that an option names. Raises as `duration.parse`."""
     text = parsed.text(name)
     return default if text is None else duration.parse(text, f"--{name}")
-
-
-def _timeout_s(text: str | None) -> float:
-    if text is None:
-        return DEFAULT_TIMEOUT_S
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError("--timeout is a number of seconds above 0") from None

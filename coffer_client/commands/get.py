@@ -25,7 +25,7 @@ def main(parsed: Parsed) -> None:
         if len(keys) != 1:
             raise UsageError("raw prints one value and wants one KEY; for several or all there are the other formats, and --to-dir")
         is_terminal = not parsed.switch("no-newline") and sys.stdout.isatty()
-        write(output.raw(fetch(parsed, source(parsed))[keys[0]], terminal=is_terminal))
+        write(output.raw(fetch(source(parsed))[keys[0]], terminal=is_terminal))
     else:
         _refuse_no_newline(parsed)
         _print(parsed, keys, name)
@@ -41,7 +41,7 @@ def _print(parsed: Parsed, keys: tuple[str, ...], name: str) -> None:
 
     if name not in FORMATS:
         raise UsageError(f"--format is one of {', '.join((output.RAW, *FORMATS))}")
-    write(FORMATS[name](fetch(parsed, source(parsed)).select(keys), naming(parsed)).encode())
+    write(FORMATS[name](fetch(source(parsed)).select(keys), naming(parsed)).encode())
 
 
 def _write_folder(parsed: Parsed, keys: tuple[str, ...], path: str) -> None:
@@ -52,4 +52,4 @@ def _write_folder(parsed: Parsed, keys: tuple[str, ...], path: str) -> None:
     folder = Folder(path)
     if advice := memory_advice(folder.path, os.environ):
         warn(advice)
-    folder.write(fetch(parsed, source(parsed)).select(keys), naming(parsed))
+    folder.write(fetch(source(parsed)).select(keys), naming(parsed))

@@ -11,7 +11,9 @@ from .common import tell, write
 
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
-    credential = settings.load_credential(parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ)
+    credential = settings.load_credential(
+        parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ, config=parsed.text("config")
+    )
     if not credential.bare:
         tell(f"the id of this key is {credential.id_text()}")
     write(f"{credential.public_text()}\n".encode())

@@ -41,7 +41,7 @@ def main(parsed: Parsed) -> None:
     if any(parsed.values[name] for name in _FOR_A_FILE):
         raise UsageError("--mode, --owner, --exec and --watch go with -o FILE")
     template = _load(parsed.arguments[0])
-    write(template.render(fetch(parsed, source(parsed))))
+    write(template.render(fetch(source(parsed))))
 
 
 def _fill(path: str, parsed: Parsed) -> None:
@@ -59,7 +59,7 @@ def _fill(path: str, parsed: Parsed) -> None:
     origin = source(parsed)
     # Where it cannot be watched, nothing is begun.
     watcher = Watcher(origin) if parsed.switch("watch") else None
-    coffer = fetch(parsed, origin)
+    coffer = fetch(origin)
     try:
         bring(coffer)
     except CommandFailedError as error:

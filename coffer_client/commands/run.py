@@ -25,7 +25,7 @@ def main(parsed: Parsed) -> None:
     inherited: Mapping[bytes, bytes] = {} if parsed.switch("pristine") else os.environb
     if is_watched or parsed.switch("redact"):
         _supervise(parsed, inherited)
-    run.execute(parsed.arguments, run.command_environment(fetch(parsed, source(parsed)), inherited, naming(parsed)))
+    run.execute(parsed.arguments, run.command_environment(fetch(source(parsed)), inherited, naming(parsed)))
 
 
 def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
@@ -44,7 +44,7 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
     origin = source(parsed)
     # Refused before the command is started, not after.
     watcher = Watcher(origin) if parsed.switch("watch") else None
-    first = fetch(parsed, origin)
+    first = fetch(origin)
     draw = random.SystemRandom().uniform
     supervisor = supervise.Supervisor(
         parsed.arguments,

@@ -15,7 +15,7 @@ from .common import tell, wanted, warn, write
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
     known = wanted(parsed)
-    memory = Memory(known, find_folders(state=parsed.text("state"), cache=True, environment=os.environ), warn=warn)
+    memory = Memory(known, find_folders(state=known.state, cache=True, environment=os.environ), warn=warn)
     match parsed.arguments:
         case ():
             write(describe(memory.recall()).encode())

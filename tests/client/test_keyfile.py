@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,62 @@ def test_an_identity_may_come_through_a_pipe(home: Path) -> None:
     line = f'"{sys.executable}" -c "{program}" <(cat "{path}")'
     shown = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == identity("web").id().hex()
+
+
+# ------------------------------------------------------------------------------------------------------ systemd's credentials
+
+# Somebody else than the one who runs the tests, whom only root can give anything to.
+STRANGER = 65_534
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files as systemd does")
+
+
+def grant(path: Path, user: int, permissions: int) -> None:
+    """An ACL that lets one more user read, and nobody else, as systemd makes it: its mask stands where the group's bits are shown."""
+    nobody = 0xFFFF_FFFF
+    # Each entry is its tag, its permissions and its user: the owner, the user, the group, the mask, the others.
+    entries = [(0x01, permissions, nobody), (0x02, permissions, user), (0x04, 0, nobody), (0x10, permissions, nobody), (0x20, 0, nobody)]
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries))
+    except OSError as error:
+        pytest.skip(f"no ACLs here: {error.strerror}")
+
+
+@pytest.fixture
+def credential_file(tmp_path: Path) -> Path:
+    """As systemd makes it for a service without a user of its own."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    path = folder / "coffer-identity"
+    path.write_text(identity("web").file_text())
+    path.chmod(0o400)
+    folder.chmod(0o500)
+    return path
+
+
+def test_a_credential_is_its_users_alone(credential_file: Path) -> None:
+    assert keyfile.read_credential(credential_file, is_systemds=True).identity == identity("web")
+
+
+@only_root
+def test_a_credential_of_a_service_with_its_own_user_shows_the_mask_of_an_acl(credential_file: Path) -> None:
+    grant(credential_file, STRANGER, 4)
+    assert stat.S_IMODE(credential_file.stat().st_mode) == 0o440
+    assert keyfile.read_credential(credential_file, is_systemds=True).identity == identity("web")
+    # Elsewhere the bit may well be a group's.
+    with pytest.raises(KeyTextError, match="mode 0440"):
+        keyfile.read_credential(credential_file)
+
+
+@pytest.mark.parametrize("mode", [0o404, 0o444, 0o460])
+def test_a_credential_that_others_can_use_is_refused(credential_file: Path, mode: int) -> None:
+    credential_file.chmod(mode)
+    with pytest.raises(KeyTextError, match="others can read it"):
+        keyfile.read_credential(credential_file, is_systemds=True)
+
+
+def test_a_group_that_can_read_a_users_own_file_is_a_group(credential_file: Path) -> None:
+    credential_file.chmod(0o440)
+    if os.geteuid() == 0:
+        os.chown(credential_file, STRANGER, STRANGER)
+    with pytest.raises(KeyTextError, match="mode 0440"):
+        keyfile.read_credential(credential_file, is_systemds=True)

@@ -216,6 +216,33 @@ def test_a_signal_ends_the_command_as_it_would_alone(configured: Configure, whol
             assert process.wait() == -signal.SIGTERM
 
 
+# ----------------------------------------------------------------------------------------------------------- configuration
+
+
+def test_a_program_finds_what_the_command_finds(home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "client.key").touch(0o600)
+    (home / "client.key").write_text(whole.file_text())
+    program = "import coffer_client; print(coffer_client.fetch()['port'])"
+    monkeypatch.chdir(home)
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        (home / "coffer.toml").touch(0o600)
+        (home / "coffer.toml").write_text(f'server = "{server.address()}"\nidentity = "client.key"\nstate = "state"\nno_cache = true')
+        for words in ([*PROGRAM, "get", "port"], [sys.executable, "-c", program]):
+            assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == "5432"
+    assert sorted(path.suffix for path in (home / "state").iterdir()) == [".lock", ".trust"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_somebody_elses_configuration_is_not_believed(home: Path, whole: Credential, configured: Configure) -> None:
+    (home / "coffer.toml").write_text("timeout = 30")
+    os.chown(home / "coffer.toml", 65_534, 65_534)
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        refused = subprocess.run([*PROGRAM, "run", "env"], cwd=home, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"{home}/coffer.toml: it belongs to another user" in refused.stderr
+
+
 # ------------------------------------------------------------------------------------------------------------------ canary
 
 
@@ -332,6 +359,16 @@ def imported(*words: str) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
 
 
+def test_what_reads_a_configuration_is_loaded_where_there_is_one(configured: Configure, whole: Credential, home: Path) -> None:
+    path = home / ".config" / "coffer" / "client.toml"
+    path.parent.mkdir(parents=True)
+    path.touch(0o600)
+    path.write_text("timeout = 30")
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        assert "tomli" in imported("-m", "coffer_client", "get", "port")
+
+
 # The limit of cores is what `run` needs beside.
 @pytest.mark.parametrize(("words", "needed"), [(["get", "port"], set()), (["run", "--", "true"], {"resource"})])
 def test_get_and_run_load_nothing_that_they_do_not_need(
@@ -356,6 +393,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(
         "rich",
         "ssl",
         "subprocess",
+        "tomli",
         "trio",
         "typer",
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ ADDRESS = ServerAddress(
 def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(0o600)
+    path.chmod(0o600)
     path.write_text(text)
     return path
 
@@ -120,3 +122,153 @@ def test_an_error_names_the_variable_and_no_secret() -> None:
     with pytest.raises(KeyTextError, match=r"^COFFER_IDENTITY_TEXT: ") as caught:
         settings.load_credential(None, bare=False, environment={"COFFER_IDENTITY_TEXT": text[:-3]})
     assert text[30:-3] not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------------------ what is configured
+
+
+def configure(folder: Path, text: str) -> dict[str, str]:
+    """An environment whose one configuration file holds `text`."""
+    return {"COFFER_CONFIG": str(write(folder / "client.toml", text))}
+
+
+def test_the_files_that_are_looked_for() -> None:
+    assert settings.configuration_of({"XDG_CONFIG_HOME": "/c"}).paths == (
+        "./coffer.toml",
+        "/c/coffer/client.toml",
+        "/etc/coffer/client.toml",
+    )
+    assert settings.configuration_of({"COFFER_CONFIG": "/named.toml"}).paths == ("/named.toml",)
+    assert settings.configuration_of({"COFFER_CONFIG": "/named.toml"}, "/typed.toml").paths == ("/typed.toml",)
+    assert settings.configuration_of({"COFFER_CONFIG": "/dev/null"}).paths == ()
+
+
+def test_every_setting_from_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "web.key", WEB.file_text())
+    lines = [f'server = "{ADDRESS}"', 'identity = "web.key"', "bare = true", 'state = "state"', "no_cache = true", 'max_stale = "12h"']
+    assert load(configure(tmp_path, "\n".join([*lines, "timeout = 2.5"]))) == settings.Settings(
+        address=ADDRESS,
+        trust=settings.trust_of(ADDRESS),
+        credential=Credential(identity=WEB, bare=True),
+        state=str(tmp_path / "state"),
+        cache=False,
+        timeout_s=2.5,
+        max_stale=timedelta(hours=12),
+    )
+
+
+def test_every_setting_from_a_variable_which_comes_before_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "web.key", WEB.file_text())
+    environment = configure(
+        tmp_path, 'server = "x"\nidentity = "x"\nbare = true\nstate = "x"\nno_cache = true\nmax_stale = "1h"\ntimeout = 1'
+    ) | {
+        "COFFER_SERVER": str(ADDRESS),
+        "COFFER_IDENTITY": str(path),
+        "COFFER_BARE": "0",
+        "COFFER_STATE": "/s",
+        "COFFER_NO_CACHE": "0",
+        "COFFER_MAX_STALE": "0",
+        "COFFER_TIMEOUT": "2.5",
+    }
+    assert load(environment) == settings.Settings(
+        address=ADDRESS,
+        trust=settings.trust_of(ADDRESS),
+        credential=Credential(identity=WEB),
+        state="/s",
+        cache=True,
+        timeout_s=2.5,
+        max_stale=timedelta(),
+    )
+
+
+def test_arguments_come_before_all(tmp_path: Path) -> None:
+    environment = configure(tmp_path, "timeout = 1") | {"COFFER_STATE": "/s", "COFFER_NO_CACHE": "1", "COFFER_MAX_STALE": "1h"}
+    given = settings.load(
+        server=ADDRESS, identity=WEB, bare=False, environment=environment, state="/t", cache=True, timeout_s=3, max_stale=timedelta(1)
+    )
+    assert (given.state, given.cache, given.timeout_s, given.max_stale) == ("/t", True, 3, timedelta(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("SERVER", "x", ": a server's address has the form"),
+        ("BARE", "yes", " is 1 for yes, and else 0 or not set"),
+        ("NO_CACHE", "true", " is 1 for yes"),
+        ("MAX_STALE", "soon", " is a whole number with its unit"),
+        ("TIMEOUT", "soon", " is a number of seconds above 0"),
+        ("TIMEOUT", "0", " is a number of seconds above 0"),
+        ("TIMEOUT", "nan", " is a number of seconds above 0"),
+    ],
+)
+def test_what_is_wrong_in_a_variable_is_told_with_its_name(name: str, value: str, reason: str) -> None:
+    environment = {"COFFER_SERVER": str(ADDRESS), "COFFER_IDENTITY_TEXT": WEB.secret_text(), f"COFFER_{name}": value}
+    with pytest.raises((ConfigurationError, KeyTextError), match=f"^COFFER_{name}{reason}"):
+        load(environment)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [('server = "x"', "server: a server's"), ('max_stale = "soon"', "max_stale is a whole number")]
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_place(tmp_path: Path, line: str, reason: str) -> None:
+    environment = configure(tmp_path, line) | {"COFFER_IDENTITY_TEXT": WEB.secret_text()}
+    if "server" not in line:
+        environment["COFFER_SERVER"] = str(ADDRESS)
+    with pytest.raises((ConfigurationError, KeyTextError), match=f"^{tmp_path}/client.toml: {reason}"):
+        load(environment)
+
+
+def test_the_identity_is_looked_for_from_this_process_to_the_machine(tmp_path: Path) -> None:
+    """A variable, systemd's credential, the file, the default place: each, where those before it are taken away."""
+    names = ("web", "worker", "server", "publisher", "publisher2")
+    paths = [
+        tmp_path / "named.key",
+        None,
+        tmp_path / "credentials" / "coffer-identity",
+        tmp_path / "file.key",
+        tmp_path / "coffer" / "client.key",
+    ]
+    for name, path in zip(names, paths, strict=True):
+        if path is not None:
+            write(path, identity(name).file_text())
+    file = 'identity = "file.key"'
+    environment = {
+        "COFFER_IDENTITY": str(paths[0]),
+        "COFFER_IDENTITY_TEXT": identity("worker").secret_text(),
+        "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"),
+        "XDG_CONFIG_HOME": str(tmp_path),
+    } | configure(tmp_path, file)
+    found = []
+    for taken in ("", "COFFER_IDENTITY", "COFFER_IDENTITY_TEXT", "CREDENTIALS_DIRECTORY", "COFFER_CONFIG"):
+        environment.pop(taken, None)
+        (tmp_path / "client.toml").write_text(file if "COFFER_CONFIG" in environment else "")
+        found.append(settings.load_credential(None, bare=False, environment=environment).identity)
+    assert found == [identity(name) for name in names]
+
+
+def test_credentials_of_other_names_are_none_of_ours(tmp_path: Path) -> None:
+    write(tmp_path / "credentials" / "another", "x")
+    write(tmp_path / "coffer" / "client.key", WEB.file_text())
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert settings.load_credential(None, bare=False, environment=environment).identity == WEB
+
+
+def test_a_credential_that_cannot_be_used_is_not_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "credentials" / "coffer-identity", "nothing")
+    write(tmp_path / "coffer" / "client.key", WEB.file_text())
+    environment = {"CREDENTIALS_DIRECTORY": str(path.parent), "XDG_CONFIG_HOME": str(tmp_path)}
+    with pytest.raises(KeyTextError, match=f"^{path}: "):
+        settings.load_credential(None, bare=False, environment=environment)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files as systemd does")
+def test_a_credential_of_a_service_with_its_own_user_is_found_under_any_name(tmp_path: Path) -> None:
+    for name in ("coffer-identity", "another"):
+        path = write(tmp_path / "credentials" / name, WEB.file_text())
+        path.chmod(0o440)
+        environment = {"CREDENTIALS_DIRECTORY": str(path.parent)}
+        if name == "another":
+            environment["COFFER_IDENTITY"] = str(path)
+        assert settings.load_credential(None, bare=False, environment=environment).identity == WEB
+        with pytest.raises(KeyTextError, match="mode 0440"):
+            settings.load_credential(path, bare=False, environment={})
