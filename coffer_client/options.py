@@ -369,6 +369,13 @@ CONFIG: Final = Command(
     options=(*_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT, _JSON),
     examples=("coffer-client config", "coffer-client config --json | jq -r .settings.server.value"),
 )
+DOCTOR: Final = Command(
+    name="doctor",
+    help="Try all that a fetch needs, step by step, and say what mends what fails.",
+    options=(*_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT, _JSON),
+    examples=("coffer-client doctor", "coffer-client doctor --json | jq -r '.steps[] | select(.state == \"fail\") | .mend'"),
+    exits=_ASKING,
+)
 COMPLETION: Final = Command(
     name="completion",
     help="Print the script by which a shell completes commands, options, and KEYs.",
@@ -380,7 +387,7 @@ COMPLETION: Final = Command(
         "coffer-client completion fish > ~/.config/fish/completions/coffer-client.fish",
     ),
 )
-COMMANDS: Final = (INIT, GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, CONFIG, COMPLETION)
+COMMANDS: Final = (INIT, GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, CONFIG, DOCTOR, COMPLETION)
 
 
 def parse(command: Command, words: Sequence[str]) -> Parsed | None:

@@ -335,3 +335,9 @@ def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
     """
     shared: bytes = _mlkem().from_mlkem768_seed_bytes(seed).decapsulate(ciphertext)
     return shared
+
+
+def openssl_version() -> str:
+    """What the OpenSSL calls itself that does ML-KEM here."""
+    text: str = openssl.openssl_version_text()
+    return text

@@ -82,6 +82,10 @@ class Peer:
             assert isinstance(serial, int)
             self.send(tell_heads(heads(serial)))
 
+    def has_gone(self) -> bool:
+        """Wait until the client says something, or goes without a word."""
+        return not self._socket.recv(1, socket.MSG_PEEK)
+
     def wait_for_close(self) -> None:
         """Say nothing until the client has gone."""
         with contextlib.suppress(ConnectionError):
@@ -220,6 +224,16 @@ def giving_in_turn(*scripts: Script) -> Script:
         (waiting.pop(0) if len(waiting) > 1 else waiting[0])(peer)
 
     return script
+
+
+def expecting_visits(script: Script) -> Script:
+    """As `script`, where some connections are only made to see whether they are taken."""
+
+    def visited(peer: Peer) -> None:
+        if not peer.has_gone():
+            script(peer)
+
+    return visited
 
 
 def refusing_a_stranger(peer: Peer) -> None:

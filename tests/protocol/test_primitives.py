@@ -85,3 +85,9 @@ def test_a_sealed_box_for_another_is_refused(sealed: bytes) -> None:
 
 def test_the_hybrid_primitives_are_there() -> None:
     primitives.check_available()
+
+
+def test_openssl_says_which_one_it_is() -> None:
+    name, _, version = primitives.openssl_version().partition(" ")
+    assert name.isascii()
+    assert any(map(str.isdecimal, version))
