@@ -40,6 +40,7 @@ def test_every_step_is_here() -> None:
         "server",
         "operator",
         "server, the line that was printed",
+        "operator",
         "application",
         "operator, secrets.toml",
         "operator",
@@ -67,6 +68,7 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
         assert shown == re.sub(r"coffer1\w+", "coffer1…", printed.replace("DIR", "~/coffer").replace("COFFER", "secrets"))
         server.shell(printed.replace("DIR", "~/coffer").replace("COFFER", "secrets"))
 
+        application.environment["ADDRESS_FOR_CLIENTS"] = operator.shell(next(blocks)).strip()
         line = application.shell(next(blocks)).strip()
         definition = next(blocks).replace('web = "coffer1…"', re.sub(r"^\S+ =", "web =", line))
         assert line.split(" = ")[1] in definition
@@ -74,10 +76,8 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
         uploaded = operator.shell(next(blocks))
         assert "orchid-lantern" not in uploaded
 
-        application.environment["ADDRESS_FOR_CLIENTS"] = uploaded.splitlines()[-1]
         url = "postgres://web:orchid-lantern-77@db.internal/shop"
         assert application.shell(next(blocks)) == f"{url}mail.internal\n{url}\n"
-        application.environment["COFFER_SERVER"] = application.environment["ADDRESS_FOR_CLIENTS"]
         assert application.run(sys.executable, "-c", next(blocks)) == "588\n1\n"
 
 
