@@ -25,6 +25,16 @@ ENVIRONMENT: Final = (
         text="The identity's secret text itself, where neither names a file. `run` takes it out of the command's environment.",
     ),
     Entry(name="COFFER_BARE", text="1: the identity is used by its bare NaCl key, as with `--bare`. 0, or empty: it is not."),
+    Entry(name="COFFER_STATE", text="A folder for what is remembered and for the cache, as `--state`."),
+    Entry(name="COFFER_NO_CACHE", text="1: no cache is kept or used, as with `--no-cache`. 0, or empty: one is."),
+    Entry(name="COFFER_MAX_STALE", text="How old the cache may be, as `--max-stale`: 12h."),
+    Entry(name="COFFER_TIMEOUT", text="How many seconds to wait for the server, as `--timeout`."),
+    Entry(
+        name="COFFER_CONFIG",
+        text="The one configuration file that is read, as `--config`; with `/dev/null` none is. A variable comes before what a file says.",
+    ),
+    Entry(name="CREDENTIALS_DIRECTORY", text="Set by systemd: the identity is `coffer-identity` in it, where no variable names one."),
+    Entry(name="NO_COLOR", text="Where it is set, `doctor` writes without colours on a terminal too."),
     Entry(
         name="XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
         text="Where the files below stand. Without them: `~/.config`, `~/.local/state`, `~/.cache`.",
@@ -32,6 +42,11 @@ ENVIRONMENT: Final = (
     Entry(name="XDG_RUNTIME_DIR", text="A folder on a tmpfs, which the warning of `get --to-dir` then names."),
 )
 FILES: Final = (
+    Entry(
+        name="./coffer.toml, $XDG_CONFIG_HOME/coffer/client.toml, /etc/coffer/client.toml",
+        text="The configuration, each for what those before it leave open; `config` shows what is in force. One of another user's, or "
+        "that others can write, is refused.",
+    ),
     Entry(name="$XDG_CONFIG_HOME/coffer/client.key", text="The identity, as `keygen` makes it. One that others can read is refused."),
     Entry(name="$XDG_CONFIG_HOME/coffer/client.key.pub", text="Its public key text, for the operator."),
     Entry(

@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from coffer_client.configuration import KINDS, variable_of
 from coffer_client.options import COMMANDS, Command
 from manuals.page import BEGIN, END, by_hand, with_reference
 from manuals.reference import ALL_EXITS, ENVIRONMENT
@@ -45,6 +46,8 @@ def test_every_variable_that_the_client_reads_is_listed() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("COFFER_", "XDG_"))
     }
-    variables = {value for value in named if value.replace("_", "").isalnum() and value.isupper()}
+    # Those of the settings are made of their names, behind the one beginning.
+    settings = {variable_of(name) for name in KINDS}
+    variables = {value for value in named - {"COFFER_"} if value.replace("_", "").isalnum() and value.isupper()} | settings
     assert variables
     assert variables <= {name for entry in ENVIRONMENT for name in entry.name.split(", ")}

@@ -16,7 +16,7 @@ function __coffer_client_line
         else if not string match -q -- '-?*' $words[$i]
             echo $i
             return
-        else if contains -- "$words[2]:$words[$i]" run:--only run:--except run:--prefix run:--server run:--identity run:--state run:--max-stale run:--timeout run:--on-change run:--splay
+        else if contains -- "$words[2]:$words[$i]" run:--only run:--except run:--prefix run:--server run:--identity run:--state run:--config run:--max-stale run:--timeout run:--on-change run:--splay
             set expects yes
         end
     end
@@ -67,10 +67,10 @@ function __coffer_client_keys
         else if test "$word" = --
             set dashes yes
             break
-        else if contains -- $word --server --identity --state
+        else if contains -- $word --server --identity --state --config
             set expects $word
         else
-            for known in '--server=*' '--identity=*' --bare '--state=*'
+            for known in '--server=*' '--identity=*' --bare '--state=*' '--config=*'
                 string match -q -- $known $word; and set -a source $word
             end
         end
@@ -83,6 +83,7 @@ function __coffer_client_keys
 end
 
 complete -c coffer-client -f
+complete -c coffer-client -n '__coffer_client_is ""' -a init -d 'Make this client\'s identity and configuration, and try the server'
 complete -c coffer-client -n '__coffer_client_is ""' -a get -d 'Print secrets, or put them into files'
 complete -c coffer-client -n '__coffer_client_is ""' -a keys -d 'Print the names of all secrets, a line each, and no value'
 complete -c coffer-client -n '__coffer_client_is ""' -a run -d 'Run a command with the secrets in its environment'
@@ -91,10 +92,17 @@ complete -c coffer-client -n '__coffer_client_is ""' -a render -d 'Fill a templa
 complete -c coffer-client -n '__coffer_client_is ""' -a trust -d 'Show what this client remembers and trusts; or, with `reset`, forget it'
 complete -c coffer-client -n '__coffer_client_is ""' -a keygen -d 'Make this client\'s identity, and print the line for the operator'
 complete -c coffer-client -n '__coffer_client_is ""' -a id -d 'Print this client\'s public key, for the operator'
+complete -c coffer-client -n '__coffer_client_is ""' -a config -d 'Show each setting that is in force, and where it comes from'
+complete -c coffer-client -n '__coffer_client_is ""' -a doctor -d 'Try all that a fetch needs, step by step, and say what mends what fails'
 complete -c coffer-client -n '__coffer_client_is ""' -a completion -d 'Print the script by which a shell completes commands, options, and KEYs'
 complete -c coffer-client -n '__coffer_client_is ""' -l version -d 'Print the version'
 complete -c coffer-client -n '__coffer_client_is_own' -s h -l help -d 'Show help, and exit'
 
+complete -c coffer-client -n '__coffer_client_is init' -l bare -d 'To be known by a bare NaCl key of 64 hex digits (suite 0)'
+complete -c coffer-client -n '__coffer_client_is init' -l identity -r -F -d 'The identity file to use, or to make'
+complete -c coffer-client -n '__coffer_client_is init' -l config -r -F -d 'The file to write: /etc/coffer/client.toml is the whole machine\'s'
+complete -c coffer-client -n '__coffer_client_is init' -l force -d 'Write the address where the file names another one'
+complete -c coffer-client -n '__coffer_client_is init' -l timeout -x -d 'How long to wait for the server, in all'
 complete -c coffer-client -n '__coffer_client_is get' -l format -x -a 'raw shell dotenv json toml docker null' -d 'raw (the default): one value, exactly, with a newline on a terminal only'
 complete -c coffer-client -n '__coffer_client_is get' -s n -l no-newline -d 'With raw: add no newline on a terminal either'
 complete -c coffer-client -n '__coffer_client_is get' -l to-dir -x -a '(__fish_complete_directories)' -d 'Instead of printing, put each value into a file of its key\'s name in DIR (0400, in a folder 0700; bytes as they are, no newline added)'
@@ -106,6 +114,7 @@ complete -c coffer-client -n '__coffer_client_is get' -l server -x -d 'The addre
 complete -c coffer-client -n '__coffer_client_is get' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is get' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is get' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is get' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is get' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is get' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is get' -l timeout -x -d 'How long to wait for the server, in all'
@@ -115,6 +124,7 @@ complete -c coffer-client -n '__coffer_client_is keys' -l server -x -d 'The addr
 complete -c coffer-client -n '__coffer_client_is keys' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is keys' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is keys' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is keys' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is keys' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is keys' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is keys' -l timeout -x -d 'How long to wait for the server, in all'
@@ -126,6 +136,7 @@ complete -c coffer-client -n '__coffer_client_is run' -l server -x -d 'The addre
 complete -c coffer-client -n '__coffer_client_is run' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is run' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is run' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is run' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is run' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is run' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is run' -l timeout -x -d 'How long to wait for the server, in all'
@@ -139,6 +150,7 @@ complete -c coffer-client -n '__coffer_client_is watch' -l server -x -d 'The add
 complete -c coffer-client -n '__coffer_client_is watch' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is watch' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is watch' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is watch' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is watch' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is watch' -l exec -x -d 'Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment'
 complete -c coffer-client -n '__coffer_client_is watch' -l only -x -a '(__coffer_client_keys)' -d 'Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these)'
@@ -154,6 +166,7 @@ complete -c coffer-client -n '__coffer_client_is render' -l server -x -d 'The ad
 complete -c coffer-client -n '__coffer_client_is render' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is render' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is render' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is render' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is render' -l no-cache -d 'Keep no cache, and use none'
 complete -c coffer-client -n '__coffer_client_is render' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
 complete -c coffer-client -n '__coffer_client_is render' -l timeout -x -d 'How long to wait for the server, in all'
@@ -162,10 +175,30 @@ complete -c coffer-client -n '__coffer_client_is trust' -l server -x -d 'The add
 complete -c coffer-client -n '__coffer_client_is trust' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is trust' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
 complete -c coffer-client -n '__coffer_client_is trust' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is trust' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
 complete -c coffer-client -n '__coffer_client_is trust' -l yes -d 'Reset without asking'
 complete -c coffer-client -n '__coffer_client_is trust' -a 'reset'
 complete -c coffer-client -n '__coffer_client_is keygen' -l bare -d 'To be known by a bare NaCl key of 64 hex digits (suite 0)'
 complete -c coffer-client -n '__coffer_client_is keygen' -F
 complete -c coffer-client -n '__coffer_client_is id' -l identity -r -F -d 'The identity file'
 complete -c coffer-client -n '__coffer_client_is id' -l bare -d 'Print the bare NaCl key, 64 hex digits'
+complete -c coffer-client -n '__coffer_client_is id' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
+complete -c coffer-client -n '__coffer_client_is config' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is config' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is config' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is config' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is config' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
+complete -c coffer-client -n '__coffer_client_is config' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is config' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
+complete -c coffer-client -n '__coffer_client_is config' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is config' -l json -d 'Print one JSON object'
+complete -c coffer-client -n '__coffer_client_is doctor' -l server -x -d 'The address that `coffer-companion address` prints'
+complete -c coffer-client -n '__coffer_client_is doctor' -l identity -r -F -d 'The identity file'
+complete -c coffer-client -n '__coffer_client_is doctor' -l bare -d 'Use the identity\'s bare NaCl key (suite 0)'
+complete -c coffer-client -n '__coffer_client_is doctor' -l state -x -a '(__fish_complete_directories)' -d 'Where this client remembers the newest release, and keeps the sealed cache'
+complete -c coffer-client -n '__coffer_client_is doctor' -l config -r -F -d 'The configuration file, which says what no option and no variable says'
+complete -c coffer-client -n '__coffer_client_is doctor' -l no-cache -d 'Keep no cache, and use none'
+complete -c coffer-client -n '__coffer_client_is doctor' -l max-stale -x -d 'How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never'
+complete -c coffer-client -n '__coffer_client_is doctor' -l timeout -x -d 'How long to wait for the server, in all'
+complete -c coffer-client -n '__coffer_client_is doctor' -l json -d 'Print one JSON object'
 complete -c coffer-client -n '__coffer_client_is completion' -a 'bash zsh fish'
