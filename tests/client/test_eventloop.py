@@ -273,6 +273,23 @@ def test_afetch_gives_what_fetch_gives(backend: str, configured: Callable[..., N
     assert [warning.filename for warning in told] == [__file__]
 
 
+def test_all_three_find_one_configuration(home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fetch`, `afetch` and `watch` each take what they are not given from the file; an argument comes before it."""
+    path = home / "any.toml"
+    path.touch(0o600)
+    (home / "client.key").touch(0o600)
+    (home / "client.key").write_text(whole.file_text())
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        path.write_text(f'server = "{server.address()}"\nidentity = "client.key"\nstate = "state"\nno_cache = true')
+        assert coffer_client.fetch(config=path)["port"] == 5432
+        assert [each.suffix for each in sorted((home / "state").iterdir())] == [".lock", ".trust"]
+        assert anyio.run(partial(coffer_client.afetch, config=path, cache=True, state=home / "mine"))["port"] == 5432
+        assert [each.suffix for each in sorted((home / "mine").iterdir())] == [".cache", ".lock", ".trust"]
+        monkeypatch.setenv("COFFER_CONFIG", str(path))
+        with coffer_client.watch() as releases:
+            assert next(releases)["port"] == 5432
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_afetch_raises_what_fetch_raises(backend: str, configured: Callable[..., None], credential: Credential) -> None:
     async def main() -> None:
