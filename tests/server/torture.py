@@ -2,24 +2,30 @@
 
     python -m tests.server.torture [--rounds N] [--seed N]
 
-A round: the server starts, publishes one release after the other, and is killed in the middle. Then the store is verified: every release
-that was acknowledged must be whole, and no other may be there but the one whose Commit was on its way, whole or not at all.
+A round: the server starts, publishes some releases to their end, and is killed in the next one. The moment is a point in that upload's
+progress, and no time: so many of its changes are sent, or the server has written so many bytes since its Commit, or it has answered. So
+how many releases must have been acknowledged, and how many uploads cut off, is drawn with the seed, however loaded the machine is.
+
+Then the store is verified: every release that was acknowledged must be whole, and no other may be there but the one whose Commit was on its
+way, whole or not at all.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import select
 import shutil
 import sys
 import tempfile
-import threading
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from coffer_protocol.errors import CofferError
 from coffer_protocol.message import Commit, Drop, OkCommit, Put
 from coffer_server.state import StateFolder
 from coffer_server.store import verification
@@ -28,12 +34,70 @@ from coffer_server.store.sql import SqlStore
 
 from .publishing import Author, Release, identity
 from .running import RunningServer, running_server
-from .sockets import opened
+from .sockets import Client, opened
 
-# From the first upload's beginning; most are over after a few milliseconds, and one with its fsync takes longer than any step of it.
-_LONGEST_S: Final = 0.25
 _CLIENTS: Final = 40
 _BLOB_BYTES: Final = 20_000
+# In one round, before the one that is cut off.
+_MOST_RELEASES: Final = 2
+# A commit writes each blob twice, into the upload's own file and the write-ahead log, and some pages beside them: most points that are
+# drawn up to this lie in its middle, and some behind its end.
+_WRITTEN_FOR_EACH_BYTE: Final = 2.5
+_WRITTEN_BESIDE: Final = 100_000
+# How often somebody who waits for a thousand rounds is told that they go on.
+_TOLD_ROUNDS: Final = 100
+
+
+class Moment(Enum):
+    """In which part of an upload the server is killed."""
+
+    SENDING = "before its Commit"
+    COMMITTING = "behind its Commit"
+    ANSWERED = "once it has answered"
+
+
+class Outcome(Enum):
+    """What became of the upload that the server was killed in."""
+
+    GONE = "nothing is left of it"
+    FOUND = "it was committed when the server died, though nobody was told"
+    ACKNOWLEDGED = "it was acknowledged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One round, as it is drawn.
+
+    Attributes:
+        releases: how many are published to their end first.
+        moment: where in the next one the server is killed.
+        progress: how far in that part, from 0 to 1.
+    """
+
+    releases: int
+    moment: Moment
+    progress: float
+
+
+def plans(rounds: int, seed: int) -> list[Plan]:
+    """What is to be done in so many rounds: the same for the same seed, whatever happens in them."""
+    drawn = random.Random(seed)
+    # Behind the Commit is where it is hardest: half of the rounds.
+    moments = (Moment.SENDING, Moment.COMMITTING, Moment.COMMITTING, Moment.ANSWERED)
+    return [Plan(releases=drawn.randint(0, _MOST_RELEASES), moment=drawn.choice(moments), progress=drawn.random()) for _ in range(rounds)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen in some rounds.
+
+    Attributes:
+        releases: how many were published to their end before a server was killed.
+        cut: what became of the uploads in which it was.
+    """
+
+    releases: int
+    cut: Mapping[tuple[Moment, Outcome], int]
 
 
 class Torture:
@@ -41,7 +105,7 @@ class Torture:
 
     Args:
         folder: where the server's state folder is made.
-        seed: of every choice that is made.
+        seed: of what the releases hold.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
@@ -51,35 +115,36 @@ class Torture:
         self._blobs: dict[bytes, bytes] = {}
         self._is_registered = False
 
-    def round(self) -> tuple[int, bool]:
-        """One round: how many releases were acknowledged, and whether one more was found committed."""
-        before = self._author.serial
+    def round(self, plan: Plan) -> Outcome:
+        """One round: what became of the upload that was cut off."""
         with running_server(self._state) as server:
             if not self._is_registered:
                 server.add_publisher(self._author.coffer, self._author.key.text())
                 self._is_registered = True
-            killer = threading.Timer(self._random.uniform(0, _LONGEST_S), server.process.kill)
-            killer.start()
-            on_its_way = self._publish_until_it_dies(server)
-            killer.join()
-            server.process.wait()
-        acknowledged = self._author.serial - before
-        return acknowledged, self._look(on_its_way)
+            for _ in range(plan.releases):
+                release, blobs = self._next()
+                self._upload(server, release)
+                self._published(release, blobs)
+            release, blobs = self._next()
+            is_acknowledged = self._cut_off(server, release, plan)
+        if is_acknowledged:
+            self._published(release, blobs)
+            self._look()
+            return Outcome.ACKNOWLEDGED
+        if self._signed() == release.signed:
+            assert plan.moment is not Moment.SENDING
+            self._published(release, blobs)
+            self._look()
+            return Outcome.FOUND
+        self._look()
+        return Outcome.GONE
 
-    def _publish_until_it_dies(self, server: RunningServer) -> tuple[Release, dict[bytes, bytes]]:
-        """Publish releases; the one that was not acknowledged, and the blobs that there are with it."""
-        while True:
-            changes = list(self._changes())
-            release = self._author.release(changes)
-            blobs = _with(self._blobs, changes)
-            try:
-                with opened(server.address, self._author) as client:
-                    client.send(*release.changes)
-                    client.say(Commit(signed=release.signed), OkCommit)
-            except (OSError, CofferError):
-                return release, blobs
-            self._author.published(release)
-            self._blobs = blobs
+    # ------------------------------------------------------------------------------------------------------- publishing
+
+    def _next(self) -> tuple[Release, dict[bytes, bytes]]:
+        """The next release, and the blobs that there are with it."""
+        changes = list(self._changes())
+        return self._author.release(changes), _with(self._blobs, changes)
 
     def _changes(self) -> Iterable[Change]:
         known = sorted(self._blobs)
@@ -90,21 +155,46 @@ class Torture:
             else:
                 yield self._author.put(client, self._random.randbytes(self._random.randint(0, _BLOB_BYTES)))
 
-    def _look(self, on_its_way: tuple[Release, dict[bytes, bytes]]) -> bool:
+    def _published(self, release: Release, blobs: dict[bytes, bytes]) -> None:
+        self._author.published(release)
+        self._blobs = blobs
+
+    def _upload(self, server: RunningServer, release: Release) -> None:
+        with opened(server.address, self._author) as client:
+            client.send(*release.changes)
+            client.say(Commit(signed=release.signed), OkCommit)
+
+    def _cut_off(self, server: RunningServer, release: Release, plan: Plan) -> bool:
+        """Kill the server in this upload; whether it was acknowledged before."""
+        with opened(server.address, self._author) as client:
+            sent = round(plan.progress * len(release.changes)) if plan.moment is Moment.SENDING else len(release.changes)
+            client.send(*release.changes[:sent])
+            is_acknowledged = False
+            if plan.moment is not Moment.SENDING:
+                is_acknowledged = _commit(server, client, release, None if plan.moment is Moment.ANSWERED else plan.progress)
+            server.kill()
+        return is_acknowledged
+
+    # ---------------------------------------------------------------------------------------------------------- looking
+
+    def _signed(self) -> bytes | None:
+        """The *signed* of the release that the store has."""
+        with (
+            closing(StateFolder(self._state).store()) as store,
+            store.current(coffer=self._author.coffer, publisher=self._author.key.id) as current,
+        ):
+            return None if current is None else current.signed
+
+    def _look(self) -> None:
+        """See that the store is whole, and has what was published last, and nothing else."""
         with closing(StateFolder(self._state).store()) as store:
             verification.verify(store.database, store.roots)
-            release, blobs = on_its_way
             with store.current(coffer=self._author.coffer, publisher=self._author.key.id) as current:
-                is_committed = current is not None and current.signed == release.signed
-                if is_committed:
-                    self._author.published(release)
-                    self._blobs = blobs
                 assert (None if current is None else current.signed) == self._author.signed
                 entries = [] if current is None else list(current.entries)
-                assert entries == [self._author.entries[client] for client in sorted(self._author.entries)]
+            assert entries == [self._author.entries[client] for client in sorted(self._author.entries)]
             self._look_at_blobs(store)
             assert _files(self._state) <= {"identity", "identity.pub", "server.toml", "server.log", "ready", *_DATABASE}
-            return is_committed
 
     def _look_at_blobs(self, store: SqlStore) -> None:
         for number in range(_CLIENTS):
@@ -134,19 +224,59 @@ def _with(blobs: dict[bytes, bytes], changes: Iterable[Change]) -> dict[bytes, b
     return after
 
 
-def torture(folder: Path, *, rounds: int, seed: int) -> tuple[int, int]:
-    """So many rounds: how many releases were acknowledged, and how many more were found committed."""
+def _commit(server: RunningServer, client: Client, release: Release, progress: float | None) -> bool:
+    """Commit, and wait until the server has answered, or has written so much as `progress` says; whether it has answered."""
+    before = _written_bytes(server)
+    client.send(Commit(signed=release.signed))
+    if progress is not None:
+        blob_bytes = sum(len(change.blob) for change in release.changes if isinstance(change, Put))
+        enough = before + progress * (_WRITTEN_FOR_EACH_BYTE * blob_bytes + _WRITTEN_BESIDE)
+        while not _can_be_read(client):
+            if _written_bytes(server) >= enough:
+                return False
+    client.expect(OkCommit)
+    return True
+
+
+def _written_bytes(server: RunningServer) -> int:
+    """How many bytes the server has written, to whatever, since it started."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{server.process.pid}/io").read_text().splitlines())
+    return int(fields["wchar"])
+
+
+def _can_be_read(client: Client) -> bool:
+    return bool(select.select([client.socket], [], [], 0)[0])
+
+
+# --------------------------------------------------------------------------------------------------------------- rounds
+
+
+def torture(folder: Path, planned: Sequence[Plan], *, seed: int) -> Seen:
+    """Do what is planned; what was seen."""
     tortured = Torture(folder, seed)
-    acknowledged, found = 0, 0
-    for number in range(rounds):
+    cut: Counter[tuple[Moment, Outcome]] = Counter()
+    for number, plan in enumerate(planned):
         try:
-            of_round, is_found = tortured.round()
+            outcome = tortured.round(plan)
         except BaseException:
-            print(f"round {number} of seed {seed} failed; the server's folder is {folder}", file=sys.stderr)
+            print(f"round {number} of seed {seed} failed ({plan}); the server's folder is {folder}", file=sys.stderr)
             raise
-        acknowledged += of_round
-        found += is_found
-    return acknowledged, found
+        cut[plan.moment, outcome] += 1
+        if (number + 1) % _TOLD_ROUNDS == 0:
+            print(f"{number + 1} rounds", file=sys.stderr)
+    return Seen(releases=sum(plan.releases for plan in planned), cut=cut)
+
+
+def report(seen: Seen) -> str:
+    """What was seen, in lines for people."""
+    lines = [f"{sum(seen.cut.values())} rounds; {seen.releases} releases were published to their end, and all are whole"]
+    lines += [
+        f"{count:5} uploads in which the server was killed {moment.value}: {outcome.value}"
+        for moment in Moment
+        for outcome in Outcome
+        if (count := seen.cut.get((moment, outcome)))
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -157,11 +287,9 @@ def main() -> None:
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="coffer-torture-"))
-    acknowledged, found = torture(folder, rounds=options.rounds, seed=options.seed)
+    seen = torture(folder, plans(options.rounds, options.seed), seed=options.seed)
     shutil.rmtree(folder)
-    print(
-        f"{options.rounds} rounds: {acknowledged} releases acknowledged, all whole; {found} more committed when the server died, all whole"
-    )
+    print(report(seen))
 
 
 if __name__ == "__main__":
