@@ -10,7 +10,10 @@ _PACKAGES = frozenset({"cryptography", "sqlalchemy", "structlog", "trio"})
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed (stderr says why, and what to do), 2 usage, or a package is missing."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 failed (stderr says why, and what to do), 2 usage, or a package is missing. `health` has two more (health.py).
+    """
     from coffer_protocol.errors import UnavailableError
 
     try:

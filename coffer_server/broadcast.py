@@ -48,6 +48,11 @@ class Broadcast:
         self._announced: dict[str, None] = {}
         self._has_announced = AutoResetEvent()
 
+    @property
+    def watchers(self) -> int:
+        """How many sessions watch."""
+        return sum(map(len, self._of_coffer.values()))
+
     def newest(self, coffer: str) -> int:
         """The serial of the last release that was announced since the server started; 0 for none."""
         return self._newest.get(coffer, 0)

@@ -1,6 +1,6 @@
 """The command line of the server.
 
-Exit codes: 0 done; 1 failed, and stderr says what happened, where, and what to type next; 2 usage.
+Exit codes: 0 done; 1 failed, and stderr says what happened, where, and what to type next; 2 usage. `health` has two more (health.py).
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, keyfile, logs, server, upkeep
-from .errors import StateError
+from . import config, healthsocket, keyfile, logs, server, upkeep
+from .errors import NotServingError, StateError
+from .health import EXIT_NOT_SERVING, as_text
 from .service import Service
 from .state import StateFolder
 from .store.base import Publisher
@@ -153,6 +154,25 @@ def _spare_collections() -> None:
     """Let Python look for cyclic garbage seldom: with ten thousand sessions it would go through a million objects, and find hardly any."""
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS, _GARBAGE_GENERATIONS, _GARBAGE_GENERATIONS)
+
+
+@app.command()
+def health(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object, for scripts.")] = False,
+) -> None:
+    """Ask the server that runs on DIR how it is. Exit codes: 0 all is well; 3 it does not run, does not answer, or stops; 7 degraded: it
+    serves, but from memory alone, or not everything, or it takes no upload."""
+    StateFolder(folder).check(["health", str(folder), *(["--json"] if as_json else [])])
+    try:
+        said = healthsocket.ask(folder)
+    except NotServingError as error:
+        if as_json:
+            typer.echo(json.dumps({"status": "not serving", "reason": str(error)}))
+        typer.echo(f"coffer-server: {error}", err=True)
+        raise typer.Exit(EXIT_NOT_SERVING) from None
+    typer.echo(said.to_json() if as_json else as_text(said))
+    raise typer.Exit(said.exit_code)
 
 
 app.command()(upkeep.verify)

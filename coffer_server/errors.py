@@ -23,6 +23,10 @@ class ListenError(CofferError):
     """The server cannot listen where it should."""
 
 
+class NotServingError(CofferError):
+    """The server that is asked for its health does not run, or does not answer."""
+
+
 class StoreError(CofferError):
     """The store cannot be used: it is damaged, locked, full, or of another version."""
 

@@ -15,6 +15,8 @@ import trio
 
 from coffer_protocol.address import Host
 
+from . import healthsocket
+from .checkup import Checkup
 from .connection import serve_connection
 from .errors import ListenError
 from .logs import log
@@ -39,19 +41,32 @@ async def run(service: Service, hosts: Sequence[Host], *, ready_file: Path | Non
     """
     _provide_descriptors(service.settings.max_connections)
     listeners = await open_listeners(hosts)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, _announced(listeners, ready_file):
-        await serve(service, listeners, signals)
+    with (
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        healthsocket.listening(service.folder) as health,
+        _announced(listeners, ready_file),
+    ):
+        await serve(service, listeners, signals, health)
     log.info("stopped")
 
 
-async def serve(service: Service, listeners: Sequence[trio.SocketListener], signals: AsyncIterator[int]) -> None:
+async def serve(
+    service: Service,
+    listeners: Sequence[trio.SocketListener],
+    signals: AsyncIterator[int],
+    health: trio.SocketListener | None = None,
+) -> None:
     """Serve until a signal comes; then let sessions in progress finish, until `DRAIN_S` have passed or another signal comes.
 
-    A session that watches has nothing to finish: it is closed at once.
+    A session that watches has nothing to finish: it is closed at once. Who asks on `health` is told until the end.
     """
     async with trio.open_nursery() as outer:
         outer.start_soon(service.run)
         async with trio.open_nursery() as sessions:
+            if health is not None:
+                checkup = Checkup(service, [_bound(listener) for listener in listeners], lambda: len(sessions.child_tasks))
+                outer.start_soon(checkup.run)
+                outer.start_soon(healthsocket.serve, health, checkup.examine)
             accepting = trio.CancelScope()
             outer.start_soon(_stop_at_signals, service, signals, accepting, sessions.cancel_scope)
             with accepting:

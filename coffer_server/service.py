@@ -22,6 +22,7 @@ from .errors import BusyError, StoreError
 from .logs import log
 from .store.base import Fetched, Retention, Store
 from .upload import Upload
+from .writing import Writing
 
 # Look-ups at one time: more threads than cores only wait for each other.
 _READERS: Final = 8
@@ -43,6 +44,7 @@ class Service:
         now: seconds since 1970.
         broadcast: brings releases to the sessions that wait for them.
         adoption: fetches that the store does not have yet.
+        writing: how the last change of the store went.
     """
 
     store: Store
@@ -52,19 +54,24 @@ class Service:
     now: Callable[[], float]
     broadcast: Broadcast = field(default_factory=Broadcast)
     adoption: Adoption = field(default_factory=Adoption)
+    writing: Writing = field(default_factory=Writing)
     _reads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_READERS))
     # One writer: a store commits one release at a time, and those that wait should not hold readers' threads.
     _writes: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     _uploading: set[bytes] = field(default_factory=set)
     _prunable: AutoResetEvent = field(default_factory=AutoResetEvent)
 
+    async def in_thread(self, call: Callable[[], _Result], limiter: trio.CapacityLimiter) -> _Result:
+        """Run a call that blocks."""
+        return await trio.to_thread.run_sync(call, limiter=limiter)
+
     async def read(self, call: Callable[[], _Result]) -> _Result:
         """Run a call that blocks for a short time."""
-        return await trio.to_thread.run_sync(call, limiter=self._reads)
+        return await self.in_thread(call, self._reads)
 
     async def write(self, call: Callable[[], _Result]) -> _Result:
         """Run a call that changes the store."""
-        return await trio.to_thread.run_sync(call, limiter=self._writes)
+        return await self.in_thread(partial(self.writing.attempt, call, self.now), self._writes)
 
     @contextmanager
     def upload_of(self, publisher: bytes) -> Iterator[Upload]:
@@ -116,7 +123,8 @@ class Service:
         retention = Retention(releases=self.settings.keep_releases, age_s=self.settings.keep_days * _DAY_S)
         while True:
             try:
-                pruned = await self.write(partial(self.store.prune, retention, now=int(self.now())))
+                # Mostly there is nothing to write, which proves nothing about writing.
+                pruned = await self.in_thread(partial(self.store.prune, retention, now=int(self.now())), self._writes)
             except StoreError as error:
                 log.error("old releases could not be let go of", reason=str(error))
             else:

@@ -26,6 +26,17 @@ FLUSH_BYTES: Final = 1 << 20
 BLOB_BYTES: Final = SHARD_BYTES + PAD_MULTIPLE_BYTES + 1120 + 16
 
 
+def check_room(folder: Path) -> None:
+    """See that what an upload writes first could be kept in `folder`. Blocks.
+
+    Raises:
+        StoreError: it could not.
+    """
+    with Upload(folder, max_bytes=FLUSH_BYTES, max_shards=1) as trial:
+        trial._pending += bytes(FLUSH_BYTES)
+        trial.flush()
+
+
 class Upload:
     """The changes of one upload, in the order in which they came.
 

@@ -6,7 +6,7 @@ method gives as a context manager can be read, item by item, until the context e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -88,11 +88,38 @@ class Retention:
     age_s: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong: since when, in seconds since 1970, and why, for the server's operator."""
+
+    since: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a store has come.
+
+    Attributes:
+        event: the number of the last event; 0 where nothing has happened yet.
+        releases: the serial of each coffer's current release.
+        away: that its database cannot be reached, so that memory answers, with what it has heard of before; None where it can be.
+    """
+
+    event: int
+    releases: Mapping[str, int]
+    away: Trouble | None
+
+
 class Store(Protocol):
     """Publishers, releases and blobs. Every method may raise `StoreError` where the store itself fails.
 
     An id that is blocked has no rights, and is as good as unknown, though it stays in `publishers` and in the releases that have it.
     """
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors: no password is in it."""
 
     def look_up(self, client: bytes) -> Known | None:
         """What is known of the client or publisher with this id; None where it is a stranger."""
@@ -221,6 +248,12 @@ class Store(Protocol):
         It is called from now on until `close`, in a thread of the store's own; at once with the newest of each coffer; and where a release
         was committed through this very store perhaps not at all.
         """
+
+    def standing(self) -> Standing:
+        """How far it has come, as it answers now."""
+
+    def try_writing(self) -> None:
+        """Write, durably, something that changes nothing: what cannot be done now fails as any other change would."""
 
     def close(self) -> None:
         """Let go of everything. Nothing else may be called afterwards."""

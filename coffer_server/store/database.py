@@ -53,6 +53,9 @@ class Database(Protocol):
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
         """Tell the other servers of this database that there is a release, once the transaction is committed, and only then."""
 
+    def touch(self, connection: Connection) -> None:
+        """Write, in a transaction that writes, something that changes no table, and is on the disk where the transaction is committed."""
+
     def check(self) -> None:
         """Let the database look for damage of its own.
 

@@ -6,12 +6,15 @@ import contextlib
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
 
 from ..logs import log
+from .base import Standing, Trouble
 from .postgres import Postgres
 from .remembered import RememberedReads
 
@@ -35,14 +38,16 @@ class Follower:
         database: what is followed.
         reads: told of releases, of who is blocked, and whether the database is away; what they remember is renewed here.
         heard: told of releases, too.
+
+    Attributes:
+        standing: what it has heard of; None before it has looked for the first time.
     """
 
     def __init__(self, database: Postgres, reads: RememberedReads, heard: Callable[[str, int], None]) -> None:
         self._database = database
         self._reads = reads
         self._heard = heard
-        self._last_event: int | None = None
-        self._newest: dict[str, int] = {}
+        self.standing: Standing | None = None
         self._is_noticed = False
         self._is_stopping = False
         self._wake, self._waker = os.pipe()
@@ -90,24 +95,29 @@ class Follower:
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         # In this order: a release between the two is read twice, and none is missed.
         [(last_event,)] = connection.execute(_LAST_EVENT).fetchall()
-        if last_event == self._last_event:
+        before = self.standing
+        if before is not None and (last_event or 0) == before.event:
             return
-        newest = connection.execute(_NEWEST).fetchall()
+        newest = dict(connection.execute(_NEWEST).fetchall())
         # Behind the releases, and told before them: who hears of a release has heard of every block before it.
         self._reads.heard_blocked(client for (client,) in connection.execute(_BLOCKED, binary=True).fetchall())
-        for coffer, serial in newest:
-            if self._newest.get(coffer) != serial:
-                self._newest[coffer] = serial
+        for coffer, serial in newest.items():
+            if before is None or before.releases.get(coffer) != serial:
                 self._reads.heard(coffer, serial)
                 self._heard(coffer, serial)
-        self._last_event = last_event
+        self.standing = Standing(event=last_event or 0, releases=newest, away=None)
 
     def _lost(self, error: Exception) -> None:
         if not self._reads.is_away:
+            reason = " ".join(str(error).split())
             self._reads.is_away = True
-            log.warning("the database is away: serving from memory", error=type(error).__name__, reason=" ".join(str(error).split()))
+            if self.standing is not None:
+                self.standing = replace(self.standing, away=Trouble(since=int(time.time()), reason=reason))
+            log.warning("the database is away: serving from memory", error=type(error).__name__, reason=reason)
 
     def _found(self) -> None:
         if self._reads.is_away:
             self._reads.is_away = False
+            if self.standing is not None:
+                self.standing = replace(self.standing, away=None)
             log.info("the database is back")

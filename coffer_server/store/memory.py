@@ -15,7 +15,7 @@ from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import Coffer
 
 from . import rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Standing
 from .rules import Last
 from .snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
 
@@ -63,6 +63,12 @@ class MemoryStore:
         self._histories: dict[str, _History] = {}
         # When each was blocked.
         self._blocked: dict[bytes, int] = {}
+        self._changes = 0
+
+    @property
+    def name(self) -> str:
+        """See `Store`."""
+        return "memory"
 
     def look_up(self, client: bytes) -> Known | None:
         """See `Store`."""
@@ -193,6 +199,7 @@ class MemoryStore:
             releases[serial] = _Release(signed, now, members)
             fetches = {} if history is None else history.fetches
             self._histories[coffer] = _History(made, snapshot, members, releases, blobs, fetches)
+            self._changes += 1
             return serial
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
@@ -204,7 +211,9 @@ class MemoryStore:
     def prune(self, retention: Retention, *, now: int) -> int:
         """See `Store`."""
         with self._lock:
-            return sum(_prune(history, retention, now - retention.age_s) for history in self._histories.values())
+            pruned = sum(_prune(history, retention, now - retention.age_s) for history in self._histories.values())
+            self._changes += pruned > 0
+            return pruned
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
         """See `Store`."""
@@ -219,6 +228,7 @@ class MemoryStore:
                 namesake=namesakes[0] if namesakes and name is not None else None,
             )
             if is_new:
+                self._changes += 1
                 self._publishers[key.id] = Publisher(coffer=coffer, key=key, name=name, added=now)
             return is_new
 
@@ -227,6 +237,7 @@ class MemoryStore:
         with self._lock:
             if self._publishes(publisher) != coffer:
                 return False
+            self._changes += 1
             del self._publishers[publisher]
             return True
 
@@ -235,13 +246,16 @@ class MemoryStore:
         with self._lock:
             if client in self._blocked:
                 return False
+            self._changes += 1
             self._blocked[client] = now
             return True
 
     def unblock(self, client: bytes, *, now: int) -> bool:
         """See `Store`."""
         with self._lock:
-            return self._blocked.pop(client, None) is not None
+            was_blocked = self._blocked.pop(client, None) is not None
+            self._changes += was_blocked
+            return was_blocked
 
     def blocked(self) -> list[Blocked]:
         """See `Store`."""
@@ -256,6 +270,15 @@ class MemoryStore:
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """See `Store`. Nobody else commits to it."""
+
+    def standing(self) -> Standing:
+        """See `Store`. It keeps no log, and counts what changes it."""
+        with self._lock:
+            newest = {coffer: history.last.serial for coffer, history in self._histories.items()}
+            return Standing(event=self._changes, releases=newest, away=None)
+
+    def try_writing(self) -> None:
+        """See `Store`. Memory can always be written."""
 
     def close(self) -> None:
         """See `Store`."""

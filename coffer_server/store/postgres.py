@@ -124,6 +124,10 @@ class Postgres:
         """See `Database`."""
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_notify(CHANNEL, f"{serial} {coffer}")))
 
+    def touch(self, connection: Connection) -> None:
+        """See `Database`. A message for nobody in the write-ahead log, which the standby must confirm as it must any change."""
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_logical_emit_message(True, "coffer", "")))
+
     def listen(self) -> psycopg.Connection[Any]:
         """A connection of its own, which commits every statement and listens to announcements. The caller closes it."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .base import Standing
 from .cache import Cache
 from .follower import Follower
 from .postgres import Postgres
@@ -24,6 +25,11 @@ class SharedStore(SqlStore):
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """See `Store`."""
         self._follower = Follower(self._postgres, self._remembered, heard)
+
+    def standing(self) -> Standing:
+        """See `Store`: as far as this server has heard."""
+        heard = None if self._follower is None else self._follower.standing
+        return super().standing() if heard is None else heard
 
     def close(self) -> None:
         """See `Store`."""

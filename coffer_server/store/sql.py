@@ -6,30 +6,33 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
 from . import history, outlines, pruning, rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Standing
 from .cache import Cache
 from .database import Database
 from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .ledger import Ledger
+from .log import Appender
 from .making import Making, groups
 from .opening import prepare
 from .remembered import Reads
 from .roots import RootKeys
 from .rules import Last
-from .schema import IS_CURRENT, PUBLISHER_NAME, blocked, members, publishers, releases
+from .schema import IS_CURRENT, PUBLISHER_NAME, blocked, events, members, publishers, releases
 from .sealing import Keyring
 
 _LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
 _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
 _HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
 _BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("client"))
+_LAST_EVENT: Final = select(func.max(events.c.number))
+_NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
 
 # Of what several servers record of one client, in whatever order, the newest stands.
 _RECORD_FETCH: Final = text("""
@@ -62,6 +65,11 @@ class SqlStore:
         except StoreError:
             database.close()
             raise
+
+    @property
+    def name(self) -> str:
+        """See `Store`."""
+        return self._database.name
 
     @property
     def database(self) -> Database:
@@ -139,6 +147,12 @@ class SqlStore:
         with self._database.transaction() as connection:
             rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
             return [Blocked(id=row.client, at=row.at) for row in rows]
+
+    def standing(self) -> Standing:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            newest = {row.coffer: row.serial for row in connection.execute(_NEWEST)}
+            return Standing(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)
 
     # ------------------------------------------------------------------------------------------------------ writing
 
@@ -218,6 +232,13 @@ class SqlStore:
                 return False
             ledger.record(ClientUnblocked(client=client))
             return True
+
+    def try_writing(self) -> None:
+        """See `Store`."""
+        with self._database.transaction(writes=True) as connection:
+            # Every change reads the log's end: where that is damaged, nothing more can be written.
+            Appender(connection, self.roots.read(connection))
+            self._database.touch(connection)
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """See `Store`. Nobody else commits to it."""

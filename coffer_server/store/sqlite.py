@@ -116,6 +116,10 @@ class Sqlite:
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
         """See `Database`. A file has one server."""
 
+    def touch(self, connection: Connection) -> None:
+        """See `Database`. The first page is written, and says the same as before: nobody here uses this number."""
+        connection.exec_driver_sql("PRAGMA user_version = 0")
+
     def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
         """What an error of the driver means to the operator, and what mends it. Where a copy is made, that is what cannot be written."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +63,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A real server process, one for all tests of a module."""
     with running_server(tmp_path_factory.mktemp("server") / "state") as running:
         yield running
+
+
+@pytest.fixture
+def as_anybody() -> Iterator[Path]:
+    """A folder of somebody whom permissions bind: root is made nobody for as long as the test lasts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if os.geteuid() != 0:
+            yield folder
+            return
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+def make_read_only(folder: Path) -> None:
+    """Let nobody write in a folder any more, nor change its files."""
+    for file in folder.iterdir():
+        file.chmod(0o400)
+    folder.chmod(0o500)

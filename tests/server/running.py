@@ -13,6 +13,7 @@ from typing import Final
 
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.identity import Identity
+from coffer_server.health import Health
 
 ROOT: Final = Path(__file__).parents[2]
 _START_S: Final = 30.0
@@ -48,6 +49,13 @@ class RunningServer:
         """Let the owner of a public key text publish `coffer`."""
         added = coffer_server("publisher", "add", self.state_dir, coffer, public_text)
         assert added.returncode == 0, added.stderr
+
+    def health(self) -> Health:
+        """What `coffer-server health` tells of it, which must end as that says."""
+        asked = coffer_server("health", self.state_dir, "--json")
+        said = Health.from_json(asked.stdout)
+        assert asked.returncode == said.exit_code, asked.stderr
+        return said
 
     def log_text(self) -> str:
         """What the server has written to stderr so far."""

@@ -30,12 +30,9 @@ _Result = TypeVar("_Result")
 class InlineService(Service):
     """Calls the store in the loop's own thread: a clock that jumps when all tasks wait would not wait for another."""
 
-    async def read(self, call: Callable[[], _Result]) -> _Result:
+    async def in_thread(self, call: Callable[[], _Result], limiter: trio.CapacityLimiter) -> _Result:
         await trio.lowlevel.checkpoint()
         return call()
-
-    async def write(self, call: Callable[[], _Result]) -> _Result:
-        return await self.read(call)
 
 
 def service_of(store: Store, folder: Path, settings: Settings | None = None, *, now: Callable[[], float] = lambda: ISSUED) -> Service:

@@ -245,6 +245,7 @@ def test_another_user_is_shown_the_sudo_line(folder: Path, run: Run, monkeypatch
         ["client", "list", str(folder), "--json"],
         ["run", str(folder), "--listen", "127.0.0.1:0"],
         ["id", str(folder)],
+        ["health", str(folder), "--json"],
     ):
         result = run(*arguments)
         quoted = " ".join(f"'{word}'" if " " in word else word for word in arguments)
@@ -252,10 +253,21 @@ def test_another_user_is_shown_the_sudo_line(folder: Path, run: Run, monkeypatch
         assert f"\n  sudo -u {owner} coffer-server {quoted}\n" in result.stderr
 
 
+# ------------------------------------------------------------------------------------------------------------- health
+
+
+def test_the_health_of_a_server_that_does_not_run(folder: Path, run: Run) -> None:
+    result = run("health", folder)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"coffer-server: no server runs on {folder}" in result.stderr
+    result = run("health", folder, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (3, "not serving")
+
+
 # --------------------------------------------------------------------------------------------------------- the folder
 
 
-@pytest.mark.parametrize("command", [["run"], ["id"], ["publisher", "list"]])
+@pytest.mark.parametrize("command", [["run"], ["id"], ["publisher", "list"], ["health"]])
 def test_a_folder_that_is_not_a_servers(run: Run, tmp_path: Path, command: list[str]) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         result = run(*command, folder)

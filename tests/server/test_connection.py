@@ -435,7 +435,7 @@ async def test_a_fault_ends_its_connection_alone(dialer: Dialer, kept: FragileSt
     await other.say(Get(), OkGet)
     [fault] = [event for event in logged if event["log_level"] == "error"]
     assert (fault["event"], fault["error"]) == ("a connection failed", "ZeroDivisionError")
-    assert fault["place"].startswith("coffer_server/recipient.py:")
+    assert fault["place"].startswith("coffer_server/service.py:")
     assert canary not in str(logged)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -71,6 +72,35 @@ def test_ready_file_and_addresses(tmp_path: Path) -> None:
         assert server.stop() == 0
         assert not (tmp_path / "state" / "ready").exists()
         assert list((tmp_path / "state").glob("ready*")) == []
+
+
+def test_it_says_how_it_is(tmp_path: Path) -> None:
+    author = Author()
+    with running_server(tmp_path / "state") as server:
+        health = server.health()
+        [host] = server.address.hosts
+        assert (health.status, health.pid, health.listening) == ("ok", server.process.pid, (f"127.0.0.1:{host.port}",))
+        assert (health.event, health.releases, health.connections, health.watchers) == (0, {}, 0, 0)
+        server.add_publisher("web-shop", author.key.text())
+        upload(server.address, author, author.first({WEB.id(): b"first"}))
+        with link(server.address, WEB) as idle, link(server.address, WEB) as watcher:
+            watcher.say(Get(), OkGet)
+            watcher.send(Watch(serial=1))
+            # Once the other is answered, which came later, the server has the Watch too.
+            idle.say(Get(), OkGet)
+            health = server.health()
+            assert (health.releases, health.connections, health.watchers) == ({"web-shop": 1}, 2, 1)
+        shown = coffer_server("health", server.state_dir)
+        assert (shown.returncode, shown.stdout.splitlines()[0]) == (0, "ok")
+        # Nobody else on the machine can ask.
+        assert stat.S_IMODE((server.state_dir / "health.sock").stat().st_mode) == 0o600
+        server.kill()
+        assert coffer_server("health", server.state_dir).returncode == 3
+    # The socket that was left is in nobody's way.
+    with running_server(tmp_path / "state") as server:
+        assert server.health().status == "ok"
+        assert server.stop() == 0
+        assert not (tmp_path / "state" / "health.sock").exists()
 
 
 def has_ipv6() -> bool:
@@ -167,7 +197,7 @@ def test_an_upload_cut_off_by_kill_leaves_nothing(tmp_path: Path) -> None:
             client.send(*cut.changes)
             server.kill()
     files = {file.name for file in (tmp_path / "state").iterdir()}
-    assert files <= {"identity", "identity.pub", "server.toml", "server.log", "ready"} | {
+    assert files <= {"identity", "identity.pub", "server.toml", "server.log", "ready", "health.sock"} | {
         f"coffer.sqlite3{end}" for end in ("", "-wal", "-shm")
     }
     with running_server(tmp_path / "state") as server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ from .sockets import is_unknown, link, opened, start, upload
 
 WEB = identity(100)
 WORKER = identity(101)
+# For what comes within a second, on a machine that has other things to do.
+SOON_S = 30.0
 
 
 @contextmanager
@@ -97,6 +100,15 @@ def test_of_two_uploads_at_once_one_wins(servers: tuple[RunningServer, RunningSe
     assert {answer.code for answer in answers if isinstance(answer, Error)} == {"conflict"}
 
 
+def assert_serves(server: RunningServer, *, release: int) -> None:
+    """The server is well, and has heard of this release, or will within a second."""
+    deadline = time.monotonic() + SOON_S
+    while (health := server.health()).releases != {"web-shop": release}:
+        assert time.monotonic() < deadline
+    assert (health.status, health.reads, health.reads_trouble) == ("ok", "database", None)
+    assert (health.writes, health.writes_trouble) == ("accepted", None)
+
+
 def test_servers_go_on_while_the_database_is_away(tmp_path: Path) -> None:
     author = Author()
     with tests.postgres.primary(**tests.postgres.FAST) as postgres, sharing(tmp_path, tests.postgres.url(postgres)) as servers:
@@ -105,6 +117,11 @@ def test_servers_go_on_while_the_database_is_away(tmp_path: Path) -> None:
         upload(first.address, author, author.first({WEB.id(): b"first", WORKER.id(): b"first"}))
         for server in servers:
             assert get(server).blob == b"first"
+        # Each has a socket of its own, and hears of what the other commits.
+        assert first.health().pid == first.process.pid
+        assert_serves(first, release=1)
+        assert_serves(second, release=1)
+        began = int(time.time())
         postgres.stop()
         for server in servers:
             assert get(server).blob == b"first"
@@ -113,13 +130,23 @@ def test_servers_go_on_while_the_database_is_away(tmp_path: Path) -> None:
             for client in (WORKER, identity(404)):
                 with start(server.address, client) as session:
                     session.expect_error("busy")
+            health = server.health()
+            assert (health.status, health.exit_code) == ("degraded", 7)
+            assert (health.reads, health.writes, health.releases) == ("memory", "refused", {"web-shop": 1})
+            assert health.reads_trouble is not None
+            assert began <= health.reads_trouble.since <= int(time.time())
+            assert health.database.endswith(f"on {postgres.host}")
+            shown = coffer_server("health", server.state_dir)
+            assert shown.stdout.startswith("degraded\n  reads        from memory since 20")
         postgres.start()
         for server in servers:
             server.wait_for_log("the database is back")
+            assert_serves(server, release=1)
         upload(first.address, author, author.release([author.put(WEB.id(), b"second")]))
         for server in servers:
             assert get(server).blob == b"second"
             assert is_unknown(server.address, identity(404))
+            assert_serves(server, release=2)
         # A server that starts has nothing in memory.
         second.stop()
         postgres.stop()
@@ -127,6 +154,8 @@ def test_servers_go_on_while_the_database_is_away(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "the database cannot be reached" in refused.stderr
         assert "Traceback" not in refused.stderr
+        absent = coffer_server("health", second.state_dir)
+        assert (absent.returncode, "no server runs on" in absent.stderr) == (3, True)
 
 
 # ---------------------------------------------------------------------------------------------------------- failover

@@ -17,7 +17,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
 from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
-from coffer_server.store.base import Blocked, Change, Known, Retention, Store
+from coffer_server.store.base import Blocked, Change, Known, Retention, Standing, Store
 
 from .publishing import ISSUED, Author, Release, client_id, identity
 
@@ -825,3 +825,48 @@ def test_the_blocked_are_listed(store: Store) -> None:
     assert store.unblock(WORKER, now=NOW + 3)
     assert not store.unblock(WORKER, now=NOW + 4)
     assert store.blocked() == [Blocked(id=WEB, at=NOW + 1)]
+
+
+# --------------------------------------------------------------------------------------------------------------- health
+
+
+def test_how_far_it_has_come(store: Store) -> None:
+    assert store.standing() == Standing(event=0, releases={}, away=None)
+    author, other = Author(), Author(2, "billing")
+    seen = [0]
+
+    def moved(*, releases: dict[str, int]) -> None:
+        standing = store.standing()
+        assert (standing.releases, standing.away) == (releases, None)
+        assert standing.event > seen[-1]
+        seen.append(standing.event)
+
+    add(store, author)
+    moved(releases={})
+    commit(store, author, author.first({WEB: b"for web"}))
+    moved(releases={"web-shop": 1})
+    commit(store, author, author.release([author.put(WEB, b"new")]))
+    moved(releases={"web-shop": 2})
+    add(store, other)
+    commit(store, other, other.first())
+    moved(releases={"billing": 1, "web-shop": 2})
+    store.block(WEB, now=NOW)
+    moved(releases={"billing": 1, "web-shop": 2})
+    store.unblock(WEB, now=NOW)
+    moved(releases={"billing": 1, "web-shop": 2})
+    store.remove_publisher(coffer="billing", publisher=other.key.id, now=NOW)
+    moved(releases={"billing": 1, "web-shop": 2})
+    store.prune(Retention(releases=1, age_s=0), now=NOW + 1)
+    moved(releases={"billing": 1, "web-shop": 2})
+
+
+def test_trying_to_write_changes_nothing(store: Store, published: Author) -> None:
+    before = store.standing()
+    store.try_writing()
+    assert store.standing() == before
+    assert_unchanged(store, published)
+
+
+def test_its_name_holds_no_password(store: Store) -> None:
+    assert store.name == "memory" or "coffer.sqlite3" in store.name or "127.0.0.1" in store.name
+    assert "postgresql+psycopg" not in store.name

@@ -189,6 +189,10 @@ def test_a_disk_that_takes_nothing_more(tmp_path: Path) -> None:
             client.send(*release.changes, Commit(signed=release.signed))
             client.expect_error("internal")
         assert get(server, WEB) == b"for web"
+        health = server.health()
+        assert (health.status, health.reads, health.writes, health.releases) == ("degraded", "database", "refused", {author.coffer: 1})
+        assert health.writes_trouble is not None
+        assert "File too large" in health.writes_trouble.reason
         assert "the store failed" in server.log_text()
         assert "Traceback" not in server.log_text()
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
@@ -196,4 +200,5 @@ def test_a_disk_that_takes_nothing_more(tmp_path: Path) -> None:
             client.send(*release.changes)
             client.say(Commit(signed=release.signed), OkCommit)
         assert get(server, WEB) == bytes(200_000)
+        assert server.health().status == "ok"
     assert coffer_server("verify", tmp_path / "state").returncode == 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
 
 from coffer_protocol.message import Drop, Put, Reuse
-from coffer_server.errors import TooLargeError
+from coffer_server.errors import StoreError, TooLargeError
 from coffer_server.store.base import Change
-from coffer_server.upload import BLOB_BYTES, FLUSH_BYTES, Upload
+from coffer_server.upload import BLOB_BYTES, FLUSH_BYTES, Upload, check_room
 
 CHANGES: list[Change] = [
     Put(id=b"\x09" * 32, mark=bytes(16), note=b"note", alg=2, blob=bytes(70_000)),
@@ -65,3 +66,19 @@ def test_limits(tmp_path: Path) -> None:
         upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES)))
         with pytest.raises(TooLargeError, match="a shard's limit"):
             upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES + 1)))
+
+
+def test_room_for_what_an_upload_writes_first(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    check_room(tmp_path)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FLUSH_BYTES, hard))
+        check_room(tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FLUSH_BYTES - 1, hard))
+        with pytest.raises(StoreError, match="cannot be kept there: File too large"):
+            check_room(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(StoreError, match="cannot be kept there: No such file"):
+        check_room(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []

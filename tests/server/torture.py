@@ -194,7 +194,7 @@ class Torture:
                 entries = [] if current is None else list(current.entries)
             assert entries == [self._author.entries[client] for client in sorted(self._author.entries)]
             self._look_at_blobs(store)
-            assert _files(self._state) <= {"identity", "identity.pub", "server.toml", "server.log", "ready", *_DATABASE}
+            assert _files(self._state) <= {"identity", "identity.pub", "server.toml", "server.log", "ready", "health.sock", *_DATABASE}
 
     def _look_at_blobs(self, store: SqlStore) -> None:
         for number in range(_CLIENTS):
