@@ -216,9 +216,13 @@ def add_publisher(
     store = state.store()
     try:
         is_new = store.add_publisher(coffer=coffer, key=public, name=name, now=int(time.time()))
+        since = next((one.at for one in store.blocked() if one.id == public.id), None)
     finally:
         store.close()
     typer.echo(f"{format_id(public.sign)} {'may now publish' if is_new else 'publishes already:'} {coffer}", err=True)
+    if since is not None:
+        unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {format_id(public.id)}"
+        typer.echo(f"but its id is blocked since {_date(since)}, and can do nothing until that is taken back:\n  {unblock}", err=True)
 
 
 @publisher_app.command("list")
@@ -239,8 +243,7 @@ def list_publishers(
     if not publishers:
         typer.echo(f"Nobody may publish yet:\n  coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY", err=True)
     for publisher in publishers:
-        added = datetime.fromtimestamp(publisher.added, UTC)
-        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {added:%Y-%m-%d}")
+        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {_date(publisher.added)}")
 
 
 @publisher_app.command("remove")
@@ -264,6 +267,10 @@ def remove_publisher(
     finally:
         store.close()
     typer.echo(f"{format_id(public.sign)} may no longer publish {coffer}", err=True)
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
 
 def _as_json(publisher: Publisher) -> dict[str, object]:
@@ -365,7 +372,7 @@ def list_clients(
     if not blocked:
         typer.echo("nobody is blocked", err=True)
     for one in blocked:
-        typer.echo(f"{format_id(one.id)}  {datetime.fromtimestamp(one.at, UTC):%Y-%m-%d}")
+        typer.echo(f"{format_id(one.id)}  {_date(one.at)}")
 
 
 def _refuse_publisher_keys(id_: bytes, publishers: Sequence[Publisher]) -> None:

@@ -16,7 +16,8 @@ from coffer_protocol.identity import Identity
 from coffer_server.health import Health
 
 ROOT: Final = Path(__file__).parents[2]
-_START_S: Final = 30.0
+# Far more than it takes, for the machine may have much else to do.
+_START_S: Final = 120.0
 _STOP_S: Final = 30.0
 _POLL_S: Final = 0.01
 

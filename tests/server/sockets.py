@@ -16,7 +16,8 @@ from coffer_protocol.suite.noise import NoiseInitiator
 
 from .publishing import Author, Release
 
-TIMEOUT_S = 30.0
+# Far more than anything takes, for the machine may have much else to do.
+TIMEOUT_S = 120.0
 
 _Wanted = TypeVar("_Wanted", bound=Message)
 

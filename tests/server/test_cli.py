@@ -194,6 +194,19 @@ def test_blocking_clients(folder: Path, run: Run) -> None:
     assert [json.loads(line)["id"] for line in run("log", folder, "--json").stdout.splitlines()[1:]] == [client, publisher, client]
 
 
+def test_adding_a_publisher_that_is_blocked_says_so(folder: Path, run: Run) -> None:
+    publisher = format_id(KEY.id)
+    run("client", "block", folder, publisher)
+    # The second time it publishes already, and is blocked as before.
+    for said in ("may now publish web-shop", "publishes already: web-shop"):
+        result = run("publisher", "add", folder, "web-shop", KEY.text())
+        assert result.exit_code == 0
+        assert f"{said}\nbut its id is blocked since 20" in result.stderr
+        assert f"\n  coffer-server client unblock {folder} {publisher}\n" in result.stderr
+    run("client", "unblock", folder, publisher)
+    assert "blocked" not in run("publisher", "add", folder, "web-shop", KEY.text()).stderr
+
+
 def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
     run("publisher", "add", folder, "web-shop", KEY.text())
     for text in ("", "web", KEY.text(), format_id(bytes(32))):
