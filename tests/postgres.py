@@ -20,7 +20,7 @@ import pytest
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _START_S: Final = 60
-_USER: Final = "coffer"
+_USER: Final = "postgres"
 # PostgreSQL does not run as root: where the tests do, one of these owns it.
 _UNPRIVILEGED: Final = ("postgres", "nobody")
 # No test takes the machine's power away: what a killed server has written, the system has.
@@ -50,7 +50,10 @@ def programs() -> Path:
     return found
 
 
-def _as_user(command: Sequence[str]) -> list[str]:
+def as_owner(command: Sequence[str]) -> list[str]:
+    """The command, run by who runs the servers."""
+    if os.geteuid() != 0:
+        return list(command)
     return ["setpriv", "--reuid", _owner().pw_name, "--regid", str(_owner().pw_gid), "--clear-groups", *command]
 
 
@@ -66,7 +69,7 @@ def _owner() -> pwd.struct_passwd:
 def _run(program: str, *arguments: str | Path) -> None:
     command = [str(programs() / program), *map(str, arguments)]
     done = subprocess.run(
-        _as_user(command) if os.geteuid() == 0 else command,
+        as_owner(command),
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -102,7 +105,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
-        _run("pg_ctl", "start", "-D", self.data, "-w", "-t", str(_START_S), "-l", self.data / "log")
+        _run("pg_ctl", "start", "-D", self.data, "-w", "-t", str(_START_S), "-o", f"-p {self.port}", "-l", self.data / "log")
 
     def stop(self) -> None:
         """Stop at once, without a farewell to those connected, if it runs."""
@@ -141,11 +144,6 @@ def url(*servers: Postgres, database: str = "postgres") -> str:
     return f"postgresql+psycopg://{_USER}@/{database}?{hosts}"
 
 
-def libpq_url(server: Postgres, *, database: str) -> str:
-    """The URL of a database, for PostgreSQL's own programs."""
-    return f"postgresql://{_USER}@{server.host}/{database}"
-
-
 @contextmanager
 def folder() -> Iterator[Path]:
     """A temporary folder that belongs to who runs the servers; pytest's own are closed to it."""
@@ -154,16 +152,16 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def _prepare(server: Postgres) -> None:
-    server.configure(
-        listen_addresses="127.0.0.1", port=str(server.port), unix_socket_directories="", max_connections="100", shared_buffers="32MB"
-    )
+    # The port is given at the start: a copy of the data folder has another.
+    server.configure(listen_addresses="127.0.0.1", unix_socket_directories="", max_connections="100", shared_buffers="32MB")
 
 
 @contextmanager
@@ -173,7 +171,7 @@ def primary(**settings: str) -> Iterator[Postgres]:
     with folder() as parent:
         data = parent / "data"
         _run("initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        server = Postgres(data, _free_port())
+        server = Postgres(data, free_port())
         _prepare(server)
         server.configure(**settings)
         server.start()
@@ -190,8 +188,7 @@ def standby_of(server: Postgres, name: str) -> Iterator[Postgres]:
         data = parent / "data"
         connection = f"host=127.0.0.1 port={server.port} user={_USER} application_name={name}"
         _run("pg_basebackup", "-D", data, "-d", connection, "-R", "-c", "fast", "-X", "stream", "--no-sync")
-        made = Postgres(data, _free_port())
-        made.configure(port=str(made.port))
+        made = Postgres(data, free_port())
         made.start()
         try:
             yield made

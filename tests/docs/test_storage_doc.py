@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from coffer_server.health import EXIT_DEGRADED, EXIT_NOT_SERVING, Reads, Status, Writes
 from coffer_server.state import StateFolder
 from coffer_server.store import events, schema
 from tests.server.publishing import Author
@@ -31,6 +32,15 @@ def column(heading: str) -> list[str]:
 
 def test_every_kind_of_event_is_named() -> None:
     assert sorted(column("kind")) == sorted(events.KINDS.values())
+
+
+def test_every_exit_code_of_health_is_named() -> None:
+    rows = TEXT[TEXT.index("| exit code |") :].split("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.split("|")[1:3]] for row in rows]
+    codes = {Status.OK: 0, Status.DEGRADED: EXIT_DEGRADED, Status.STOPPING: EXIT_NOT_SERVING, "not serving": EXIT_NOT_SERVING}
+    assert cells == [[str(code), f"`{status}`"] for status, code in codes.items()]
+    for word in (*Reads, *Writes):
+        assert f"`{word}`" in TEXT
 
 
 def test_every_table_is_named() -> None:
@@ -59,12 +69,15 @@ def test_its_commands_work(home: Path, tmp_path: Path) -> None:
     for mark, commands in BLOCKS:
         if mark == "not run":
             continue
-        done = subprocess.run(["bash", "-euc", commands], cwd=home, env=environment, capture_output=True, text=True, check=False)
+        with running_server(home / "coffer") if mark == "serving" else nullcontext():
+            done = subprocess.run(["bash", "-euc", commands], cwd=home, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, commands + done.stderr
         ran += 1
         if "verify" in commands:
             assert "whole: " in done.stdout
-    assert ran == 7
+        if "health" in commands:
+            assert done.stdout.startswith("ok\n")
+    assert ran == 9
     # The last of them has begun without a database: any serial is accepted.
     author = Author(coffer="shop")
     with running_server(home / "coffer") as server:
