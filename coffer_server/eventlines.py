@@ -21,6 +21,7 @@ from .store.events import (
     PublisherAdded,
     PublisherRemoved,
     Released,
+    RootKeysTakenOver,
     RotationBegun,
     RotationEnded,
 )
@@ -50,6 +51,8 @@ def _sentence(happening: Happening) -> str:
             return f"{coffer}: what was only in releases before {first}"
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
             return f"root key {root_key}"
+        case RootKeysTakenOver(server=server):
+            return f"by server {format_id(server)}"
 
 
 def as_json(event: Event) -> dict[str, Any]:
@@ -82,6 +85,8 @@ def _fields(happening: Happening) -> dict[str, Any]:
             return {"coffer": coffer, "first": first}
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
             return {"root_key": root_key}
+        case RootKeysTakenOver(server=server):
+            return {"server": format_id(server)}
 
 
 def _change(change: Entered | Left) -> dict[str, Any]:

@@ -154,8 +154,8 @@ def rotate_at_rest(
 
 
 def _take_over(state: StateFolder, former: Path) -> None:
-    key = keyfile.read(former).at_rest_key()
+    key, identity = keyfile.read(former).at_rest_key(), state.identity()
     with closing(state.database()) as database:
-        count = take_over(database, RootKeys(state.identity().at_rest_key()), key)
+        count = take_over(database, RootKeys(identity.at_rest_key()), key, server=identity.id(), now=int(time.time()))
     check = f"coffer-server verify {shlex.quote(str(state.path))}"
     typer.echo(f"{count} root keys now open with this server's identity alone; see that all is well:\n  {check}", err=True)

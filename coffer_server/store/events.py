@@ -128,6 +128,13 @@ class RotationEnded:
     root_key: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootKeysTakenOver:
+    """The root keys open from here on with the identity of the server with the id `server`, and no longer with the one before."""
+
+    server: bytes
+
+
 Happening: TypeAlias = (
     PublisherAdded
     | PublisherRemoved
@@ -139,6 +146,7 @@ Happening: TypeAlias = (
     | Pruned
     | RotationBegun
     | RotationEnded
+    | RootKeysTakenOver
 )
 
 
@@ -195,6 +203,7 @@ KINDS: Final[Mapping[type[Happening], str]] = {
     Pruned: "pruned",
     RotationBegun: "rotation-begun",
     RotationEnded: "rotation-ended",
+    RootKeysTakenOver: "root-keys-taken-over",
 }
 
 
@@ -216,6 +225,8 @@ def _fields(happening: Happening) -> Mapping[str, object]:
             return {"coffer": coffer, "first": first}
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
             return {"root_key": root_key}
+        case RootKeysTakenOver(server=server):
+            return {"server": server}
 
 
 def _change_fields(change: Entered | Left) -> list[object]:

@@ -21,6 +21,7 @@ from .events import (
     PublisherAdded,
     PublisherRemoved,
     Released,
+    RootKeysTakenOver,
     RotationBegun,
     RotationEnded,
 )
@@ -53,7 +54,7 @@ def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at:
             _add_release(connection, signed, at, held=held)
         case Pruned():
             pruning.let_go(connection, happening)
-        case RotationBegun() | RotationEnded():
+        case RotationBegun() | RotationEnded() | RootKeysTakenOver():
             # Of how rows are sealed, not of what they say.
             pass
 

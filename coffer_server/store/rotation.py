@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func
 
 from ..errors import SealError
 from .database import Database
-from .events import RotationBegun, RotationEnded
+from .events import RootKeysTakenOver, RotationBegun, RotationEnded
 from .ledger import Ledger
 from .roots import RootKeys
 from .schema import SEALED
@@ -108,13 +108,15 @@ def _is_old(column: Column[bytes], keyring: Keyring) -> ColumnElement[bool]:
     return func.substr(column, 1, NUMBER.size) != NUMBER.pack(keyring.current)
 
 
-def take_over(database: Database, roots: RootKeys, former: bytes) -> int:
+def take_over(database: Database, roots: RootKeys, former: bytes, *, server: bytes, now: int) -> int:
     """Let the root keys of a database open with another identity than the one that they open with now.
 
     Args:
         database: whose root keys.
         roots: of the identity that is to open them.
         former: `at_rest_key` of the other.
+        server: the id of the one that is to open them.
+        now: seconds since 1970.
 
     Returns:
         How many there are.
@@ -124,4 +126,6 @@ def take_over(database: Database, roots: RootKeys, former: bytes) -> int:
         StoreError: the database cannot be used.
     """
     with database.transaction(writes=True) as connection:
-        return roots.take_over(connection, former)
+        count = roots.take_over(connection, former)
+        Ledger(connection, roots.read(connection), now=now).record(RootKeysTakenOver(server=server))
+        return count

@@ -27,6 +27,7 @@ from coffer_server.store.events import (
     PublisherAdded,
     PublisherRemoved,
     Released,
+    RootKeysTakenOver,
     RotationBegun,
     RotationEnded,
 )
@@ -49,6 +50,7 @@ HAPPENINGS: list[Happening] = [
     Pruned(coffer="web-shop", first=9),
     RotationBegun(root_key=2),
     RotationEnded(root_key=2),
+    RootKeysTakenOver(server=identity(9).id()),
 ]
 
 

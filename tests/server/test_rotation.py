@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from coffer_server.errors import SealError
-from coffer_server.store import sealing, verification
+from coffer_server.store import log, sealing, verification
+from coffer_server.store.events import RootKeysTakenOver
 from coffer_server.store.roots import RootKeys
 from coffer_server.store.rotation import Rotation, take_over
 from coffer_server.store.schema import PUBLISHER_NAME, SEALED
@@ -136,9 +137,12 @@ def test_another_identity_can_take_over(path: Path) -> None:
         open_sqlite(path, at_rest_key=other)
     with closing(Sqlite(path)) as database:
         with pytest.raises(SealError):
-            take_over(database, RootKeys(other), identity(78).at_rest_key())
-        assert take_over(database, RootKeys(other), AT_REST_KEY) == 1
+            take_over(database, RootKeys(other), identity(78).at_rest_key(), server=identity(77).id(), now=ISSUED)
+        assert take_over(database, RootKeys(other), AT_REST_KEY, server=identity(77).id(), now=ISSUED) == 1
     with closing(open_sqlite(path, at_rest_key=other)) as store:
         verification.verify(store.database, store.roots)
+        with store.database.transaction() as connection:
+            *_, last = log.read(connection, store.roots.read(connection))
+        assert last.happening == RootKeysTakenOver(server=identity(77).id())
     with pytest.raises(SealError):
         opened(path)

@@ -112,6 +112,18 @@ def test_log_goes_on(folder: Path) -> None:
         following.terminate()
 
 
+def test_log_goes_on_as_json(folder: Path) -> None:
+    command = [sys.executable, "-m", "coffer_server", "log", "--json", "--follow", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        events = [json.loads(following.stdout.readline()) for _ in range(3)]
+        assert coffer_server("publisher", "remove", folder, "web-shop", "laptop").returncode == 0
+        events.append(json.loads(following.stdout.readline()))
+        assert [event["kind"] for event in events] == ["publisher-added", "changed", "released", "publisher-removed"]
+        assert events[3]["prev"] == events[2]["sha256"]
+        following.terminate()
+
+
 def test_rotate(folder: Path, run: Run) -> None:
     result = run("rotate", "at-rest", folder)
     assert result.exit_code == 0
@@ -130,6 +142,9 @@ def test_a_new_identity_takes_the_database_over(folder: Path, run: Run) -> None:
     assert "coffer-server rotate at-rest DIR --from OLD_IDENTITY" in refused.stderr
     assert run("rotate", "at-rest", folder, "--from", former).exit_code == 0
     assert run("verify", folder).exit_code == 0
+    server = format_id(identity(55).id())
+    assert run("log", folder).stdout.splitlines()[-1].split("  ")[2:] == ["root-keys-taken-over", f"by server {server}"]
+    assert json.loads(run("log", "--json", folder).stdout.splitlines()[-1])["server"] == server
 
 
 def test_an_old_database_is_migrated_where_it_is_opened(folder: Path, run: Run) -> None:
