@@ -144,11 +144,16 @@ def rotate_at_rest(
         return
     with closing(state.store()) as store:
         rotation = Rotation(store.database, store.roots, now=int(time.time()))
-        with _progress("sealing") as progress:
-            done = 0
-            for count in rotation.run():
-                done += count
-                progress(done, rotation.total)
+        done = 0
+        try:
+            with _progress("sealing") as progress:
+                for count in rotation.run():
+                    done += count
+                    progress(done, rotation.total)
+        except KeyboardInterrupt:
+            again = f"coffer-server rotate at-rest {shlex.quote(str(folder))}"
+            typer.echo(f"interrupted: {done} values of {rotation.total} are done, and all can be read; to go on:\n  {again}", err=True)
+            raise
         store.database.forget_deleted()
     typer.echo(f"{done} values are sealed under a new root key; what a stolen old database's key opens is no longer here", err=True)
 

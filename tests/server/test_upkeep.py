@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_server import keyfile
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
+from coffer_server.store.rotation import Rotation
 
 from . import old_databases
 from .publishing import ISSUED, Author, identity
@@ -129,6 +130,25 @@ def test_rotate(folder: Path, run: Run) -> None:
     assert result.exit_code == 0
     assert "10 values are sealed under a new root key" in result.stderr
     assert run("verify", folder).exit_code == 0
+    assert [line.split("  ")[2] for line in run("log", folder).stdout.splitlines()][-2:] == ["rotation-begun", "rotation-ended"]
+
+
+def test_a_rotation_that_is_interrupted_says_how_to_go_on(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(rotation: Rotation) -> Iterator[int]:
+        yield next(whole(rotation))
+        raise KeyboardInterrupt
+
+    whole = Rotation.run
+    with monkeypatch.context() as patch:
+        patch.setattr(Rotation, "run", interrupted)
+        result = run("rotate", "at-rest", folder)
+    assert result.exit_code == 130
+    # The publisher's name is one, and comes first.
+    assert (
+        f"interrupted: 1 values of 10 are done, and all can be read; to go on:\n  coffer-server rotate at-rest {folder}\n" in result.stderr
+    )
+    assert run("verify", folder).exit_code == 0
+    assert "9 values are sealed under a new root key" in run("rotate", "at-rest", folder).stderr
     assert [line.split("  ")[2] for line in run("log", folder).stdout.splitlines()][-2:] == ["rotation-begun", "rotation-ended"]
 
 
