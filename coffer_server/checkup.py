@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Final, NoReturn, TypeVar
@@ -14,6 +13,7 @@ import trio
 from .auto_reset import AutoResetEvent
 from .errors import StoreError
 from .health import Health, Reads, Writes
+from .logs import log, place_of
 from .service import Service
 from .store.base import Trouble
 from .store.database import BUSY_TIMEOUT_S
@@ -53,9 +53,13 @@ class Checkup:
         """Try to write whenever somebody wants to know, until cancelled."""
         while True:
             await self._wanted.wait()
-            # How it ended, the service notes.
-            with suppress(StoreError):
+            # How it ended, the service has noted.
+            try:
                 await self._service.write(self._service.store.try_writing)
+            except StoreError as error:
+                log.debug("the store cannot be written", reason=str(error))
+            except Exception as error:  # noqa: BLE001 (a fault here must not end the sessions)
+                log.error("the store could not be tried", error=type(error).__name__, place=place_of(error))
             self._tried.set()
             self._tried = trio.Event()
 

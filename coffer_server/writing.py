@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from coffer_protocol.errors import CofferError
+
 from .errors import StoreError
 from .store.base import Trouble
 
@@ -34,7 +36,7 @@ class Writing:
         return self.refused is None and self._succeeded is not None and 0 <= now - self._succeeded < within_s
 
     def attempt(self, call: Callable[[], _Result], now: Callable[[], float]) -> _Result:
-        """What a call returns that changes the store. What it raises is raised; that one request is refused says nothing of the store.
+        """What a call returns that changes the store. What it raises is raised.
 
         Args:
             call: it blocks.
@@ -44,8 +46,13 @@ class Writing:
         try:
             result = call()
         except StoreError as error:
-            since = int(now()) if self.refused is None else self.refused.since
-            self.refused = Trouble(since=since, reason=str(error))
+            self._refuse(str(error), now)
+            raise
+        except CofferError:
+            # One request is refused, for what is in it.
+            raise
+        except Exception as error:
+            self._refuse(f"the server failed ({type(error).__name__}); its log says where", now)
             raise
         else:
             self.refused = None
@@ -53,3 +60,7 @@ class Writing:
             return result
         finally:
             self.begun = None
+
+    def _refuse(self, reason: str, now: Callable[[], float]) -> None:
+        since = int(now()) if self.refused is None else self.refused.since
+        self.refused = Trouble(since=since, reason=reason)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -47,7 +48,7 @@ class Ailing(MemoryStore):
         super().__init__()
         self.away: Trouble | None = None
         self.reading: StoreError | None = None
-        self.writing: StoreError | None = None
+        self.writing: Exception | None = None
         self.meanwhile: Callable[[], None] = lambda: None
         self.attempts = 0
 
@@ -128,6 +129,17 @@ async def test_a_store_that_cannot_be_written(patient: Patient) -> None:
         assert health.writes_trouble == Trouble(since=ISSUED, reason="the disk is full")
         assert patient.store.attempts == attempt
         patient.clock.at += 1
+    patient.store.writing = None
+    assert (await patient.examine()).writes is Writes.ACCEPTED
+
+
+async def test_a_fault_ends_nothing(patient: Patient) -> None:
+    patient.store.writing = ZeroDivisionError("canary-03be")
+    with structlog.testing.capture_logs() as logged:
+        assert (await patient.examine()).writes is Writes.REFUSED
+    [fault] = [event for event in logged if event["log_level"] == "error"]
+    assert (fault["event"], fault["error"]) == ("the store could not be tried", "ZeroDivisionError")
+    assert "canary-03be" not in str(logged)
     patient.store.writing = None
     assert (await patient.examine()).writes is Writes.ACCEPTED
 

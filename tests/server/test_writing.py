@@ -51,6 +51,13 @@ def test_a_refused_request_says_nothing_of_the_store() -> None:
     assert not writing.is_proven(clock.at, within_s=10)
 
 
+def test_a_fault_of_the_server_is_one_of_writing() -> None:
+    writing, clock = Writing(), Clock()
+    with pytest.raises(ZeroDivisionError):
+        writing.attempt(lambda: fail(ZeroDivisionError("canary-18d0")), clock)
+    assert writing.refused == Trouble(since=1000, reason="the server failed (ZeroDivisionError); its log says where")
+
+
 def test_a_success_proves_for_a_while_that_writing_works() -> None:
     writing, clock = Writing(), Clock()
     writing.attempt(lambda: None, clock)
