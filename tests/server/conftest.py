@@ -70,15 +70,17 @@ def as_anybody() -> Iterator[Path]:
     """A folder of somebody whom permissions bind: root is made nobody for as long as the test lasts."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if os.geteuid() != 0:
-            yield folder
-            return
-        os.chown(folder, 65534, 65534)
-        os.seteuid(65534)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
         try:
             yield folder
         finally:
-            os.seteuid(0)
+            # A test may have made it read-only.
+            folder.chmod(0o700)
+            if is_root:
+                os.seteuid(0)
 
 
 def make_read_only(folder: Path) -> None:

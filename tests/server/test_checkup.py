@@ -25,6 +25,7 @@ from coffer_server.store.database import BUSY_TIMEOUT_S
 from coffer_server.store.memory import MemoryStore
 from coffer_server.store.stores import open_sqlite
 
+from .conftest import make_read_only
 from .publishing import AT_REST_KEY, ISSUED, Author
 from .streams import Dialer, service_of
 
@@ -250,4 +251,22 @@ async def test_on_sqlite(tmp_path: Path, nursery: trio.Nursery) -> None:
         nursery.start_soon(looking.run)
         health = await looking.examine()
         assert (health.status, health.database, health.event) == ("ok", str(path), 0)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_folder_that_has_become_read_only(as_anybody: Path, nursery: trio.Nursery) -> None:
+    author = Author()
+    with closing(open_sqlite(as_anybody / "coffer.sqlite3", at_rest_key=AT_REST_KEY)) as store:
+        store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
+        release = author.first()
+        store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
+        looking = Checkup(service_of(store, as_anybody), [], lambda: 0)
+        nursery.start_soon(looking.run)
+        assert (await looking.examine()).status == "ok"
+        make_read_only(as_anybody)
+        health = await looking.examine()
+        assert (health.status, health.reads, health.writes) == ("degraded", Reads.DATABASE, Writes.REFUSED)
+        assert health.releases == {author.coffer: 1}
+        assert health.writes_trouble is not None
+        assert f"{as_anybody}: an upload in progress cannot be kept there: Permission denied" in health.writes_trouble.reason
         nursery.cancel_scope.cancel()

@@ -244,7 +244,6 @@ def test_a_folder_that_has_become_read_only(as_anybody: Path) -> None:
             store.try_writing()
         assert store.standing().releases == {author.coffer: 1}
         assert store.fetch(WEB).body.blob == b"for web"
-    as_anybody.chmod(0o700)
     before.close()
 
 
@@ -255,4 +254,3 @@ def test_a_folder_in_which_nothing_can_be_made(as_anybody: Path) -> None:
         opened(as_anybody / "coffer.sqlite3")
     with pytest.raises(StoreError, match="it cannot be made: Permission denied"):
         opened(as_anybody / "other.sqlite3")
-    as_anybody.chmod(0o700)
