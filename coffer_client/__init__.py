@@ -26,7 +26,7 @@ from coffer_protocol.shard import SecretValue
 
 from .coffer import Coffer, Release
 from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError
-from .fetch import afetch, fetch
+from .fetching import afetch, fetch
 from .releases import Releases, watch
 
 __all__ = [

@@ -17,7 +17,7 @@ from . import keyfile, settings
 from .blocking import Sockets, finish
 from .coffer import Coffer
 from .errors import CofferWarning
-from .fetch import retrieve
+from .fetching import retrieve
 from .network import Network
 from .source import Source
 from .watching import Failure, Watcher, demand_watchable

@@ -19,7 +19,7 @@ from .coffer import Coffer
 from .connection import Connection
 from .credential import Credential
 from .errors import BusyServerError, ConfigurationError
-from .fetch import DEFAULT_TIMEOUT_S, PASSING, combined
+from .fetching import DEFAULT_TIMEOUT_S, PASSING, combined
 from .source import Source
 
 # A server says Still at least every 60 s; one that is silent for half as long again is gone, or the way to it is.

@@ -12,7 +12,7 @@ from .. import duration, settings
 from ..blocking import Sockets, finish
 from ..coffer import Coffer, expiry_warning
 from ..errors import OutputError, UsageError
-from ..fetch import retrieve
+from ..fetching import retrieve
 from ..naming import Naming
 from ..options import NAMING, PROGRAM, Parsed
 from ..source import Source

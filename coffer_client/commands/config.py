@@ -10,7 +10,7 @@ from typing import Final
 
 from .. import duration, settings
 from ..configuration import CREDENTIAL, DEFAULT, FLAG, KINDS, Configuration, Found, key_of
-from ..fetch import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S
+from ..fetching import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S
 from ..options import Parsed
 from .common import write
 

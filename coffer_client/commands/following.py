@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..coffer import Coffer
 from ..errors import CommandFailedError
-from ..fetch import PASSING
+from ..fetching import PASSING
 from ..watching import Failure
 from .common import tell
 

@@ -14,7 +14,7 @@ from .. import configfile, keyfile, settings
 from ..blocking import Sockets, finish
 from ..configuration import CONFIG, Configuration
 from ..errors import BusyServerError, ConfigurationError
-from ..fetch import retrieve
+from ..fetching import retrieve
 from ..options import PROGRAM, Parsed
 from ..source import Source
 from .common import tell, warn, write

@@ -20,7 +20,7 @@ from ..blocking import finish
 from ..configuration import Configuration
 from ..credential import Credential
 from ..errors import CacheError, ConfigurationError, StateError
-from ..fetch import DEFAULT_MAX_STALE
+from ..fetching import DEFAULT_MAX_STALE
 from ..memory import Folders, Memory
 from ..settings import Settings
 from ..source import Source

@@ -24,7 +24,7 @@ from ..coffer import Coffer, expiry_warning
 from ..connection import Connection
 from ..dialling import dial
 from ..errors import RefusedClientError, StateError, exit_code
-from ..fetch import DEFAULT_TIMEOUT_S
+from ..fetching import DEFAULT_TIMEOUT_S
 from ..memory import Memory
 from ..network import unreached, unresolved
 from ..source import Source

@@ -8,7 +8,7 @@ from pathlib import Path
 from coffer_client.blocking import Sockets, finish
 from coffer_client.coffer import Coffer
 from coffer_client.credential import Credential
-from coffer_client.fetch import DEFAULT_MAX_STALE, retrieve
+from coffer_client.fetching import DEFAULT_MAX_STALE, retrieve
 from coffer_client.memory import Folders, Memory
 from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of

@@ -1,7 +1,7 @@
 """The attacks that The Update Framework names (its specification, 1.5.2, and the papers before it), each against the real client.
 
 The server holds its own key here: it is the liar itself, or whoever has stolen that key. On the way to an honest server nobody can do as
-much, for a session's frames cannot be read, replayed or changed (test_fetch.py). What a thief of the publisher's key can do is said in
+much, for a session's frames cannot be read, replayed or changed (test_fetching.py). What a thief of the publisher's key can do is said in
 `test_vulnerability_to_key_compromise`. *Extraneous dependencies* has no counterpart: a release depends on nothing.
 """
 

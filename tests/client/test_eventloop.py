@@ -24,7 +24,7 @@ from coffer_client.coffer import Coffer
 from coffer_client.credential import Credential
 from coffer_client.errors import CofferWarning
 from coffer_client.eventloop import EventLoop
-from coffer_client.fetch import retrieve
+from coffer_client.fetching import retrieve
 from coffer_client.watching import Failure, Watcher
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import KeyNotFoundError, TruncatedError, UnreachableError

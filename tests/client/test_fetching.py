@@ -13,7 +13,7 @@ import coffer_client
 from coffer_client.blocking import Sockets, finish
 from coffer_client.credential import Credential
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError, exit_code
-from coffer_client.fetch import retrieve
+from coffer_client.fetching import retrieve
 from coffer_client.memory import Folders, Memory
 from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of
