@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import builtins
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from coffer_protocol.release.coffer import Accepted
 from coffer_protocol.shard import SecretValue
 
-from .errors import NoSuchKeyError
-from .redacted import redact
+from .errors import NoSuchKeyError, WrongTypeError
+from .redacted import kind_of, redact
 
+# Type checkers take any variable of this name for true; `typing`, where it is from, is not loaded for it.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from typing import TypeVar, overload
+
+    D = TypeVar("D")
+else:
+
+    def overload(function: Callable[..., object]) -> Callable[..., object]:
+        """Overloads are for type checkers; the function that follows them is what runs."""
+        return function
+
+
+# Stands where a caller gives no default: None is one.
+_REQUIRED: Final[Any] = object()
+# Each kind of value as people call it, and the method of a coffer that takes it.
+_KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "text": ("text", "text"),
+    "integer": ("an integer", "int"),
+    "float": ("a float", "float"),
+    "boolean": ("a boolean", "bool"),
+    "bytes": ("bytes", "bytes"),
+    "date-time": ("a date with a time", "datetime"),
+    "date": ("a date", "date"),
+    "time": ("a time of day", "time"),
+}
 # An operator needs this long to publish anew where a holiday lies between.
 EXPIRY_WARNING: Final = timedelta(days=30)
 
@@ -39,6 +68,18 @@ class Coffer(Mapping[str, SecretValue]):
 
     Values hide themselves in their repr (see `redacted`); the repr of the coffer has the keys and the release alone.
 
+    `text`, `int`, `float`, `bool`, `bytes`, `date`, `datetime` and `time` give a value of the type that they are called by, for code that
+    is checked. They are as exact as TOML is: a text is never read as a number, nor a date with a time as a date; the one exception is that
+    `float` takes an integer too, rounded to the nearest float. Each of them:
+
+        Args:
+            key: as in the definition, with its dots.
+            default: what is returned where there is no such key; it may be of any type, None included.
+
+        Raises:
+            NoSuchKeyError: there is no such key, and no default. The text offers the keys that are nearest.
+            WrongTypeError: the value is of another type, default or not. The text names both types, and not the value.
+
     Attributes:
         release: which release they are of.
         stale: None where the server gave them; where none answered, and the cache has stood in: how long ago the server gave them.
@@ -63,14 +104,127 @@ class Coffer(Mapping[str, SecretValue]):
         except KeyError:
             raise NoSuchKeyError(self._missing([key])) from None
 
+    # Those of Mapping would make the text of an error for each key that is not there.
+    def __contains__(self, key: object) -> builtins.bool:
+        return key in self._values
+
+    @overload
+    def get(self, key: str, /) -> SecretValue | None: ...
+    @overload
+    def get(self, key: str, /, default: D) -> SecretValue | D: ...
+    def get(self, key: str, /, default: object = None) -> object:
+        """The value under `key`, or else `default`."""
+        return self._values.get(key, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
-    def __len__(self) -> int:
+    def __len__(self) -> builtins.int:
         return len(self._values)
 
     def __repr__(self) -> str:
         return f"Coffer(keys={list(self._values)!r}, release={self.release!r})"
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """What a pickle holds is plain, and is hidden again here."""
+        hidden = {key: redact(value) for key, value in state[1]["_values"].items()}
+        for name, value in (state[1] | {"_values": hidden}).items():
+            setattr(self, name, value)
+
+    # ------------------------------------------------------------------------------------------------------ values of one type
+
+    @overload
+    def text(self, key: str) -> str: ...
+    @overload
+    def text(self, key: str, *, default: D) -> str | D: ...
+    def text(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The text under `key`."""
+        return self._take(key, "text", default)
+
+    @overload
+    def int(self, key: str) -> builtins.int: ...
+    @overload
+    def int(self, key: str, *, default: D) -> builtins.int | D: ...
+    def int(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The integer under `key`. A boolean is none."""
+        return self._take(key, "integer", default)
+
+    @overload
+    def float(self, key: str) -> builtins.float: ...
+    @overload
+    def float(self, key: str, *, default: D) -> builtins.float | D: ...
+    def float(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The float under `key`, or the integer as a float: an operator writes 3 as well as 3.0."""
+        return self._take(key, "float", default)
+
+    @overload
+    def bool(self, key: str) -> builtins.bool: ...
+    @overload
+    def bool(self, key: str, *, default: D) -> builtins.bool | D: ...
+    def bool(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The boolean under `key`. It cannot hide itself."""
+        return self._take(key, "boolean", default)
+
+    @overload
+    def bytes(self, key: str) -> builtins.bytes: ...
+    @overload
+    def bytes(self, key: str, *, default: D) -> builtins.bytes | D: ...
+    def bytes(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The bytes under `key`: what the definition has as base64 or takes from a file of bytes."""
+        return self._take(key, "bytes", default)
+
+    @overload
+    def datetime(self, key: str) -> dt.datetime: ...
+    @overload
+    def datetime(self, key: str, *, default: D) -> dt.datetime | D: ...
+    def datetime(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The date with a time under `key`. Its `tzinfo` is None where the definition gives no offset."""
+        return self._take(key, "date-time", default)
+
+    @overload
+    def date(self, key: str) -> dt.date: ...
+    @overload
+    def date(self, key: str, *, default: D) -> dt.date | D: ...
+    def date(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The date under `key`. One with a time is none."""
+        return self._take(key, "date", default)
+
+    @overload
+    def time(self, key: str) -> dt.time: ...
+    @overload
+    def time(self, key: str, *, default: D) -> dt.time | D: ...
+    def time(self, key: str, *, default: object = _REQUIRED) -> object:
+        """The time of day under `key`."""
+        return self._take(key, "time", default)
+
+    def _take(self, key: str, wanted: str, default: object) -> object:
+        if key not in self._values and default is not _REQUIRED:
+            return default
+        value = self[key]
+        kind = kind_of(value)
+        if wanted == "float" and kind == "integer":
+            assert isinstance(value, int)
+            return redact(float(value))
+        if kind != wanted:
+            (asked, _), (held, method) = _KINDS[wanted], _KINDS[kind]
+            raise WrongTypeError(
+                f"{key!r} in release {self.release.serial} of {self.release.coffer!r} is {held}, and {asked} was asked for: take it with "
+                f"`.{method}()`, or have your operator change it in the definition"
+            )
+        return value
+
+    # ------------------------------------------------------------------------------------------------------- several at once
+
+    def environ(self) -> dict[str, str]:
+        """The secrets as variables, as `coffer-client run` sets them for a command: names with underscores for dots and dashes, values as
+        text (see `output`). For a child process: `subprocess.run(command, env=os.environ | coffer.environ())`. The values are plain.
+
+        Raises:
+            EnvironmentNameError: a key gives no name, several give one, or a value has a NUL. The text names them all, and no value.
+        """
+        from .output import environment
+
+        return environment(self)
 
     def select(self, keys: tuple[str, ...]) -> dict[str, SecretValue]:
         """The secrets under `keys`, in that order; all of them, in the coffer's order, where no key is named.
@@ -83,8 +237,24 @@ class Coffer(Mapping[str, SecretValue]):
         return {key: self._values[key] for key in keys or self._values}
 
     def _missing(self, keys: list[str]) -> str:
-        missing, there = (", ".join(map(repr, names)) or "none" for names in (keys, self._values))
+        missing = ", ".join(f"{key!r}{self._offer(key)}" for key in keys)
+        there = ", ".join(map(repr, self._values)) or "none"
         return f"release {self.release.serial} of {self.release.coffer!r} has no key {missing} for this client; it has {there}"
+
+    def _offer(self, key: str) -> str:
+        """The keys that may have been meant, whatever their case, and whether they have dots or the underscores of variables."""
+        # Only mistakes pay for it.
+        from difflib import get_close_matches
+
+        keys: dict[str, list[str]] = {}
+        for there in self._values:
+            keys.setdefault(_unadorned(there), []).append(there)
+        nearest = [there for form in get_close_matches(_unadorned(key), keys) for there in keys[form]]
+        return f" (did you mean {' or '.join(map(repr, nearest))}?)" if nearest else ""
+
+
+def _unadorned(key: str) -> str:
+    return key.lower().replace("_", ".").replace("-", ".")
 
 
 def _moment(seconds: int | None) -> datetime | None:

@@ -55,6 +55,7 @@ class RefusedClientError(ServerError):
 
     def __init__(self, code: str, sentence: str, advice: str) -> None:
         super().__init__(code, sentence)
+        self.args = (code, sentence, advice)
         self.advice = advice
 
     def __str__(self) -> str:
@@ -66,6 +67,10 @@ class NoSuchKeyError(CofferError, KeyError):
 
     # KeyError would show the repr of the sentence.
     __str__ = CofferError.__str__
+
+
+class WrongTypeError(CofferError, TypeError):
+    """A secret is of another type than the one that was asked for. The text names both, and not the value."""
 
 
 class OutputError(CofferError):

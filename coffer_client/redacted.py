@@ -123,3 +123,8 @@ def redact(value: SecretValue) -> SecretValue:
             return SecretDate.fromisoformat(value.isoformat())
         case time():
             return SecretTime.fromisoformat(value.isoformat())
+
+
+def kind_of(value: SecretValue) -> str:
+    """What a value that `redact` gave is: text, integer, float, boolean, bytes, date-time, date or time."""
+    return value._kind if isinstance(value, _Redacted) else "boolean"

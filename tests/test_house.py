@@ -105,6 +105,9 @@ def test_every_public_thing_is_documented() -> None:
         for owner in owners:
             for node in owner.body:
                 if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                    # Overloads are documented by the function that follows them.
+                    if "overload" in map(ast.unparse, node.decorator_list):
+                        continue
                     missing += [] if ast.get_docstring(node) else [f"{name}: {node.name}"]
     assert not missing
 

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import copy
+import math
+import pickle
+import subprocess
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
 from coffer_client.coffer import Coffer, Release, expiry_warning
-from coffer_client.errors import NoSuchKeyError
+from coffer_client.errors import EnvironmentNameError, NoSuchKeyError, WrongTypeError
 from coffer_protocol.shard import SecretValue
+from tests.support import ROOT
 
 from .releases import ISSUED, SERIAL, make_accepted, make_head
 
@@ -19,7 +26,10 @@ def test_it_is_a_mapping_in_the_order_of_the_definition() -> None:
     assert list(COFFER.items()) == list(SECRETS.items())
     assert len(COFFER) == 3
     assert "alpha" in COFFER
+    assert "beta" not in COFFER
+    assert COFFER.get("alpha") == 7
     assert COFFER.get("beta", 1) == 1
+    assert COFFER.get("beta") is None
     assert COFFER == SECRETS
 
 
@@ -45,6 +55,30 @@ def test_a_key_that_is_missing_is_named_beside_those_there_are() -> None:
     assert str(caught.value) == f"release {SERIAL} of 'shop' has no key 'beta' for this client; it has 'web.url', 'alpha', 'key'"
     with pytest.raises(NoSuchKeyError, match="'x', 'y' for this client; it has none"):
         Coffer(make_accepted({})).select(("x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("key", "offer"),
+    [
+        ("db.ulr", " (did you mean 'db.url'?)"),
+        ("DB_URL", " (did you mean 'db.url'?)"),
+        ("smtp_host", " (did you mean 'smtp-host' or 'smtp.host'?)"),
+        ("quite different", ""),
+    ],
+)
+def test_a_key_that_is_missing_is_offered_its_nearest(key: str, offer: str) -> None:
+    coffer = Coffer(make_accepted({"smtp-host": "canary", "db.url": "canary", "smtp.host": "canary"}))
+    for ask in (coffer.__getitem__, coffer.text, lambda key: coffer.select((key,))):
+        with pytest.raises(NoSuchKeyError) as caught:
+            ask(key)
+        assert f"no key {key!r}{offer} for this client; it has 'smtp-host'" in str(caught.value)
+        assert "canary" not in str(caught.value)
+
+
+def test_what_only_looks_whether_a_key_is_there_makes_no_offer() -> None:
+    program = "import sys; from coffer_client.coffer import Coffer; from tests.client.releases import make_accepted\n"
+    program += "c = Coffer(make_accepted({'a': 1})); c.get('b'); 'b' in c; c.text('b', default=''); assert 'difflib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_a_selection_is_in_the_order_asked_for() -> None:
@@ -77,3 +111,97 @@ def test_it_warns_from_thirty_days_before_the_end(left: timedelta, days: str) ->
 @pytest.mark.parametrize("left", [timedelta(days=30, seconds=1), None])
 def test_it_does_not_warn_earlier(left: timedelta | None) -> None:
     assert expiry_warning(Release(coffer="shop", serial=7, issued=NOW, expires=NOW + left if left else None), NOW) is None
+
+
+# ------------------------------------------------------------------------------------------------------- values of one type
+
+VALUES: dict[str, SecretValue] = {
+    "text": "canary",
+    "int": 715,
+    "float": 71.5,
+    "bool": True,
+    "bytes": b"canary",
+    "date": date(2031, 7, 15),
+    "datetime": datetime(2031, 7, 15, 8, tzinfo=UTC),
+    "time": time(7, 15),
+}
+TYPED = Coffer(make_accepted(VALUES))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_of_each_type_is_taken_by_its_method(name: str) -> None:
+    value = getattr(TYPED, name)(name)
+    assert value == VALUES[name]
+    assert isinstance(value, type(VALUES[name]))
+    # It still hides itself; a boolean cannot.
+    assert repr(value).startswith("<secret ") or value is True
+
+
+MISTAKES = [(method, key) for method in VALUES for key in VALUES if method != key and (method, key) != ("float", "int")]
+
+
+@pytest.mark.parametrize(("method", "key"), MISTAKES)
+def test_a_value_of_another_type_is_refused_and_not_shown(method: str, key: str) -> None:
+    for arguments in ({}, {"default": None}):
+        with pytest.raises(WrongTypeError) as caught:
+            getattr(TYPED, method)(key, **arguments)
+        text = str(caught.value)
+        assert text.startswith(f"{key!r} in release {SERIAL} of 'shop' is ")
+        assert f"take it with `.{key}()`" in text
+        for shown in ("canary", "715", "71.5", "True", "2031", "07:15"):
+            assert shown not in text
+        assert isinstance(caught.value, TypeError)
+
+
+def test_the_error_names_both_types() -> None:
+    with pytest.raises(WrongTypeError, match="is an integer, and text was asked for"):
+        TYPED.text("int")
+    with pytest.raises(WrongTypeError, match="is a date with a time, and a date was asked for"):
+        TYPED.date("datetime")
+
+
+def test_an_integer_is_taken_for_a_float() -> None:
+    value = Coffer(make_accepted({"n": 3})).float("n")
+    assert (value, type(value).__mro__[2], repr(value)) == (3.0, float, "<secret float>")
+
+
+@pytest.mark.parametrize("method", VALUES)
+def test_a_default_stands_in_for_a_key_that_is_missing_alone(method: str) -> None:
+    take = getattr(TYPED, method)
+    default = object()
+    assert take("none", default=default) is default
+    assert take("none", default=None) is None
+    assert take(method, default=default) == VALUES[method]
+    with pytest.raises(NoSuchKeyError, match="no key 'none'"):
+        take("none")
+    # By its name alone: `int("key", 16)` would look like a base.
+    with pytest.raises(TypeError):
+        take("none", default)
+
+
+# ------------------------------------------------------------------------------------------------------------- environment
+
+
+def test_environ_is_what_run_sets() -> None:
+    secrets: dict[str, SecretValue] = {"db.url": "x", "smtp-port": 587, "on": True, "key": b"\xff", "rate": math.inf}
+    assert Coffer(make_accepted(secrets)).environ() == {"db_url": "x", "smtp_port": "587", "on": "true", "key": "/w==", "rate": "inf"}
+
+
+def test_environ_refuses_what_an_environment_cannot_hold() -> None:
+    with pytest.raises(EnvironmentNameError, match=r"'a\.b' and 'a-b' would all be a_b"):
+        Coffer(make_accepted({"a.b": "canary", "a-b": "canary"})).environ()
+
+
+# ------------------------------------------------------------------------------------------------------ pickles and copies
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda coffer: pickle.loads(pickle.dumps(coffer))], ids=["copy", "deep", "pickle"]
+)
+def test_a_copy_is_as_good_and_hides_as_well(again: Any) -> None:
+    stale = Coffer(make_accepted(VALUES), stale=timedelta(hours=1))
+    same = again(stale)
+    assert dict(same) == VALUES
+    assert (same.release, same.stale) == (stale.release, timedelta(hours=1))
+    assert "canary" not in repr(dict(same))
+    assert same.text("text") == "canary"
