@@ -3,31 +3,36 @@
     import coffer_client
 
     secrets = coffer_client.fetch()
-    connect(secrets["db.url"])
+    connect(secrets.text("db.url"))
 
 Where from and as whom is in the arguments of `fetch`, in COFFER_SERVER and COFFER_IDENTITY, or in the configuration that
-`coffer-client init` writes (docs/configuration.md).
+`coffer-client init` writes (docs/configuration.md). Importing this package reads no configuration and
+loads nothing else: each name is loaded from its module when it is first asked for (PEP 562).
 """
 
 from __future__ import annotations
 
-from coffer_protocol.errors import (
-    CofferError,
-    KeyNotFoundError,
-    KeyTextError,
-    ProtocolError,
-    ReleaseError,
-    ServerError,
-    ShardError,
-    UnavailableError,
-    UnreachableError,
-)
-from coffer_protocol.shard import SecretValue
+# Type checkers take any variable of this name for true; `typing`, where it is from, is not loaded for it.
+TYPE_CHECKING = False
 
-from .coffer import Coffer, Release
-from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError
-from .fetching import afetch, fetch
-from .releases import Releases, watch
+if TYPE_CHECKING:
+    from coffer_protocol.errors import (
+        CofferError,
+        KeyNotFoundError,
+        KeyTextError,
+        ProtocolError,
+        ReleaseError,
+        ServerError,
+        ShardError,
+        UnavailableError,
+        UnreachableError,
+    )
+    from coffer_protocol.shard import SecretValue
+
+    from .coffer import Coffer, Release
+    from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError, WrongTypeError
+    from .fetching import afetch, fetch
+    from .releases import Releases, watch
 
 __all__ = [
     "BusyServerError",
@@ -49,7 +54,54 @@ __all__ = [
     "StateError",
     "UnavailableError",
     "UnreachableError",
+    "WrongTypeError",
     "afetch",
     "fetch",
     "watch",
 ]
+
+# Where each name is. No module here is called as one of them: once imported, it would stand in the name's place.
+_NAMES = {
+    "coffer_protocol.errors": (
+        "CofferError",
+        "KeyNotFoundError",
+        "KeyTextError",
+        "ProtocolError",
+        "ReleaseError",
+        "ServerError",
+        "ShardError",
+        "UnavailableError",
+        "UnreachableError",
+    ),
+    "coffer_protocol.shard": ("SecretValue",),
+    "coffer_client.coffer": ("Coffer", "Release"),
+    "coffer_client.errors": (
+        "BusyServerError",
+        "CofferWarning",
+        "ConfigurationError",
+        "NoSuchKeyError",
+        "RefusedClientError",
+        "StateError",
+        "WrongTypeError",
+    ),
+    "coffer_client.fetching": ("afetch", "fetch"),
+    "coffer_client.releases": ("Releases", "watch"),
+}
+
+# A type checker that saw this function would believe in any name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load an exported name from its module, and keep it."""
+        for module, names in _NAMES.items():
+            if name in names:
+                from importlib import import_module
+
+                globals()[name] = found = getattr(import_module(module), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is exported, loaded or not, and what else is here."""
+    return sorted({*globals(), *__all__})

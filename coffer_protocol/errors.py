@@ -82,9 +82,13 @@ class ServerError(ProtocolError):
     """The server answered with Error. Programs act on `code` alone (PROTOCOL.md, 3); `sentence` is for people."""
 
     def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(f"the server refused: {code}: {sentence}")
+        # A pickle makes the error anew from just what it is given here.
+        super().__init__(code, sentence)
         self.code = code
         self.sentence = sentence
+
+    def __str__(self) -> str:
+        return f"the server refused: {self.code}: {self.sentence}"
 
 
 class KeyNotFoundError(ProtocolError):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-import coffer_client
 from coffer_client import errors
 from coffer_client.errors import EXITS, NoSuchKeyError, RefusedClientError, exit_code
 from coffer_protocol import errors as protocol_errors
@@ -15,6 +14,7 @@ from coffer_protocol.errors import CofferError
         (protocol_errors.UnavailableError(), 1),
         (errors.OutputError(), 1),
         (errors.StateError(), 1),
+        (errors.WrongTypeError(), 1),
         (errors.UsageError(), 2),
         (errors.EnvironmentNameError(), 2),
         (protocol_errors.KeyTextError(), 2),
@@ -46,8 +46,3 @@ def test_a_missing_key_is_shown_as_a_sentence() -> None:
 
 def test_a_refusal_says_what_to_do() -> None:
     assert str(RefusedClientError("suite", "it is bare", "Do this.")) == "the server refused: suite: it is bare. Do this."
-
-
-def test_the_package_exports_what_it_names() -> None:
-    for name in coffer_client.__all__:
-        assert hasattr(coffer_client, name)
