@@ -36,10 +36,12 @@ def locked(path: str) -> Iterator[None]:
     make_folders(os.path.dirname(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        # It ends with the descriptor, so also where this process is killed.
+        # It ends with the last descriptor of it, so also where this process is killed.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        # A process that another thread has forked in the meantime has one too: closing this one alone would leave the lock to it.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

@@ -63,3 +63,29 @@ def test_a_lock_is_one_processs_and_ends_with_it(home: Path) -> None:
             # Until the first is gone there is nothing to read; then there is.
             one.kill()
             assert two.communicate(b"")[0] == b"has it\n"
+
+
+FORKING = """if 1:
+    import fcntl, os, sys
+    from coffer_client import files
+    told, tell = os.pipe()
+    with files.locked(sys.argv[1]):
+        child = os.fork()
+        if not child:
+            # Lives on with what it was born with, as a worker would, until it is told that the lock was had again.
+            os.close(tell)
+            os.read(told, 1)
+            os._exit(0)
+    again = os.open(sys.argv[1], os.O_RDWR)
+    try:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("had it again")
+    finally:
+        os.close(tell)
+        os.waitpid(child, 0)
+"""
+
+
+def test_a_lock_is_not_left_to_a_process_that_is_forked_under_it(home: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", FORKING, str(home / "lock")], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("had it again\n", "")
