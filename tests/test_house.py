@@ -30,6 +30,8 @@ ROOMS = {
     "sqlalchemy": {"coffer_server/store/"},
     "sqlite3": {"coffer_server/store/"},
     "psycopg": {"coffer_server/store/"},
+    "pydantic": {"coffer_client/pydantic_source.py"},
+    "pydantic_settings": {"coffer_client/pydantic_source.py"},
 }
 # The protocol is pure: these would be a socket, a file, a clock, a log.
 IMPURE = {
