@@ -1,4 +1,4 @@
-"""examples/coffers: every walk-through runs as it stands, against a real server, and prints what it says.
+"""examples/: every walk-through runs as it stands, against a real server, and prints what it says.
 
 The blocks marked `sh` of a README are run in order by one `bash -eu`, in a copy of the folder, with a home of its own. A block marked
 `output` behind one is what that prints, stdout and stderr together; in it `…` stands for anything within a line, and alone on a line
@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,9 @@ from tests.support import ROOT
 
 from .commands import commands_folder, home_environment, missing_programs
 
-COFFERS: Final = ROOT / "examples" / "coffers"
-EXAMPLES: Final = ("ci", "home", "shop")
+EXAMPLES: Final = ROOT / "examples"
+COFFERS: Final = ("ci", "home", "shop")
+WALK_THROUGHS: Final = (*(f"coffers/{name}" for name in COFFERS), "django")
 # A walk-through takes some seconds; this ends one that hangs.
 _GUARD_S: Final = 120.0
 _BLOCK: Final = re.compile(r"^```sh\n(?P<commands>.*?)^```\n(?:\n*```output\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE)
@@ -66,16 +68,18 @@ def script_of(blocks: list[Block], outputs: Path) -> str:
     return "".join(f"exec >'{outputs}/{number}' 2>&1\n{block.commands}\n" for number, block in enumerate(blocks))
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", WALK_THROUGHS)
 def test_walk_through(example: str, tmp_path: Path) -> None:
     if missing := missing_programs("bash", "openssl"):
         pytest.skip(f"this machine has no {' and no '.join(missing)}")
-    readme = (COFFERS / example / "README.md").read_text(encoding="utf-8")
+    readme = (EXAMPLES / example / "README.md").read_text(encoding="utf-8")
     blocks = blocks_of(readme)
-    folder, outputs = tmp_path / example, tmp_path / "outputs"
-    shutil.copytree(COFFERS / example, folder)
+    folder, outputs = tmp_path / Path(example).name, tmp_path / "outputs"
+    shutil.copytree(EXAMPLES / example, folder)
     outputs.mkdir()
-    environment = home_environment(tmp_path / "home") | {"PATH": f"{commands_folder(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"}
+    # `python` is the one that runs these tests.
+    path = os.pathsep.join([str(commands_folder(tmp_path / "bin")), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = home_environment(tmp_path / "home") | {"PATH": path}
     # As on most machines: everything is where it is by default, in the home.
     environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
     with running_server(tmp_path / "server") as server:
@@ -99,14 +103,14 @@ def test_walk_through(example: str, tmp_path: Path) -> None:
 
 
 def test_every_example_is_run_and_listed() -> None:
-    assert {path.parent.name for path in COFFERS.glob("*/secrets.toml")} == set(EXAMPLES)
-    listed = (COFFERS / "README.md").read_text(encoding="utf-8")
-    assert all(f"]({example}/README.md)" in listed for example in EXAMPLES)
+    assert {path.parent.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("secrets.toml")} == set(WALK_THROUGHS)
+    listed = (EXAMPLES / "coffers" / "README.md").read_text(encoding="utf-8")
+    assert all(f"]({example}/README.md)" in listed for example in COFFERS)
 
 
 def test_no_secret_key_is_kept() -> None:
     """Also of what is not committed: a walk-through that is run in place leaves keys, and .gitignore keeps them out."""
-    tracked = subprocess.run(["git", "ls-files", "-z", COFFERS], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    tracked = subprocess.run(["git", "ls-files", "-z", EXAMPLES], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     for name in filter(None, tracked.split("\0")):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "COFFER-SECRET-KEY-1" not in text
