@@ -27,12 +27,12 @@ if TYPE_CHECKING:
         UnavailableError,
         UnreachableError,
     )
-    from coffer_protocol.shard import SecretValue
 
     from .coffer import Coffer, Release
     from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError, WrongTypeError
     from .fetching import afetch, fetch
     from .releases import Releases, watch
+    from .values import SecretValue
 
 __all__ = [
     "BusyServerError",
@@ -73,7 +73,6 @@ _NAMES = {
         "UnavailableError",
         "UnreachableError",
     ),
-    "coffer_protocol.shard": ("SecretValue",),
     "coffer_client.coffer": ("Coffer", "Release"),
     "coffer_client.errors": (
         "BusyServerError",
@@ -86,6 +85,7 @@ _NAMES = {
     ),
     "coffer_client.fetching": ("afetch", "fetch"),
     "coffer_client.releases": ("Releases", "watch"),
+    "coffer_client.values": ("SecretValue",),
 }
 
 # A type checker that saw this function would believe in any name.

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.release.coffer import Accepted
 from coffer_protocol.shard import SecretValue
 
 from .errors import NoSuchKeyError, WrongTypeError
 from .redacted import kind_of, redact
-
-# Type checkers take any variable of this name for true; `typing`, where it is from, is not loaded for it.
-TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import datetime as dt
