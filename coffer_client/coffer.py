@@ -168,7 +168,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def bytes(self, key: str, *, default: D) -> builtins.bytes | D: ...
     def bytes(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The bytes under `key`: what the definition has as base64 or takes from a file of bytes."""
+        """The bytes under `key`: what the definition takes from a file that is no text, or with `type = "bytes"`."""
         return self._take(key, "bytes", default)
 
     @overload
@@ -247,7 +247,8 @@ class Coffer(Mapping[str, SecretValue]):
         keys: dict[str, list[str]] = {}
         for there in self._values:
             keys.setdefault(_unadorned(there), []).append(there)
-        nearest = [there for form in get_close_matches(_unadorned(key), keys) for there in keys[form]]
+        form = _unadorned(key)
+        nearest = keys.get(form) or [there for close in get_close_matches(form, keys) for there in keys[close]]
         return f" (did you mean {' or '.join(map(repr, nearest))}?)" if nearest else ""
 
 

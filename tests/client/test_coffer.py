@@ -60,14 +60,14 @@ def test_a_key_that_is_missing_is_named_beside_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("key", "offer"),
     [
-        ("db.ulr", " (did you mean 'db.url'?)"),
+        ("db.ulr", " (did you mean 'db.url' or 'db.pool'?)"),
         ("DB_URL", " (did you mean 'db.url'?)"),
         ("smtp_host", " (did you mean 'smtp-host' or 'smtp.host'?)"),
         ("quite different", ""),
     ],
 )
 def test_a_key_that_is_missing_is_offered_its_nearest(key: str, offer: str) -> None:
-    coffer = Coffer(make_accepted({"smtp-host": "canary", "db.url": "canary", "smtp.host": "canary"}))
+    coffer = Coffer(make_accepted({"smtp-host": "canary", "db.url": "canary", "smtp.host": "canary", "db.pool": "canary"}))
     for ask in (coffer.__getitem__, coffer.text, lambda key: coffer.select((key,))):
         with pytest.raises(NoSuchKeyError) as caught:
             ask(key)
