@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     )
 
     from .coffer import Coffer, Release
-    from .errors import BusyServerError, CofferWarning, ConfigurationError, NoSuchKeyError, RefusedClientError, StateError, WrongTypeError
+    from .errors import (
+        BusyServerError,
+        CofferWarning,
+        ConfigurationError,
+        EnvironmentNameError,
+        NoSuchKeyError,
+        RefusedClientError,
+        StateError,
+        WrongTypeError,
+    )
     from .fetching import afetch, fetch
     from .releases import Releases, watch
     from .values import SecretValue
@@ -40,6 +49,7 @@ __all__ = [
     "CofferError",
     "CofferWarning",
     "ConfigurationError",
+    "EnvironmentNameError",
     "KeyNotFoundError",
     "KeyTextError",
     "NoSuchKeyError",
@@ -78,6 +88,7 @@ _NAMES = {
         "BusyServerError",
         "CofferWarning",
         "ConfigurationError",
+        "EnvironmentNameError",
         "NoSuchKeyError",
         "RefusedClientError",
         "StateError",

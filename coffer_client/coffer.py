@@ -213,16 +213,25 @@ class Coffer(Mapping[str, SecretValue]):
 
     # ------------------------------------------------------------------------------------------------------- several at once
 
-    def environ(self) -> dict[str, str]:
+    def environ(
+        self, *, prefix: str = "", upper: builtins.bool = False, only: tuple[str, ...] = (), without: tuple[str, ...] = ()
+    ) -> dict[str, str]:
         """The secrets as variables, as `coffer-client run` sets them for a command: names with underscores for dots and dashes, values as
-        text (see `output`). For a child process: `subprocess.run(command, env=os.environ | coffer.environ())`. The values are plain.
+        text (see `formats`). For a child process: `subprocess.run(command, env=os.environ | coffer.environ())`. The texts are plain.
+
+        Args:
+            prefix: what each name begins with, before the key.
+            upper: whether the whole name is in upper case.
+            only, without: patterns of keys, as shells have them: without any in `only` all are wanted.
 
         Raises:
             EnvironmentNameError: a key gives no name, several give one, or a value has a NUL. The text names them all, and no value.
+            NoSuchKeyError: a pattern of `only` is like no key.
         """
+        from .naming import Naming
         from .output import environment
 
-        return environment(self)
+        return environment(self, Naming(prefix=prefix, upper=upper, only=only, without=without))
 
     def select(self, keys: tuple[str, ...]) -> dict[str, SecretValue]:
         """The secrets under `keys`, in that order; all of them, in the coffer's order, where no key is named.

@@ -187,6 +187,13 @@ def test_environ_is_what_run_sets() -> None:
     assert Coffer(make_accepted(secrets)).environ() == {"db_url": "x", "smtp_port": "587", "on": "true", "key": "/w==", "rate": "inf"}
 
 
+def test_environ_chooses_and_names_as_run_does() -> None:
+    coffer = Coffer(make_accepted({"db.url": "x", "db.password": "y", "smtp-port": 587}))
+    assert coffer.environ(prefix="shop.", upper=True, only=("db.*",), without=("*.url",)) == {"SHOP_DB_PASSWORD": "y"}
+    with pytest.raises(NoSuchKeyError, match=r"no key is like 'bd\.\*'"):
+        coffer.environ(only=("bd.*",))
+
+
 def test_environ_refuses_what_an_environment_cannot_hold() -> None:
     with pytest.raises(EnvironmentNameError, match=r"'a\.b' and 'a-b' would all be a_b"):
         Coffer(make_accepted({"a.b": "canary", "a-b": "canary"})).environ()

@@ -1,4 +1,4 @@
-"""One session over a stream in memory: what is said of each way in which it can end. What servers do is in test_fetch.py."""
+"""One session over a stream in memory: what is said of each way in which it can end. What servers do is in test_fetching.py."""
 
 from __future__ import annotations
 
