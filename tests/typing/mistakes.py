@@ -17,6 +17,7 @@ def mistaken(coffer: coffer_client.Coffer) -> None:
     coffer.release = coffer.release  # refused: misc
     coffer["port"] + 1  # refused: operator
     coffer.list("hosts")  # refused: attr-defined
+    coffer.environ(only="db.*")  # refused: arg-type
     coffer_client.fetch("coffer://…")  # refused: call-arg
     coffer_client.fetch(timeout=3)  # refused: call-arg
     coffer_client.nothing()  # refused: attr-defined
