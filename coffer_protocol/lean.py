@@ -102,7 +102,8 @@ else:
         """Makes each integer in a class's body a member of the class: the only ones that there are."""
 
         def __new__(cls, name, bases, space):
-            numbers = {key: value for key, value in space.items() if type(value) is int}
+            # Python 3.13 and later put the number of the first line beside them.
+            numbers = {key: value for key, value in space.items() if type(value) is int and not key.startswith("__")}
             made = super().__new__(cls, name, bases, {key: value for key, value in space.items() if key not in numbers})
             made._members = {}
             for key, number in numbers.items():
