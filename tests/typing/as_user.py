@@ -24,6 +24,22 @@ def starts() -> Coffer:
     return coffer
 
 
+async def starts_in_an_event_loop() -> Coffer:
+    coffer = await coffer_client.afetch(timeout_s=3.0)
+    assert_type(coffer, Coffer)
+    async with coffer_client.watch() as newer:
+        async for coffer in newer:
+            assert_type(coffer, Coffer)
+    return coffer
+
+
+def follows_releases() -> None:
+    with coffer_client.watch() as newer:
+        assert_type(newer, coffer_client.Releases)
+        for coffer in newer:
+            assert_type(coffer, Coffer)
+
+
 def takes_values_by_their_types(coffer: Coffer) -> None:
     assert_type(coffer.text("text"), str)
     assert_type(coffer.int("int"), int)
