@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from collections.abc import Mapping
 
-from coffer_protocol.lean import TYPE_CHECKING
-from coffer_protocol.release.coffer import Accepted
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
 from coffer_protocol.shard import SecretValue
 
 from .errors import NoSuchKeyError, WrongTypeError
 from .redacted import kind_of, redact
 
 if TYPE_CHECKING:
+    import builtins
     import datetime as dt
-    from typing import TypeVar, overload
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
+    from typing import Any, Final, TypeVar, overload
+
+    from coffer_protocol.release.coffer import Accepted
 
     D = TypeVar("D")
 else:
@@ -40,8 +40,9 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "date": ("a date", "date"),
     "time": ("a time of day", "time"),
 }
+_DAY_S: Final = 86400
 # An operator needs this long to publish anew where a holiday lies between.
-EXPIRY_WARNING: Final = timedelta(days=30)
+EXPIRY_WARNING_S: Final = 30 * _DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +52,24 @@ class Release:
     Attributes:
         coffer: the coffer's name.
         serial: from 1, one more with each release.
-        issued: when it was signed, in UTC; None where it lies beyond the year 9999.
-        expires: until when it is accepted, in UTC; None where it never expires, or beyond the year 9999.
+        issued_s: when it was signed, in seconds since 1970.
+        expires_s: until when it is accepted, in seconds since 1970; None where it never expires.
     """
 
     coffer: str
     serial: int
-    issued: datetime | None
-    expires: datetime | None
+    issued_s: int
+    expires_s: int | None
+
+    @property
+    def issued(self) -> dt.datetime | None:
+        """When it was signed, in UTC; None where it lies beyond the year 9999."""
+        return _moment(self.issued_s)
+
+    @property
+    def expires(self) -> dt.datetime | None:
+        """Until when it is accepted, in UTC; None where it never expires, or beyond the year 9999."""
+        return None if self.expires_s is None else _moment(self.expires_s)
 
 
 class Coffer(Mapping[str, SecretValue]):
@@ -88,7 +99,7 @@ class Coffer(Mapping[str, SecretValue]):
     def __init__(self, accepted: Accepted, *, stale: timedelta | None = None) -> None:
         head = accepted.release.head
         self._values = {secret.key: redact(secret.value) for secret in accepted.secrets}
-        self.release: Final = Release(coffer=head.coffer, serial=head.serial, issued=_moment(head.issued), expires=_moment(head.expires))
+        self.release: Final = Release(coffer=head.coffer, serial=head.serial, issued_s=head.issued, expires_s=head.expires)
         self.stale: Final = stale
 
     def __getitem__(self, key: str) -> SecretValue:
@@ -265,26 +276,26 @@ def _unadorned(key: str) -> str:
     return key.lower().replace("_", ".").replace("-", ".")
 
 
-def _moment(seconds: int | None) -> datetime | None:
-    if seconds is None:
-        return None
+def _moment(seconds: int) -> dt.datetime | None:
+    from datetime import UTC, datetime
+
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def expiry_warning(release: Release, now: datetime) -> str | None:
+def expiry_warning(release: Release, now: float) -> str | None:
     """What to tell people of a release that expires within 30 days; None where it does not.
 
     Args:
         release: one that has been accepted.
-        now: the time, with its zone.
+        now: seconds since 1970.
     """
-    if release.expires is None or release.expires - now > EXPIRY_WARNING:
+    if release.expires_s is None or release.expires_s - now > EXPIRY_WARNING_S:
         return None
-    days = (release.expires - now).days
     return (
-        f"release {release.serial} of {release.coffer!r} expires at {release.expires:%Y-%m-%d %H:%M} UTC, in {days} days: "
+        f"release {release.serial} of {release.coffer!r} expires at {release.expires:%Y-%m-%d %H:%M} UTC, "
+        f"in {int(release.expires_s - now) // _DAY_S} days: "
         "ask your operator to publish anew (coffer-companion upload)"
     )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar
-
-from coffer_protocol.address import Host
 from coffer_protocol.errors import (
     KeyNotFoundError,
     ServerError,
@@ -13,14 +9,24 @@ from coffer_protocol.errors import (
     UnopenableError,
     UnreachableError,
 )
+from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import Error, KeyNotFound, Link, Message
 from coffer_protocol.session import ClientSession
-from coffer_protocol.suite import Initiator
 from coffer_protocol.suite.noise import NoiseInitiator
 
-from .credential import Credential
 from .errors import BusyServerError, RefusedClientError
-from .network import Stream
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Final, NoReturn, Self, TypeVar
+
+    from coffer_protocol.address import Host
+    from coffer_protocol.suite import Initiator
+
+    from .credential import Credential
+    from .network import Stream
+
+    M = TypeVar("M", bound=Message)
 
 # Errors of a server that another host of the same address, or the same one a little later, may not have (PROTOCOL.md, 3).
 _PASSING_CODES: Final = frozenset({"busy", "limit", "internal"})
@@ -30,8 +36,6 @@ _CLIENT_CODES: Final = frozenset({"denied", "suite"})
 _BARE_ADDRESS: Final = (
     ". This client uses a bare key, which needs the address that `coffer-companion address --bare` prints, of a server that allows suite 0"
 )
-
-M = TypeVar("M", bound=Message)
 
 
 def session_with(server_id: bytes, credential: Credential) -> ClientSession:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import string
-from dataclasses import dataclass
-from typing import Final
 
 from coffer_protocol.identity import Identity, format_id
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
 from coffer_protocol.limits import NAME_CHARACTERS
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _OWNER_ONLY: Final = 0o600
 _ID_COMMENT: Final = "# id: "
-_NAME_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-_")
+_NAME_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

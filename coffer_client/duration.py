@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+
+from coffer_protocol.lean import TYPE_CHECKING
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 _UNITS: Final[Mapping[str, timedelta]] = {
     "d": timedelta(days=1),

@@ -5,10 +5,6 @@ Errors of keys, sessions and releases are `coffer_protocol.errors`; these are th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
-
 from coffer_protocol.errors import (
     CofferError,
     KeyNotFoundError,
@@ -19,6 +15,11 @@ from coffer_protocol.errors import (
     ShardError,
     UnreachableError,
 )
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 
 class ConfigurationError(CofferError):

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
 
-from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import UnreachableError
-from coffer_protocol.identity import Identity
+from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import Get, OkGet
 
-from . import duration, keyfile, settings
+from . import settings
 from .blocking import Sockets, finish
-from .coffer import Coffer
 from .errors import BusyServerError, CacheError, CofferWarning, ConfigurationError
 from .source import Source
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+    from typing import Final
+
+    from coffer_protocol.address import Host, ServerAddress
+    from coffer_protocol.identity import Identity
+
+    from . import keyfile
+    from .coffer import Coffer
+
 DEFAULT_TIMEOUT_S: Final = 10.0
 # A week-end, and the days that it takes to notice.
-DEFAULT_MAX_STALE: Final = timedelta(days=7)
+DEFAULT_MAX_STALE_S: Final = 7 * 86400.0
 # Errors that say nothing against the server: another host may do, the same one later, or the cache.
 PASSING: Final = (UnreachableError, BusyServerError)
 
@@ -143,7 +149,6 @@ async def retrieve(source: Source, *, timeout_s: float | None, max_stale: timede
         As `fetch`.
     """
     timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
-    max_stale = DEFAULT_MAX_STALE if max_stale is None else max_stale
     if not 0 < timeout_s < float("inf"):
         raise ConfigurationError("the timeout is a number of seconds above 0")
     now_s = source.network.now_s
@@ -176,8 +181,14 @@ async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
     return coffer
 
 
-async def _stand_in(source: Source, failure: UnreachableError | BusyServerError, max_stale: timedelta) -> Coffer:
+async def _stand_in(source: Source, failure: UnreachableError | BusyServerError, max_stale: timedelta | None) -> Coffer:
     """The cache in the place of a server that does not answer."""
+    # Only here does a fetch need any of these.
+    from datetime import timedelta
+
+    from . import duration
+
+    max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if max_stale is None else max_stale
     if not max_stale:
         raise failure
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
-from typing import Final
+
+from coffer_protocol.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # What is written first, in the place of the file that it then becomes. There is one, for its writer holds the lock.
 _NEW_SUFFIX: Final = ".new"
@@ -22,27 +24,38 @@ def make_folders(folder: str) -> None:
         return
     make_folders(os.path.dirname(folder))
     # Another process may have made it in the meantime.
-    with contextlib.suppress(FileExistsError):
+    try:
         os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return
 
 
-@contextlib.contextmanager
-def locked(path: str) -> Iterator[None]:
-    """Be the only process that works on what `path` stands for. The file is made where it is missing, and stays, empty.
+class Lock:
+    """Entered, this is the only process that works on what `path` stands for. The file is made where it is missing, and stays, empty.
 
     Raises:
-        OSError: it cannot be made or locked.
+        OSError: it cannot be made or locked, when it is entered.
     """
-    make_folders(os.path.dirname(path))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        # It ends with the last descriptor of it, so also where this process is killed.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        make_folders(os.path.dirname(self._path))
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # It ends with the last descriptor of it, so also where this process is killed.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __exit__(self, *error: object) -> None:
         # A process that another thread has forked in the meantime has one too: closing this one alone would leave the lock to it.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        os.close(self._descriptor)
 
 
 def replace(path: str, data: bytes) -> None:

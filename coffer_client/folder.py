@@ -73,7 +73,7 @@ class Folder:
         named = naming.rename(contents, place="a folder", flaw=_file_flaw)
         with _told(self.path):
             self._make_store()
-            with files.locked(os.path.join(self._store, _LOCK)):
+            with files.Lock(os.path.join(self._store, _LOCK)):
                 self._check_ours()
                 before = self._current()
                 release = tempfile.mkdtemp(dir=self._store)

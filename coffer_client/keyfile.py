@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final, TypeAlias
 
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
+from coffer_protocol.lean import TYPE_CHECKING
 
 from . import files
 from .credential import Credential
+
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
 
 Path: TypeAlias = str | os.PathLike[str]
 

@@ -9,21 +9,26 @@ that has served last, where the address has several.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final, Self
 
 from coffer_protocol import cbor
-from coffer_protocol.address import Host
 from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
 from coffer_protocol.limits import MESSAGE_BYTES
 from coffer_protocol.release.chain import Trust
 from coffer_protocol.release.coffer import Seen
 
 from . import files
 from .errors import StateError
-from .settings import Environment, Settings, xdg_folder
+from .settings import xdg_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final, Self
+
+    from coffer_protocol.address import Host
+
+    from .settings import Environment, Settings
 
 # Keys of 32 bytes, and few of them.
 _TRUST_LIMIT_BYTES: Final = 1 << 20
@@ -177,11 +182,16 @@ class Memory:
         if record is None:
             return self._initial
         trust = record.trust
-        if record.root != self._root:
-            trust = replace(trust, publishers=self._initial.publishers, servers=None)
-        if trust.seen is not None and trust.seen.serial < self._address.serial:
-            # The operator's word of a newer release than this client has seen.
-            trust = replace(trust, seen=self._initial.seen, signer=None)
+        has_new_publishers = record.root != self._root
+        # The operator's word of a newer release than this client has seen.
+        is_behind = trust.seen is not None and trust.seen.serial < self._address.serial
+        if has_new_publishers or is_behind:
+            from dataclasses import replace
+
+            if has_new_publishers:
+                trust = replace(trust, publishers=self._initial.publishers, servers=None)
+            if is_behind:
+                trust = replace(trust, seen=self._initial.seen, signer=None)
         return trust
 
     def hosts(self) -> tuple[Host, ...]:
@@ -229,7 +239,7 @@ class Memory:
         try:
             if self._trust_path is None or self._lock_path is None:
                 raise FileNotFoundError("there is no home folder")
-            with files.locked(self._lock_path):
+            with files.Lock(self._lock_path):
                 if is_other_host:
                     self._write_host(host)
                 known = self._read()
@@ -287,7 +297,7 @@ class Memory:
         # Where nothing was ever kept there is no folder to lock in, and none is made.
         if self._lock_path is None or not any(map(os.path.exists, paths)):
             return False
-        with files.locked(self._lock_path):
+        with files.Lock(self._lock_path):
             removed = [files.remove(path) for path in paths]
         return any(removed)
 

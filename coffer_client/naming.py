@@ -7,13 +7,14 @@ that is asked for. Where a name must be a variable's, dots and dashes in it beco
 from __future__ import annotations
 
 from coffer_protocol.lean import TYPE_CHECKING, dataclass
-from coffer_protocol.shard import SecretValue
 
 from .errors import NamingError, NoSuchKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Final, TypeVar
+
+    from coffer_protocol.shard import SecretValue
 
     Value = TypeVar("Value")
 

@@ -6,11 +6,13 @@ Both read a command line in the same way, and a test holds them to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 PROGRAM: Final = "coffer-client"
 SUMMARY: Final = "Fetch this machine's secrets, sealed to its key and signed by their publisher."

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
-from typing import Final
-
-from coffer_protocol.shard import SecretValue
+from coffer_protocol.lean import TYPE_CHECKING
 
 from .errors import EnvironmentNameError
-from .naming import PLAIN, Naming
+from .naming import PLAIN
 
-Secrets = Mapping[str, SecretValue]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final, TypeAlias
+
+    from coffer_protocol.shard import SecretValue
+
+    from .naming import Naming
+
+Secrets: TypeAlias = "Mapping[str, SecretValue]"
 
 RAW: Final = "raw"
 _TO_UNDERSCORE: Final = str.maketrans(".-", "__")
@@ -24,15 +27,15 @@ def text_of(value: SecretValue) -> str:
         case bool():
             return "true" if value else "false"
         case bytes():
-            return b64encode(value).decode()
-        # A datetime is a date, so it comes first.
-        case datetime():
-            text = value.isoformat()
-            return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
-        case date() | time():
-            return value.isoformat()
+            import binascii
+
+            return binascii.b2a_base64(value, newline=False).decode()
         case str() | int() | float():
             return str(value)
+        # What is left are dates and times. The types are not named: whoever has none need not load them.
+        case _:
+            text = value.isoformat()
+            return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 def bytes_of(value: SecretValue) -> bytes:

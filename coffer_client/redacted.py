@@ -7,13 +7,15 @@ assertion's message is not shown, and one that is used is used as ever. What met
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
-from typing import Any, Self, SupportsIndex
+from coffer_protocol.lean import TYPE_CHECKING
 
-from coffer_protocol.shard import SecretValue
+if TYPE_CHECKING:
+    from typing import Any, Self, SupportsIndex
+
+    from coffer_protocol.shard import SecretValue
 
 
-class _Redacted:
+class Redacted:
     """The repr that hides; copies are the value itself, for it cannot change."""
 
     __slots__ = ()
@@ -29,7 +31,7 @@ class _Redacted:
         return self
 
 
-class SecretText(_Redacted, str):
+class SecretText(Redacted, str):
     """A text."""
 
     __slots__ = ()
@@ -39,7 +41,7 @@ class SecretText(_Redacted, str):
         return str, (str(self),)
 
 
-class SecretBytes(_Redacted, bytes):
+class SecretBytes(Redacted, bytes):
     """Bytes. Their `str()` is Python's own b'…', which shows them."""
 
     __slots__ = ()
@@ -49,7 +51,7 @@ class SecretBytes(_Redacted, bytes):
         return bytes, (bytes(self),)
 
 
-class SecretInt(_Redacted, int):
+class SecretInt(Redacted, int):
     """An integer."""
 
     __slots__ = ()
@@ -61,7 +63,7 @@ class SecretInt(_Redacted, int):
         return int, (int(self),)
 
 
-class SecretFloat(_Redacted, float):
+class SecretFloat(Redacted, float):
     """A float."""
 
     __slots__ = ()
@@ -71,36 +73,6 @@ class SecretFloat(_Redacted, float):
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         return float, (float(self),)
-
-
-class SecretDateTime(_Redacted, datetime):
-    """A date and time, with or without an offset."""
-
-    __slots__ = ()
-    _kind = "date-time"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
-        return datetime.fromisoformat, (self.isoformat(),)
-
-
-class SecretDate(_Redacted, date):
-    """A date."""
-
-    __slots__ = ()
-    _kind = "date"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
-        return date.fromisoformat, (self.isoformat(),)
-
-
-class SecretTime(_Redacted, time):
-    """A time of day."""
-
-    __slots__ = ()
-    _kind = "time"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
-        return time.fromisoformat, (self.isoformat(),)
 
 
 def redact(value: SecretValue) -> SecretValue:
@@ -116,15 +88,12 @@ def redact(value: SecretValue) -> SecretValue:
             return SecretFloat(value)
         case bytes():
             return SecretBytes(value)
-        # A datetime is a date, so it comes first.
-        case datetime():
-            return SecretDateTime.fromisoformat(value.isoformat())
-        case date():
-            return SecretDate.fromisoformat(value.isoformat())
-        case time():
-            return SecretTime.fromisoformat(value.isoformat())
+        case _:
+            from .redacted_dates import redact_date
+
+            return redact_date(value)
 
 
 def kind_of(value: SecretValue) -> str:
     """What a value that `redact` gave is: text, integer, float, boolean, bytes, date-time, date or time."""
-    return value._kind if isinstance(value, _Redacted) else "boolean"
+    return value._kind if isinstance(value, Redacted) else "boolean"

@@ -5,13 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NoReturn
+
+from coffer_protocol.lean import TYPE_CHECKING
 
 from .errors import CommandNotExecutableError, CommandNotFoundError
-from .naming import PLAIN, Naming
-from .output import Secrets, environment
+from .naming import PLAIN
+from .output import environment
 from .settings import IDENTITY_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Final, NoReturn
+
+    from .naming import Naming
+    from .output import Secrets
 
 # Python ignores these two from its start, and what is ignored would stay so in a command.
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)

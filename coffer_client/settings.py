@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
 
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
-from coffer_protocol.lean import TYPE_CHECKING
+from coffer_protocol.lean import TYPE_CHECKING, dataclass
 from coffer_protocol.release.chain import Trust
 from coffer_protocol.release.coffer import Seen
 
-from . import duration, keyfile
+from . import keyfile
 from .configuration import CONFIG, CREDENTIAL, DEFAULT, LOCAL_PATH, SYSTEM_PATH, VARIABLE, Configuration, Found, variable_of
 from .credential import Credential
 from .errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
+    from typing import Final, TypeAlias
 
 SERVER: Final = variable_of("server")
 IDENTITY: Final = variable_of("identity")
@@ -29,7 +28,7 @@ IDENTITY_TEXT: Final = "COFFER_IDENTITY_TEXT"
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 CREDENTIAL_NAME: Final = "coffer-identity"
 
-Environment: TypeAlias = Mapping[str, str]
+Environment: TypeAlias = "Mapping[str, str]"
 
 _ASK: Final = "ask your operator for the whole address, which `coffer-companion address` prints"
 _SWITCHES: Final = {"0": False, "1": True}
@@ -90,6 +89,8 @@ def load(
     if timeout_s is None and (timeout := configured.find("timeout")):
         timeout_s = parse_seconds(timeout.text, timeout.label)
     if max_stale is None and (span := configured.find("max-stale")):
+        from . import duration
+
         max_stale = duration.parse(span.text, span.label)
     if state is None and (folder := configured.find("state")):
         state = folder.text

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
 
-from coffer_protocol.address import Host
 from coffer_protocol.errors import ChainError, CofferError, ServerError, UnreachableError, UntrustedPublisherError
-from coffer_protocol.message import OkGet, Tell
+from coffer_protocol.lean import TYPE_CHECKING
+from coffer_protocol.message import Tell
 from coffer_protocol.release import coffer as releases
-from coffer_protocol.release.chain import Trust, Walk
-from coffer_protocol.release.coffer import Accepted, accept_untrusted
+from coffer_protocol.release.chain import Walk
+from coffer_protocol.release.coffer import accept_untrusted
 
-from . import duration
 from .coffer import Coffer
 from .connection import Connection, session_with
 from .errors import CacheError
 from .memory import Memory, find_folders
-from .network import Network
-from .settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+    from typing import Final
+
+    from coffer_protocol.address import Host
+    from coffer_protocol.message import OkGet
+    from coffer_protocol.release.chain import Trust
+    from coffer_protocol.release.coffer import Accepted
+
+    from .network import Network
+    from .settings import Settings
 
 # Clocks that are set right move a little; one that is further behind the cache was not right, and tells no age.
 _CLOCK_STEP_S: Final = 300.0
@@ -132,6 +139,10 @@ class Source:
             CacheError: there is nothing that can be used; the text says why.
             StateError: what is remembered is damaged.
         """
+        from datetime import timedelta
+
+        from . import duration
+
         now = self._clock()
         cached = await self.network.call(self._memory.cached)
         if cached is None:

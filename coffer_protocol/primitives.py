@@ -1,7 +1,7 @@
 """The cryptographic primitives of protocol 1, each from the library that does it best.
 
 Every other module asks this one: nothing else in the house but `sodium` imports `nacl` or `cryptography`. libsodium (PyNaCl) does X25519,
-Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does ML-KEM-768; the standard library does hashes and HMAC.
+Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does ML-KEM-768; hashes are the interpreter's own.
 
 `cryptography` is asked through its compiled module: the classes that it documents for ML-KEM load its whole backend at their first use,
 which takes longer than a fetch (bench/README.md, "The client's start-up"). What is called there is what those classes call.
@@ -12,12 +12,9 @@ without detail, and the caller gives it the name that its section of PROTOCOL.md
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-
 from cryptography.hazmat.bindings._rust import openssl
 
-from . import sodium
+from . import hashes, sodium
 from .errors import KeyTextError, UnavailableError
 from .lean import TYPE_CHECKING
 
@@ -61,34 +58,34 @@ def random_bytes(count: int) -> bytes:
 
 def sha256(data: bytes) -> bytes:
     """SHA-256 (FIPS 180-4), 32 bytes."""
-    return hashlib.sha256(data).digest()
+    return hashes.sha256(data)
 
 
 def sha3_256(data: bytes) -> bytes:
     """SHA3-256 (FIPS 202), 32 bytes."""
-    return hashlib.sha3_256(data).digest()
+    return hashes.sha3_256(data).digest()
 
 
 def shake256(data: bytes, size_bytes: int) -> bytes:
     """SHAKE-256 (FIPS 202), `size_bytes` of output."""
-    return hashlib.shake_256(data).digest(size_bytes)
+    return hashes.shake_256(data).digest(size_bytes)
 
 
 def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b"") -> bytes:
     """BLAKE2b (RFC 7693), keyed where `key` is given; `person` is padded with zero bytes to 16."""
-    return hashlib.blake2b(data, digest_size=size_bytes, key=key, person=person).digest()
+    return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person).digest()
 
 
 def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
     """HKDF-SHA256's first step (RFC 5869, 2.2): 32 bytes."""
-    return hmac.digest(salt, ikm, "sha256")
+    return hashes.hmac_sha256(salt, ikm)
 
 
 def hkdf_sha256_expand(key: bytes, *, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
     """HKDF-SHA256's second step (RFC 5869, 2.3), for a key that is random already, or extracted."""
     output = block = b""
     for number in range(1, -(-size_bytes // SHA256_BYTES) + 1):
-        block = hmac.digest(key, block + info + bytes([number]), "sha256")
+        block = hashes.hmac_sha256(key, block + info + bytes([number]))
         output += block
     return output[:size_bytes]
 
@@ -100,7 +97,7 @@ def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int = SHA25
 
 def same(left: bytes, right: bytes) -> bool:
     """Whether two byte strings are equal, in time that does not depend on where they differ."""
-    return hmac.compare_digest(left, right)
+    return sodium.same(left, right)
 
 
 # ------------------------------------------------------------------------------------------------------ X25519

@@ -36,6 +36,11 @@ def random_bytes(count: int) -> bytes:
     return bytes(ffi.buffer(output, count))
 
 
+def same(left: bytes, right: bytes) -> bool:
+    """Whether two byte strings are equal, in time that does not depend on where they differ."""
+    return len(left) == len(right) and bool(lib.sodium_memcmp(left, right, len(left)) == 0)
+
+
 def x25519_public(secret: bytes) -> bytes:
     """The public key of an X25519 secret key (RFC 7748)."""
     _check(secret, KEY_BYTES)

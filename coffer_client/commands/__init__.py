@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from coffer_protocol.lean import TYPE_CHECKING
 
 from ..options import Parsed
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
 # Does what a command line says.
-Handler: TypeAlias = Callable[[Parsed], None]
+Handler: TypeAlias = "Callable[[Parsed], None]"
 
 
 def load(name: str) -> Handler:

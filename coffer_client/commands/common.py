@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+import time
 
-from coffer_protocol.identity import Identity
+from coffer_protocol.lean import TYPE_CHECKING
 
-from .. import duration, settings
+from .. import settings
 from ..blocking import Sockets, finish
-from ..coffer import Coffer, expiry_warning
+from ..coffer import expiry_warning
 from ..errors import OutputError, UsageError
 from ..fetching import retrieve
 from ..naming import Naming
-from ..options import NAMING, PROGRAM, Parsed
+from ..options import NAMING, PROGRAM
 from ..source import Source
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from coffer_protocol.identity import Identity
+
+    from ..coffer import Coffer
+    from ..options import Parsed
 
 
 def tell(message: str) -> None:
@@ -53,7 +61,7 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
         parsed: the command line.
         identity: who asks, where that is not to be looked for.
     """
-    timeout, max_stale = given(parsed, "timeout"), given(parsed, "max-stale")
+    timeout = given(parsed, "timeout")
     return settings.load(
         server=parsed.text("server"),
         identity=identity or parsed.text("identity"),
@@ -63,7 +71,7 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
         state=parsed.text("state"),
         cache=False if parsed.values.get("no-cache") else None,
         timeout_s=None if timeout is None else settings.parse_seconds(timeout, "--timeout"),
-        max_stale=None if max_stale is None else duration.parse(max_stale, "--max-stale"),
+        max_stale=span(parsed, "max-stale") if "max-stale" in parsed.values else None,
     )
 
 
@@ -97,12 +105,16 @@ def refuse_naming(parsed: Parsed, reason: str) -> None:
 def fetch(source: Source) -> Coffer:
     """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
     coffer = finish(retrieve(source, timeout_s=source.wanted.timeout_s, max_stale=source.wanted.max_stale))
-    if warning := expiry_warning(coffer.release, datetime.now(UTC)):
+    if warning := expiry_warning(coffer.release, time.time()):
         warn(warning)
     return coffer
 
 
-def span(parsed: Parsed, name: str, default: timedelta) -> timedelta:
-    """The span of time that an option names. Raises as `duration.parse`."""
+def span(parsed: Parsed, name: str) -> timedelta | None:
+    """The span of time that an option names; None where it was not given. Raises as `duration.parse`."""
     text = parsed.text(name)
-    return default if text is None else duration.parse(text, f"--{name}")
+    if text is None:
+        return None
+    from .. import duration
+
+    return duration.parse(text, f"--{name}")

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from .. import duration, settings
 from ..configuration import CREDENTIAL, DEFAULT, FLAG, KINDS, Configuration, Found, key_of
-from ..fetching import DEFAULT_MAX_STALE, DEFAULT_TIMEOUT_S
+from ..fetching import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
 from ..options import Parsed
 from .common import write
 
@@ -18,7 +19,7 @@ from .common import write
 _DEFAULTS: Final = {
     "bare": "0",
     "no-cache": "0",
-    "max-stale": duration.show(DEFAULT_MAX_STALE),
+    "max-stale": duration.show(timedelta(seconds=DEFAULT_MAX_STALE_S)),
     "timeout": f"{DEFAULT_TIMEOUT_S:g}",
 }
 _NOT_SHOWN: Final = "(a secret, which is not shown)"

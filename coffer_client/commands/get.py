@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from coffer_protocol.lean import TYPE_CHECKING
+
 from .. import output
 from ..errors import UsageError
-from ..options import Parsed
 from .common import fetch, naming, refuse_naming, source, warn, write
+
+if TYPE_CHECKING:
+    from ..options import Parsed
 
 
 def main(parsed: Parsed) -> None:

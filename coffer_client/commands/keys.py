@@ -21,6 +21,7 @@ def main(parsed: Parsed) -> None:
 
 def _cached(parsed: Parsed, origin: Source) -> Coffer:
     try:
-        return finish(origin.from_cache(span(parsed, "max-stale", timedelta.max)))
+        max_stale = span(parsed, "max-stale")
+        return finish(origin.from_cache(timedelta.max if max_stale is None else max_stale))
     except CacheError as error:
         raise CacheError(f"the cache cannot be used: {error}") from error

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import NoReturn
+
+from coffer_protocol.lean import TYPE_CHECKING
 
 from .. import run
 from ..errors import UsageError
-from ..options import Parsed
 from .common import fetch, naming, source, span, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from ..options import Parsed
 
 
 def main(parsed: Parsed) -> None:
@@ -40,7 +44,8 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
     # This process keeps the identity and the secrets for as long as the command lives, and the command is of the same user.
     forbid_tracing()
     change = supervise.Change.from_text(parsed.text("on-change") or supervise.RESTART)
-    splay_s = span(parsed, "splay", timedelta()).total_seconds()
+    splay = span(parsed, "splay")
+    splay_s = splay.total_seconds() if splay else 0.0
     origin = source(parsed)
     # Refused before the command is started, not after.
     watcher = Watcher(origin) if parsed.switch("watch") else None

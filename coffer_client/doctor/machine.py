@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -20,7 +21,7 @@ from ..blocking import finish
 from ..configuration import Configuration
 from ..credential import Credential
 from ..errors import CacheError, ConfigurationError, StateError
-from ..fetching import DEFAULT_MAX_STALE
+from ..fetching import DEFAULT_MAX_STALE_S
 from ..memory import Folders, Memory
 from ..settings import Settings
 from ..source import Source
@@ -139,7 +140,7 @@ def examine_state(memory: Memory, folders: Folders) -> Step:
 def examine_cache(source: Source, memory: Memory) -> Step:
     """Whether the cache could stand in now."""
     wanted = source.wanted
-    max_stale = DEFAULT_MAX_STALE if wanted.max_stale is None else wanted.max_stale
+    max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if wanted.max_stale is None else wanted.max_stale
     if not wanted.cache or not max_stale:
         return skipped("cache", "it is switched off")
     if memory.cached() is None:

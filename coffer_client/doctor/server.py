@@ -203,7 +203,7 @@ def _examine_expiry(coffer: Coffer, now: datetime) -> Step:
     expires = coffer.release.expires
     if expires is None:
         return Step(name="expiry", state=OK, sentence="the release does not expire")
-    if expiry_warning(coffer.release, now):
+    if expiry_warning(coffer.release, now.timestamp()):
         return Step(name="expiry", state=WARN, sentence=_expiry(expires, now), mend=_PUBLISH_ANEW)
     return Step(name="expiry", state=OK, sentence=_expiry(expires, now))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from coffer_client.blocking import Sockets, finish
 from coffer_client.coffer import Coffer
 from coffer_client.credential import Credential
-from coffer_client.fetching import DEFAULT_MAX_STALE, retrieve
+from coffer_client.fetching import retrieve
 from coffer_client.memory import Folders, Memory
 from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of
@@ -40,7 +40,7 @@ class Client:
         """This client at this address."""
         return Source(self._wanted(address), self.memory(address), network or Sockets(), warn=self.warnings.append, clock=lambda: self.now)
 
-    def fetch(self, address: ServerAddress, *, max_stale: timedelta = DEFAULT_MAX_STALE, timeout_s: float = PLENTY_S) -> Coffer:
+    def fetch(self, address: ServerAddress, *, max_stale: timedelta | None = None, timeout_s: float = PLENTY_S) -> Coffer:
         """One run."""
         return finish(retrieve(self.source(address), timeout_s=timeout_s, max_stale=max_stale))
 
@@ -49,7 +49,7 @@ class Client:
         with FakeServer(script) as server:
             return self.fetch(server.address(bare=self.credential.bare, serial=serial))
 
-    def fetch_from_nobody(self, *, max_stale: timedelta = DEFAULT_MAX_STALE) -> Coffer:
+    def fetch_from_nobody(self, *, max_stale: timedelta | None = None) -> Coffer:
         """One run where no server answers."""
         return self.fetch(address_of(unused_host(), bare=self.credential.bare), max_stale=max_stale)
 

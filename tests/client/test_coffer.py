@@ -87,7 +87,9 @@ def test_a_selection_is_in_the_order_asked_for() -> None:
 
 
 def test_the_release_has_its_times() -> None:
-    assert COFFER.release == Release(coffer="shop", serial=SERIAL, issued=datetime.fromtimestamp(ISSUED, UTC), expires=None)
+    assert COFFER.release == Release(coffer="shop", serial=SERIAL, issued_s=ISSUED, expires_s=None)
+    assert COFFER.release.issued == datetime.fromtimestamp(ISSUED, UTC)
+    assert COFFER.release.expires is None
     expiring = Coffer(make_accepted({}, head=make_head(expires=ISSUED + 86400))).release
     assert expiring.issued is not None
     assert expiring.expires == expiring.issued + timedelta(days=1)
@@ -102,7 +104,7 @@ def test_times_beyond_the_calendar_are_none() -> None:
     ("left", "days"), [(timedelta(days=30), "30 days"), (timedelta(days=12, hours=5), "12 days"), (timedelta(hours=5), "0 days")]
 )
 def test_it_warns_from_thirty_days_before_the_end(left: timedelta, days: str) -> None:
-    warning = expiry_warning(Release(coffer="shop", serial=7, issued=NOW, expires=NOW + left), NOW)
+    warning = expiry_warning(Release(coffer="shop", serial=7, issued_s=ISSUED, expires_s=ISSUED + int(left.total_seconds())), ISSUED)
     assert warning is not None
     assert f"in {days}" in warning
     assert "coffer-companion upload" in warning
@@ -110,7 +112,8 @@ def test_it_warns_from_thirty_days_before_the_end(left: timedelta, days: str) ->
 
 @pytest.mark.parametrize("left", [timedelta(days=30, seconds=1), None])
 def test_it_does_not_warn_earlier(left: timedelta | None) -> None:
-    assert expiry_warning(Release(coffer="shop", serial=7, issued=NOW, expires=NOW + left if left else None), NOW) is None
+    expires_s = ISSUED + int(left.total_seconds()) if left else None
+    assert expiry_warning(Release(coffer="shop", serial=7, issued_s=ISSUED, expires_s=expires_s), ISSUED) is None
 
 
 # ------------------------------------------------------------------------------------------------------- values of one type

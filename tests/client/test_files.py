@@ -48,7 +48,7 @@ def test_a_file_is_removed_once(tmp_path: Path) -> None:
 HOLDER = """if 1:
     import sys
     from coffer_client import files
-    with files.locked(sys.argv[1]):
+    with files.Lock(sys.argv[1]):
         print("has it", flush=True)
         sys.stdin.read()
 """
@@ -69,7 +69,7 @@ FORKING = """if 1:
     import fcntl, os, sys
     from coffer_client import files
     told, tell = os.pipe()
-    with files.locked(sys.argv[1]):
+    with files.Lock(sys.argv[1]):
         child = os.fork()
         if not child:
             # Lives on with what it was born with, as a worker would, until it is told that the lock was had again.

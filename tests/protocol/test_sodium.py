@@ -53,6 +53,12 @@ def test_points_are_the_bindings(key: bytes) -> None:
     assert sodium.is_ed25519_public(key) == bindings.crypto_core_ed25519_is_valid_point(key)
 
 
+@given(left=st.binary(max_size=5), right=st.binary(max_size=5))
+def test_same_is_equal(left: bytes, right: bytes) -> None:
+    assert sodium.same(left, right) == (left == right)
+    assert sodium.same(left, bytes(left))
+
+
 def test_random_bytes_are_as_many_as_wanted_and_differ() -> None:
     assert [len(sodium.random_bytes(count)) for count in (0, 1, 64)] == [0, 1, 64]
     assert sodium.random_bytes(32) != sodium.random_bytes(32)

@@ -1,0 +1,50 @@
+"""Dates and times that do not show themselves, as `redacted` has it for other values; whoever has none need not load them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any, SupportsIndex
+
+from .redacted import Redacted
+
+
+class SecretDateTime(Redacted, datetime):
+    """A date and time, with or without an offset."""
+
+    __slots__ = ()
+    _kind = "date-time"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return datetime.fromisoformat, (self.isoformat(),)
+
+
+class SecretDate(Redacted, date):
+    """A date."""
+
+    __slots__ = ()
+    _kind = "date"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return date.fromisoformat, (self.isoformat(),)
+
+
+class SecretTime(Redacted, time):
+    """A time of day."""
+
+    __slots__ = ()
+    _kind = "time"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return time.fromisoformat, (self.isoformat(),)
+
+
+def redact_date(value: datetime | date | time) -> SecretDateTime | SecretDate | SecretTime:
+    """The same moment under the type that hides it."""
+    match value:
+        # A datetime is a date, so it comes first.
+        case datetime():
+            return SecretDateTime.fromisoformat(value.isoformat())
+        case date():
+            return SecretDate.fromisoformat(value.isoformat())
+        case time():
+            return SecretTime.fromisoformat(value.isoformat())
