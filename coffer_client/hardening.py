@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import resource
 import sys
-from typing import Final
+
+from coffer_protocol.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # <linux/prctl.h>
 _PR_SET_DUMPABLE: Final = 4

@@ -10,15 +10,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
+from typing import Final
 
 import pytest
 
 from coffer_client.credential import Credential
 from coffer_protocol.message import Get, OkGet
+from tests.support import ROOT
 
 from .fake_server import FakeServer, Peer, giving, serving, staying
 from .releases import make_body
@@ -353,9 +356,17 @@ def test_no_error_shows_a_secret(configured: Configure, whole: Credential, secre
 # ---------------------------------------------------------------------------------------------------------------- start-up
 
 
+SCRIPT: Final = str(ROOT / "coffer_client" / "coffer-client")
+
+
 def imported(*words: str) -> set[str]:
-    """The modules that an interpreter loads with these arguments, by the names of their packages."""
-    ran = subprocess.run([sys.executable, "-X", "importtime", *words], capture_output=True, text=True, check=True)
+    """The modules that an interpreter loads with these arguments, by the names of their packages.
+
+    Without `site`, and so without what an editable installation loads by itself.
+    """
+    paths = f"{ROOT}{os.pathsep}{sysconfig.get_path('purelib')}{os.pathsep}{sysconfig.get_path('platlib')}"
+    command = [sys.executable, "-S", "-X", "importtime", *words]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=True)
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
 
 
@@ -366,7 +377,7 @@ def test_what_reads_a_configuration_is_loaded_where_there_is_one(configured: Con
     path.write_text("timeout = 30")
     with FakeServer(serving(whole, {"port": 5432})) as server:
         configured(server, whole)
-        assert "tomli" in imported("-m", "coffer_client", "get", "port")
+        assert "tomli" in imported(SCRIPT, "get", "port")
 
 
 # The limit of cores is what `run` needs beside.
@@ -376,14 +387,18 @@ def test_get_and_run_load_nothing_that_they_do_not_need(
 ) -> None:
     with FakeServer(serving(whole, {"port": 5432})) as server:
         configured(server, whole)
-        # What an interpreter loads by itself, as for an editable installation, is not ours.
-        loaded = imported("-m", "coffer_client", *words) - imported("-c", "pass")
+        loaded = imported(SCRIPT, *words)
     assert "coffer_client" in loaded
     unneeded = {
         "argparse",
         "asyncio",
+        "base64",
         "click",
+        "dataclasses",
+        "datetime",
         "email",
+        "hashlib",
+        "inspect",
         "jinja2",
         "json",
         "logging",
@@ -391,10 +406,13 @@ def test_get_and_run_load_nothing_that_they_do_not_need(
         "queue",
         "resource",
         "rich",
+        "socket",
         "ssl",
+        "string",
         "subprocess",
         "tomli",
         "trio",
         "typer",
+        "typing",
     }
     assert loaded & unneeded == needed
