@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from manuals.page import by_hand
+from docs.manuals.page import by_hand
 from tests.docs.commands import commands_folder, home_environment, missing_programs, run_well
 from tests.docs.test_examples import blocks_of, matches, script_of
 from tests.server.running import running_server

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coffer_client.options import COMMANDS
-from manuals.__main__ import SHARE, made
+from docs.manuals.__main__ import SHARE, made
 from tests.docs.commands import missing_programs
 from tests.support import ROOT
 from tests.test_house import tracked_files
@@ -50,9 +50,9 @@ def test_an_installation_has_it(tmp_path: Path) -> None:
     subprocess.run([*pip, "--ignore-installed", "--prefix", prefix, clone], check=True, capture_output=True)
     for name in made():
         if name.startswith(SHARE):
-            assert (prefix / name).read_bytes() == (ROOT / name).read_bytes()
+            assert (prefix / name.removeprefix("docs/")).read_bytes() == (ROOT / name).read_bytes()
     # man finds pages beside the programs in PATH.
     environment = {"PATH": f"{prefix / 'bin'}:/usr/bin:/bin"}
     pages = ["coffer-client", *(f"coffer-client-{command.name}" for command in COMMANDS)]
     found = subprocess.run(["man", "-w", *pages], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == [str(prefix / SHARE / "man" / "man1" / f"{page}.1") for page in pages]
+    assert found.stdout.split() == [str(prefix / "share" / "man" / "man1" / f"{page}.1") for page in pages]

@@ -8,8 +8,8 @@ import pytest
 
 from coffer_client.errors import EXIT_INTERRUPTED, EXITS
 from coffer_client.options import COMMANDS, Command
-from manuals import man
-from manuals.reference import ENVIRONMENT, FILES
+from docs.manuals import man
+from docs.manuals.reference import ENVIRONMENT, FILES
 from tests.docs.commands import missing_programs
 
 PAGES = man.pages()

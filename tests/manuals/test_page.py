@@ -6,8 +6,8 @@ import pytest
 
 from coffer_client.configuration import KINDS, variable_of
 from coffer_client.options import COMMANDS, Command
-from manuals.page import BEGIN, END, by_hand, with_reference
-from manuals.reference import ALL_EXITS, ENVIRONMENT
+from docs.manuals.page import BEGIN, END, by_hand, with_reference
+from docs.manuals.reference import ALL_EXITS, ENVIRONMENT
 from tests.support import ROOT
 
 EMPTY = f"before\n{BEGIN}\nold\n{END}\nafter\n"

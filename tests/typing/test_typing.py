@@ -21,7 +21,7 @@ from . import as_user
 
 _HERE = Path(__file__).parent
 # What is needed to build the distribution.
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "share", "coffer_protocol", "coffer_client", "coffer_companion", "coffer_server")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "docs/share", "coffer_protocol", "coffer_client", "coffer_companion", "coffer_server")
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -10,13 +10,13 @@ from coffer_client.options import PROGRAM
 
 from . import man, page
 
-ROOT: Final = Path(__file__).parents[1]
-SHARE: Final = "share"
+ROOT: Final = Path(__file__).parents[2]
+SHARE: Final = "docs/share"
 PAGE: Final = "docs/client.md"
 
 
 def made() -> dict[str, str]:
-    """What is made, by its path in the repository. Below `share` the paths are those of an installation."""
+    """What is made, by its path in the repository. What is below `docs` of those in `docs/share` is below an installation's prefix."""
     return {
         **{f"{SHARE}/man/man1/{name}": text for name, text in man.pages().items()},
         f"{SHARE}/bash-completion/completions/{PROGRAM}": bash.script(),
