@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..coffer import Coffer
 from ..errors import CommandFailedError
 from ..fetching import PASSING
+from ..hardening import forbid_cores
 from ..watching import Failure
 from .common import tell
 
 
 def releases(events: Iterable[Coffer | Failure], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
-    """The releases among a Watcher's events. Of failures that follow each other, the first is told.
+    """The releases among a Watcher's events. Of failures that follow each other, the first is told. No core of this process is written.
 
     Args:
         events: of a Watcher.
@@ -23,6 +24,8 @@ def releases(events: Iterable[Coffer | Failure], *, has_begun: bool = False, mea
     Raises:
         CofferError: it fails from the start, for a reason that does not pass by itself.
     """
+    # It holds secrets for as long as it follows.
+    forbid_cores()
     is_failing = False
     for event in events:
         if isinstance(event, Failure):

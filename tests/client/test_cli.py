@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -440,6 +441,22 @@ def test_watch_runs_a_command_for_each_release(configured: Configure, whole: Cre
     with FakeServer(watched(History(whole).add({"n": 1}).add({"1": 2}).add({"n": 3}))) as server:
         configured(server, whole)
         assert run_watch("--exec", 'echo "now $n"; exit 3', lines=2)[0] == ["now 1\n", "now 3\n"]
+
+
+@pytest.fixture
+def cores() -> Iterator[None]:
+    """This process, and what it starts, may leave cores, if anybody may."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("cores")
+def test_watch_leaves_no_core(configured: Configure, whole: Credential) -> None:
+    with FakeServer(watched(History(whole).add({"n": 1}).add({"n": 2}))) as server:
+        configured(server, whole)
+        assert run_watch("--exec", "ulimit -S -c", lines=2)[0] == ["0\n", "0\n"]
 
 
 def test_watch_gives_a_command_what_was_chosen(configured: Configure, whole: Credential) -> None:
