@@ -16,7 +16,7 @@ from .network import RECEIVE_BYTES, Network, Stream, unreached, unresolved
 if TYPE_CHECKING:
     import _socket
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
-    from typing import Any, TypeVar
+    from typing import Any, Final, TypeVar
 
     from coffer_protocol.address import Host
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .network import P, T
 
     Y = TypeVar("Y")
+
+_DAY_S: Final = 86400.0
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -118,4 +120,5 @@ class SocketStream(Stream):
         # For a socket, 0 would mean that it does not block.
         if left_s <= 0:
             raise TimeoutError
-        self._socket.settimeout(left_s)
+        # Nor is more than a day anybody's deadline, and years would be too much for the system's clock.
+        self._socket.settimeout(min(left_s, _DAY_S))

@@ -172,13 +172,14 @@ class Memory:
         Raises:
             StateError: the file is damaged. To go on without it would let an old release pass for the newest.
         """
-        if self._unwritten is not None:
-            return self._unwritten
         try:
             record = self._read()
         except OSError as error:
             self._give_up(error)
             record = None
+        # Where the files have taken what came since, they know more than this process did when they failed.
+        if self._unwritten is not None and (record is None or _serial(record.trust) < _serial(self._unwritten)):
+            return self._unwritten
         if record is None:
             return self._initial
         trust = record.trust
@@ -244,6 +245,7 @@ class Memory:
                     self._write_host(host)
                 known = self._read()
                 if known is not None and self._is_superseded(trust.seen, known.trust.seen):
+                    self._unwritten = None
                     return
                 # The cache first: killed between the two, a client has a cache that is newer than its trust, and not one that is refused
                 # for being older.
@@ -251,8 +253,10 @@ class Memory:
                 record = _Record(root=self._root, trust=trust)
                 if record != known:
                     files.replace(self._trust_path, record.encode())
+                self._unwritten = None
         except OSError as error:
-            self._unwritten = trust
+            if self._unwritten is None or not self._is_superseded(trust.seen, self._unwritten.seen):
+                self._unwritten = trust
             self._give_up(error)
 
     def _is_superseded(self, new: Seen, known: Seen | None) -> bool:
@@ -323,6 +327,10 @@ class Memory:
         if not self._is_warned:
             self._is_warned = True
             self._warn(message)
+
+
+def _serial(trust: Trust) -> int:
+    return trust.seen.serial if trust.seen is not None else 0
 
 
 def describe(trust: Trust) -> str:

@@ -9,6 +9,7 @@ implementation in both directions, and to the public vectors.
 from __future__ import annotations
 
 from . import primitives
+from .errors import KeyTextError
 from .lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,10 +56,14 @@ def decapsulate(*, mlkem_seed: bytes, x25519_secret: bytes, enc: bytes) -> bytes
     """X-Wing's shared secret, 32 bytes. Of a forged `enc` another one, with which nothing opens.
 
     Raises:
-        ValueError: `enc` has not 1,120 bytes, or an X25519 key of low order in it.
+        ValueError: `enc` has not 1,120 bytes, or has an X25519 key in it that is not canonical, or of low order.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
     ciphertext_x25519 = enc[primitives.MLKEM768_CIPHERTEXT_BYTES :]
+    try:
+        primitives.check_x25519_public(ciphertext_x25519)
+    except KeyTextError:
+        raise ValueError("an ephemeral key that must not be used") from None
     return _combine(
         primitives.mlkem_decapsulate(mlkem_seed, enc[: primitives.MLKEM768_CIPHERTEXT_BYTES]),
         primitives.x25519(x25519_secret, ciphertext_x25519),

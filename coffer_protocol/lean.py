@@ -88,10 +88,14 @@ else:
         assert slots
 
         def make(cls):
+            # What the standard library's would take and this would not: nobody needs it, and it must not go wrong in silence.
+            assert cls.__bases__ == (object,)
             space = dict(cls.__dict__)
+            assert not {"__reduce__", "__getstate__"} & space.keys()
             del space["__dict__"], space["__weakref__"]
             fields = tuple([name for name, kind in space.get("__annotations__", {}).items() if not kind.startswith("ClassVar")])
             space["_defaults"] = {name: space.pop(name) for name in fields if name in space}
+            assert not any(isinstance(value, list | dict | set) for value in space["_defaults"].values())
             space["__slots__"] = space["_fields"] = fields
             space["__match_args__"] = () if kw_only else fields
             return type(cls)(cls.__name__, (_Value,), space)

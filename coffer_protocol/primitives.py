@@ -274,7 +274,7 @@ def _mlkem() -> ModuleType:
     if not hasattr(openssl, "mlkem"):
         raise UnavailableError(
             "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
-            "The wheels of cryptography 47 and later have it: pip install --upgrade --only-binary cryptography cryptography"
+            "The wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography"
         )
     return openssl.mlkem
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from nacl._sodium import ffi, lib  # type: ignore[import-not-found]  # what is compiled has no types
 
+from .errors import UnavailableError
 from .lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,13 +21,24 @@ NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 
-if lib.sodium_init() < 0:
-    raise RuntimeError("libsodium cannot be used on this machine")
+# Without the second, a build of libsodium that leaves things out has no code where `is_ed25519_public` calls some.
+if lib.sodium_init() < 0 or not lib.PYNACL_HAS_CRYPTO_CORE_ED25519:
+    raise UnavailableError(
+        "this machine's libsodium cannot be used, or is a minimal build that cannot check a publisher's key. The wheels of PyNaCl bring a "
+        "whole one: pip install --upgrade --only-binary pynacl pynacl"
+    )
 
 
 def _check(value: bytes, size_bytes: int) -> None:
+    _check_type(value)
     if len(value) != size_bytes:
         raise ValueError(f"{size_bytes} bytes are wanted, and there are {len(value)}")
+
+
+def _check_type(*values: bytes) -> None:
+    # The foreign function interface would take a list of numbers, too.
+    if not all(isinstance(value, bytes) for value in values):
+        raise TypeError("bytes are wanted")
 
 
 def random_bytes(count: int) -> bytes:
@@ -38,6 +50,7 @@ def random_bytes(count: int) -> bytes:
 
 def same(left: bytes, right: bytes) -> bool:
     """Whether two byte strings are equal, in time that does not depend on where they differ."""
+    _check_type(left, right)
     return len(left) == len(right) and bool(lib.sodium_memcmp(left, right, len(left)) == 0)
 
 
@@ -75,6 +88,7 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
     Raises:
         ValueError: the signature is not good.
     """
+    _check_type(public, message, signature)
     if len(signature) != SIGNATURE_BYTES or len(public) != KEY_BYTES:
         raise ValueError("not a signature")
     signed = signature + message
@@ -87,6 +101,7 @@ def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated
     """ChaCha20-Poly1305 (RFC 8439): ciphertext and tag."""
     _check(key, KEY_BYTES)
     _check(nonce, NONCE_BYTES)
+    _check_type(plaintext, associated)
     output = ffi.new("unsigned char[]", len(plaintext) + TAG_BYTES)
     size = ffi.new("unsigned long long *")
     lib.crypto_aead_chacha20poly1305_ietf_encrypt(
@@ -103,6 +118,7 @@ def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associate
     """
     _check(key, KEY_BYTES)
     _check(nonce, NONCE_BYTES)
+    _check_type(ciphertext, associated)
     output = ffi.new("unsigned char[]", len(ciphertext))
     size = ffi.new("unsigned long long *")
     # Too short for a tag is refused there, before anything is read.

@@ -62,6 +62,44 @@ def test_what_is_recorded_is_recalled(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Memory:
+    """A memory whose files fail as long as there is a file where their folder belongs."""
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    (tmp_path / "state").touch()
+    folder = str(tmp_path / "state")
+    return Memory(wanted, Folders(state=folder, cache=folder), warn=lambda message: None)
+
+
+def test_what_the_files_have_taken_since_they_failed_is_what_is_known(tmp_path: Path, forgetful: Memory) -> None:
+    forgetful.record(after(5), BODY, host=HOST, now=NOW)
+    assert forgetful.recall() == after(5)
+    (tmp_path / "state").unlink()
+    # Before it is written again, what this process knows still counts.
+    assert forgetful.recall() == after(5)
+    retired = after(7, publishers=(OTHER,))
+    forgetful.record(retired, BODY, host=HOST, now=NOW)
+    assert forgetful.recall() == retired
+    # Another process has gone on.
+    memory(tmp_path / "state").record(after(9, publishers=(OTHER,)), BODY, host=HOST, now=NOW)
+    assert forgetful.recall() == after(9, publishers=(OTHER,))
+
+
+def test_another_process_is_ahead_of_what_could_not_be_written(tmp_path: Path, forgetful: Memory) -> None:
+    forgetful.record(after(5), BODY, host=HOST, now=NOW)
+    (tmp_path / "state").unlink()
+    memory(tmp_path / "state").record(after(7, publishers=(OTHER,)), BODY, host=HOST, now=NOW)
+    assert forgetful.recall() == after(7, publishers=(OTHER,))
+
+
+def test_where_nothing_can_be_written_it_still_never_goes_back(forgetful: Memory) -> None:
+    forgetful.record(after(9), BODY, host=HOST, now=NOW)
+    forgetful.record(after(8), BODY, host=HOST, now=NOW)
+    assert forgetful.recall() == after(9)
+    with pytest.raises(ForkError):
+        forgetful.record(after(9, sha256=b"x" * 32), BODY, host=HOST, now=NOW)
+
+
 def test_each_client_coffer_and_server_has_its_own(tmp_path: Path) -> None:
     memory(tmp_path).record(after(7), BODY, host=HOST, now=NOW)
     for other in (

@@ -35,8 +35,17 @@ def test_what_one_seals_the_other_opens(info: bytes, plaintext: bytes) -> None:
         SUITE.decrypt(ours, secret, info=info + b"x")
 
 
-def test_each_seal_is_another() -> None:
-    assert hpke.seal(**KEYS, info=b"", plaintext=b"") != hpke.seal(**KEYS, info=b"", plaintext=b"")
+def test_each_seal_is_another_in_both_its_halves() -> None:
+    one, other = (hpke.seal(**KEYS, info=b"", plaintext=b"") for _ in range(2))
+    assert one[:1088] != other[:1088]
+    assert one[1088 : hpke.ENC_BYTES] != other[1088 : hpke.ENC_BYTES]
+
+
+@pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32, bytes(31) + b"\x80"])
+def test_an_ephemeral_key_that_must_not_be_used_is_refused_as_such(key: bytes) -> None:
+    enc = hpke.seal(**KEYS, info=b"", plaintext=b"")[:1088] + key
+    with pytest.raises(ValueError, match="must not be used"):
+        hpke.decapsulate(mlkem_seed=SEED, x25519_secret=SECRET, enc=enc)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,8 @@ def test_each_seal_is_another() -> None:
         (b"info", lambda sealed: sealed[:1100] + bytes([sealed[1100] ^ 1]) + sealed[1101:]),
         # An ephemeral key of low order, with which nothing would be secret.
         (b"info", lambda sealed: sealed[:1088] + bytes(32) + sealed[1120:]),
+        # One that is not canonical.
+        (b"info", lambda sealed: sealed[:1119] + bytes([sealed[1119] | 0x80]) + sealed[1120:]),
     ],
 )
 def test_what_was_changed_does_not_open(info: bytes, change: Any) -> None:

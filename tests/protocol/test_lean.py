@@ -12,6 +12,9 @@ from typing import Any, ClassVar
 import pytest
 
 from coffer_protocol import lean
+from coffer_protocol.errors import KeyTextError
+from coffer_protocol.frame import Header
+from coffer_protocol.identity import Identity
 from coffer_protocol.message import Direction, MessageType
 
 
@@ -142,6 +145,44 @@ def test_integers_have_names(numbers: Any) -> None:
     assert isinstance(numbers.ONE, int)
     with pytest.raises(ValueError, match="3 is not a valid"):
         numbers(3)
+
+
+@BOTH
+def test_equal_fields_make_no_equals_of_two_classes(dataclass: Any) -> None:
+    one, _ = classes(dataclass)
+    other, _ = classes(dataclass)
+    assert one(first=1) != other(first=1)
+    assert len({hash(one(first=number)) for number in range(9)}) > 1
+
+
+def test_a_value_from_a_pickle_is_checked_again() -> None:
+    header = Header(kind=1, length_bytes=2)
+    assert pickle.loads(pickle.dumps(header)) == header
+    reduced: Any = Identity(seed=bytes(32)).__reduce_ex__(2)
+    remade, (kind, values) = reduced
+    assert remade(kind, values) == Identity(seed=bytes(32))
+    with pytest.raises(KeyTextError):
+        remade(kind, (b"short",))
+
+
+def test_what_would_go_wrong_in_silence_is_refused_when_a_class_is_made() -> None:
+    make: Any = lean.dataclass(frozen=True, slots=True, kw_only=True)
+
+    class Child(Header):
+        third: int
+
+    class Changeable:
+        items: list[int] = []  # noqa: RUF012 (the very mistake)
+
+    class Own:
+        first: int
+
+        def __reduce__(self) -> str:
+            return "own"
+
+    for kind in (Child, Changeable, Own):
+        with pytest.raises(AssertionError):
+            make(kind)
 
 
 def test_values_and_members_survive_a_pickle() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from nacl import bindings
 
 from coffer_protocol import primitives
 from coffer_protocol.errors import KeyTextError
@@ -81,6 +82,21 @@ def test_a_sealed_box_for_another_is_refused(sealed: bytes) -> None:
     secret = bytes(range(32))
     with pytest.raises(ValueError, match="not sealed"):
         primitives.sealed_box_open(secret, primitives.x25519_public(secret), sealed)
+
+
+def test_a_sealed_box_with_an_ephemeral_key_that_is_not_canonical_is_refused() -> None:
+    """libsodium takes it, for it does not look at the top bit; the nonce is made of the key as it stands."""
+    secret, ephemeral = bytes(range(32)), bytes(range(1, 33))
+    public = primitives.x25519_public(secret)
+    key = primitives.x25519_public(ephemeral)
+    for sent, is_good in ((key, True), (key[:31] + bytes([key[31] | 0x80]), False)):
+        sealed = sent + primitives.box(ephemeral, public, primitives.blake2b(sent + public, size_bytes=24), b"text")
+        if is_good:
+            assert primitives.sealed_box_open(secret, public, sealed) == b"text"
+        else:
+            assert bindings.crypto_box_seal_open(sealed, public, secret) == b"text"
+            with pytest.raises(ValueError, match="not sealed"):
+                primitives.sealed_box_open(secret, public, sealed)
 
 
 def test_the_hybrid_primitives_are_there() -> None:

@@ -34,9 +34,36 @@ def test_x25519_is_the_bindings(secret: bytes, other: bytes) -> None:
     assert sodium.x25519(secret, public) == bindings.crypto_scalarmult(secret, public)
 
 
-def test_nothing_is_shared_with_a_key_of_low_order() -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        bytes(32),
+        b"\x01" + bytes(31),
+        *(number.to_bytes(32, "little") for number in (2**255 - 20, 2**255 - 19, 2**255 - 18)),
+        bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+    ],
+)
+def test_nothing_is_shared_with_a_key_of_low_order(key: bytes) -> None:
     with pytest.raises(ValueError, match="low order"):
-        sodium.x25519(KEY, bytes(32))
+        sodium.x25519(KEY, key)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: sodium.x25519_public([1] * 32),  # type: ignore[arg-type]
+        lambda: sodium.x25519(KEY, bytearray(32)),  # type: ignore[arg-type]
+        lambda: sodium.is_ed25519_public((1,) * 32),  # type: ignore[arg-type]
+        lambda: sodium.ed25519_verify(PUBLIC, [1], bytes(64)),  # type: ignore[arg-type]
+        lambda: sodium.same([1], [1]),  # type: ignore[arg-type]
+        lambda: sodium.chacha20poly1305_seal(KEY, NONCE, [1], b""),  # type: ignore[arg-type]
+        lambda: sodium.chacha20poly1305_open(KEY, NONCE, bytes(16), [1]),  # type: ignore[arg-type]
+    ],
+)
+def test_nothing_but_bytes_is_taken(call: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="bytes are wanted"):
+        call()
 
 
 @given(message=st.binary(max_size=200))
@@ -61,7 +88,8 @@ def test_same_is_equal(left: bytes, right: bytes) -> None:
 
 def test_random_bytes_are_as_many_as_wanted_and_differ() -> None:
     assert [len(sodium.random_bytes(count)) for count in (0, 1, 64)] == [0, 1, 64]
-    assert sodium.random_bytes(32) != sodium.random_bytes(32)
+    draws = [sodium.random_bytes(32) for _ in range(64)]
+    assert all(len({draw[place] for draw in draws}) > 1 for place in range(32))
 
 
 SHORT, LONG = bytes(31), bytes(33)
