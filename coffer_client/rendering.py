@@ -13,15 +13,27 @@ An expression may fail with a value in Python's message, so of what is raised on
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import traceback
 from base64 import b64encode as base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, TemplateAssertionError, TemplateRuntimeError, TemplateSyntaxError, Undefined, UndefinedError, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.lexer import (
+    TOKEN_BLOCK_BEGIN,
+    TOKEN_BLOCK_END,
+    TOKEN_COMMENT_BEGIN,
+    TOKEN_COMMENT_END,
+    TOKEN_DATA,
+    TOKEN_RAW_BEGIN,
+    TOKEN_RAW_END,
+    TOKEN_VARIABLE_BEGIN,
+    Lexer,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
@@ -37,6 +49,10 @@ from .output import text_of
 _ALL: Final = "secrets"
 # Jinja's own name for a template that it was given as a text.
 _JINJAS_FILE: Final = "<template>"
+# A piece of a template: the number of its line, its kind, and how it is written.
+_Piece = tuple[int, str, str]
+# Where tags and comments begin and end; a `-` or `+` stands in these.
+_TAG_MARKS: Final = frozenset({TOKEN_BLOCK_BEGIN, TOKEN_BLOCK_END, TOKEN_COMMENT_BEGIN, TOKEN_COMMENT_END, TOKEN_RAW_BEGIN, TOKEN_RAW_END})
 _OTHER_FILES: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
@@ -54,15 +70,13 @@ class Template:
             TemplateError: it is no template of Jinja's, names a filter or test that there is not, or wants another file.
         """
         self._name = name
-        # Lines keep their ends, as the whole keeps its last one. A line that has nothing but `{% … %}` leaves none behind.
+        # Lines keep their ends, as the whole keeps its last one.
         environment = _Environment(
             undefined=_Undefined,
             finalize=_text,
             autoescape=False,
             keep_trailing_newline=True,
             newline_sequence="\r\n" if "\r\n" in source else "\n",
-            trim_blocks=True,
-            lstrip_blocks=True,
         )
         environment.filters |= {"string": _text, "join": _join, "tojson": _to_json, "quote": _quote, "b64": _b64}
         # It shows what hides itself.
@@ -219,6 +233,48 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, _Undefined) and obj._undefined_exception is _MissingKeyError:
             return _Undefined(name=f"{obj._undefined_hint}.{attribute}")
         return super().getattr(obj, attribute)
+
+    @property
+    def lexer(self) -> Lexer:
+        """What takes a template to pieces."""
+        return _Lexer(self)
+
+
+class _Lexer(Lexer):
+    """Jinja's, but that a line of nothing but tags and comments is no line of the result, and that any other stays as it is.
+
+    Jinja's own `trim_blocks` takes the newline of a text that ends in a tag, and its `lstrip_blocks` the blanks of one that begins with it.
+    """
+
+    def tokeniter(self, source: str, name: str | None, filename: str | None = None, state: str | None = None) -> Iterator[_Piece]:
+        """Jinja's pieces, without the blanks and the ends of the lines that go. What it raises is what Jinja raises."""
+        line: list[_Piece] = []
+        for token in super().tokeniter(source, name, filename, state):
+            for piece in _by_lines(token):
+                line.append(piece)
+                if piece[1] == TOKEN_DATA and piece[2].endswith("\n"):
+                    yield from _without_blanks(line)
+                    line = []
+        yield from _without_blanks(line)
+
+
+def _by_lines(piece: _Piece) -> Iterable[_Piece]:
+    """A text, by its lines; anything else, whole."""
+    number, kind, content = piece
+    if kind != TOKEN_DATA:
+        return (piece,)
+    # Not by `splitlines`, to which more is the end of a line than to Jinja.
+    return [(number + index, kind, line) for index, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+", content))]
+
+
+def _without_blanks(line: list[_Piece]) -> Iterable[_Piece]:
+    """A line, as it is; without its blanks and its end, where it has nothing but tags and comments."""
+    # What a `-` takes away is gone by now: it has made one line of two.
+    tags = [content for _, kind, content in line if kind in _TAG_MARKS]
+    is_kept = any(kind == TOKEN_VARIABLE_BEGIN or (kind == TOKEN_DATA and content.strip()) for _, kind, content in line)
+    if is_kept or not tags or any("+" in content for content in tags):
+        return line
+    return [piece for piece in line if piece[1] != TOKEN_DATA]
 
 
 def _strings_of(tree: nodes.Template) -> Iterable[str]:

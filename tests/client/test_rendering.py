@@ -141,6 +141,70 @@ def test_lines_keep_their_ends_and_marks_leave_none_behind(end: str) -> None:
     assert rendered(end.join(lines)) == end.join(["first", "second", "5432", "", "last", ""])
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        # A line with a text stays, wherever the tags stand in it.
+        ("key = {% if true %}on{% endif %}|next = 1|", "key = on|next = 1|"),
+        ("tail={# c #}|z=1|", "tail=|z=1|"),
+        ("  {% if true %}x{% endif %}|y|", "  x|y|"),
+        ("a {% if false %}|b{% endif %}|c|", "a |c|"),
+        ("{% raw %}{{{% endraw %}|x|", "{{|x|"),
+        ("{% set x = 1 %}{{ x }}|{{ x }}{% set y = 1 %}|z|", "1|1|z|"),
+        ("{{ '' }}{# c #}|z|", "|z|"),
+        ("x{# one|two #}|y|", "x|y|"),
+        # A line with nothing but tags and comments goes, with its blanks.
+        ("{# c #}|x|", "x|"),
+        ("{% raw %}{% endraw %}|x|", "x|"),
+        (" \t{% if true %} \t|x|\t{% endif %} |y|", "x|y|"),
+        ("{% for n in [1, 2] %}|{% if n == 2 %}|two|{% endif %}|n|{% endfor %}|", "n|two|n|"),
+        (" {% if true %} {# why #} |x|  {% endif %}{# c #}  |y|", "x|y|"),
+        ("{# one|  two #} |x|", "x|"),
+        ("{% if|  true %}|x|{% endif|  %}|y|", "x|y|"),
+        ("  {% raw %}|{{|  {% endraw %}|x|", "{{|x|"),
+        ("{% raw %}||{% endraw %}|", "|"),
+        ("{# c #}{% raw %}|{% endraw %}{# c #}|x|", "x|"),
+        # The first line and the last.
+        ("|x", "|x"),
+        ("|{# c #}|x", "|x"),
+        ("{# c #}||x", "|x"),
+        ("x|  {# c #}  ", "x|"),
+        ("x  {# c #}", "x  "),
+        ("{# c #}", ""),
+        ("  ", "  "),
+        ("{# c #}|", ""),
+        ("  |{# c #}|  ", "  |  "),
+        # With - a tag joins the line before or behind it; with + its own line stays.
+        ("x|{%- if true %}|y|{%- endif %}|z|", "x|y|z|"),
+        ("{% if true -%}|  x|{% endif -%}||  y|", "x|y|"),
+        ("{% if true -%}||{# c #}|x|{% endif %}|", "x|"),
+        ("x|  {#- c -#}|  y|", "xy|"),
+        ("{{ 1 -}}|{# c #}|y|", "1|y|"),
+        ("{% if true +%}|x|{% endif %}|", "|x|"),
+        (" {%+ if true %}|x|{% endif %}|", " |x|"),
+        ("{# c +#}|{#+ c #} |x|", "| |x|"),
+        ("{% set x = 1 + 1 %}|{# + #}|{% raw %}+{% endraw %}|y|", "+|y|"),
+    ],
+)
+def test_a_line_goes_where_it_has_nothing_but_tags_and_stays_as_it_is_otherwise(end: str, source: str, shown: str) -> None:
+    assert rendered(source.replace("|", end)) == shown.replace("|", end)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("{# c #}\n{% if true %}\n{{ nokey }}\n{% endif %}", 3),
+        ("{# one\ntwo #}\n\nx {% if true %}\n{{ nokey }}{% endif %}", 5),
+        ("x\n\n{%- if true -%}\n\n{# c #}\n{{ nokey }}{% endif %}", 6),
+        ("a\n{% raw %}\nb\n{% endraw %}\n{{ nokey }}", 5),
+        ("{% if true %}\n\n{% endif %}\n{% if nokey %}\n{% endif %}", 4),
+    ],
+)
+def test_lines_that_go_are_counted(source: str, line: int) -> None:
+    assert str(refusal(source)).startswith(f"a.j2, line {line}: ")
+
+
 def test_a_value_keeps_its_own_ends() -> None:
     assert rendered("{{ k }}\n", {"k": "a\r\nb\r"}) == "a\r\nb\r\n"
 
