@@ -16,9 +16,10 @@ from .options import GET, KEYS, PROGRAM, RUN, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final
+    from typing import Final, Literal, TextIO
 
     from .commands import Handler
+    from .options import Parsed
 
 # Applications wait for these, and whoever presses TAB, so they load nothing that they do not need.
 _FAST: Final = {command.name: command for command in (GET, KEYS, RUN)}
@@ -34,8 +35,10 @@ def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:
     try:
         code = _dispatch(words, handler_of)
     except CofferError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
         code = exit_code(error)
+        from .commands.common import tell
+
+        tell(str(error))
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     finally:
@@ -55,13 +58,39 @@ def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:
         if parsed is not None:
             handler_of(command.name)(parsed)
             return 0
-    from .app import build
-
     try:
-        build(handler_of)(words, prog_name=PROGRAM)
+        for parsed in _read_with_typer(words):
+            handler_of(parsed.command.name)(parsed)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _read_with_typer(words: list[str]) -> list[Parsed]:
+    """The command line, as typer reads it. What typer prints goes where all goes, and fails as all does.
+
+    Raises:
+        SystemExit: there is nothing to do, or it cannot be read; typer has said what there is to say.
+        OutputError: stdout does not take it.
+    """
+    from contextlib import redirect_stderr, redirect_stdout
+    from io import StringIO
+
+    from .app import build
+    from .commands.common import say, write
+
+    read: list[Parsed] = []
+    out, err = StringIO(), StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            build(lambda name: read.append)(words, prog_name=PROGRAM)
+    except SystemExit:
+        if not read:
+            raise
+    finally:
+        say(err.getvalue())
+        write(out.getvalue().encode())
+    return read
 
 
 def _wants_shell(words: list[str]) -> bool:
@@ -70,12 +99,31 @@ def _wants_shell(words: list[str]) -> bool:
     return words[:1] != [RUN.name] and ("--format=shell" in own or ("--format", "shell") in pairwise(own))
 
 
+def _open_missing_streams() -> None:
+    """Put something in the place of a standard stream that was closed when this process began.
+
+    Else the next file that is opened, the cache perhaps or a socket, has its number, and whatever writes to that number writes there.
+    Reading such a stdin and writing to such a stdout fails, as it does in any program; what is said on such a stderr is said to nobody.
+    """
+    # In their order, for a file gets the lowest number that is free. None is inherited: to a command, a closed stream stays closed.
+    if sys.stdin is None:
+        sys.stdin = _open_null(os.O_WRONLY, "r")
+    if sys.stdout is None:
+        sys.stdout = _open_null(os.O_RDONLY, "w")
+    if sys.stderr is None:
+        sys.stderr = _open_null(os.O_WRONLY, "w")
+
+
+def _open_null(flags: int, mode: Literal["r", "w"]) -> TextIO:
+    return os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8", errors="backslashreplace")
+
+
 def main() -> None:
     """The program `coffer-client`."""
+    _open_missing_streams()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except OSError:
         code = code or 1
     # Taking all of itself apart costs the interpreter a tenth of the time of `get`; the system takes it back at once.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -32,8 +31,8 @@ class Relay:
         """
         self._tell = tell
         self._redaction = Redaction({})
-        # A stream that was closed when this process began stays so; its number may be another file's by now.
-        targets = [number for number, stream in ((1, sys.stdout), (2, sys.stderr)) if stream is not None]
+        # A stream that was closed when this process began stays so; what stands in its place by now is not inherited.
+        targets = [number for number in (1, 2) if os.get_inheritable(number)]
         if len(targets) > 1 and os.path.sameopenfile(*targets):
             # `2>&1`, or a terminal: through one pipe, what was written first comes first.
             pipe = os.pipe()

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
 
 def tell(message: str) -> None:
-    """A line for people, on stderr. Where that is gone, as a terminal may be, nobody is left to be told, and what was begun goes on."""
-    try:  # noqa: SIM105 (contextlib would cost the start of `get` and `run`)
-        sys.stderr.write(f"{PROGRAM}: {message}\n")
+    """A line for people, on stderr."""
+    say(f"{PROGRAM}: {message}\n")
+
+
+def say(text: str) -> None:
+    """Write to stderr. Where that is gone, as a terminal may be, nobody is left to be told, and what was begun goes on."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
     except OSError:
         pass
 

@@ -9,7 +9,7 @@ from .. import settings
 from ..errors import OutputError, UsageError
 from ..memory import Memory, describe, find_folders
 from ..options import PROGRAM, Parsed
-from .common import tell, wanted, warn, write
+from .common import say, tell, wanted, warn, write
 
 
 def main(parsed: Parsed) -> None:
@@ -33,8 +33,7 @@ def _reset(memory: Memory, known: settings.Settings, *, is_confirmed: bool) -> N
     if not is_confirmed:
         if not sys.stdin.isatty():
             raise UsageError(f"{question} There is no terminal to answer at: --yes says so")
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
+        say(f"{question} [y/N] ")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UsageError("not confirmed: nothing was changed")
     try:

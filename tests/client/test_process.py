@@ -110,6 +110,106 @@ def test_output_that_cannot_be_written_is_one_message(configured: Configure, who
     assert (ran.returncode, ran.stderr) == (1, "coffer-client: stdout cannot be written: No space left on device\n")
 
 
+# ------------------------------------------------------------------------------------------------- streams that are not there
+
+
+def client_with(redirections: str, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """The program, with its standard streams as a shell has set them."""
+    line = ["sh", "-c", f'exec "$@" {redirections}', "sh", *PROGRAM, *words]
+    return subprocess.run(line, input=stdin, capture_output=True, text=True, check=False)
+
+
+NO_STDERR = ["2>&-", pytest.param("2>/dev/full", marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's"))]
+
+
+@pytest.mark.parametrize("stderr", NO_STDERR)
+def test_without_stderr_nobody_is_told_and_all_else_is_as_ever(configured: Configure, whole: Credential, stderr: str) -> None:
+    key = whole.public_text()
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        for line, shown in (
+            ("get port", "5432"),
+            ("get port --format dotenv", 'port="5432"\n'),
+            ("get port --format json", '{\n  "port": 5432\n}\n'),
+            ("keys", "port\n"),
+            ("id", f"{key}\n"),
+        ):
+            ran = client_with(stderr, *line.split())
+            assert (ran.returncode, ran.stdout) == (0, shown)
+        assert client_with(stderr, "--help").stdout.startswith("Usage: coffer-client")
+        failed = [client_with(stderr, *words).returncode for words in (["get", "nokey"], ["get", "--nope"], ["gett"], ["keys", "--nope"])]
+        assert failed == [6, 2, 2, 2]
+    # Nobody answers any more, which is a warning; and what is in the cache is as good as before.
+    for words, shown in ((["get", "port"], "5432"), (["keys"], "port\n")):
+        ran = client_with(stderr, *words)
+        assert (ran.returncode, ran.stdout) == (0, shown)
+    assert client_with(stderr, "get", "port", "--no-cache").returncode == 3
+
+
+NOT_WRITTEN = "coffer-client: stdout cannot be written: Bad file descriptor\n"
+PRINTING = ["get port", "get port --format json", "keys", "id", "trust", "config", "doctor", "completion bash", "--help", "--version"]
+
+
+@pytest.mark.parametrize("line", [*PRINTING, "render -", "get --help"])
+def test_without_stdout_what_was_to_be_printed_is_a_failure(configured: Configure, whole: Credential, line: str) -> None:
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        ran = client_with(">&-", *line.split(), stdin="text")
+        alone = client_with(">&- 2>&-", *line.split(), stdin="text")
+    assert (ran.returncode, ran.stderr.splitlines(keepends=True)[-1]) == (1, NOT_WRITTEN)
+    assert "Traceback" not in ran.stderr
+    assert (alone.returncode, alone.stdout, alone.stderr) == (1, "", "")
+
+
+def test_without_stdout_what_prints_nothing_works(configured: Configure, whole: Credential, tmp_path: Path) -> None:
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        ran = client_with("<&- >&- 2>&-", "get", "--to-dir", str(tmp_path / "secrets"))
+    assert (ran.returncode, (tmp_path / "secrets" / "port").read_bytes()) == (0, b"5432")
+
+
+def test_without_stdin_there_is_nobody_to_ask_and_nothing_to_read(configured: Configure, whole: Credential) -> None:
+    with FakeServer(serving(whole, {"port": 5432})) as server:
+        configured(server, whole)
+        asked = client_with("<&-", "trust", "reset")
+        read = client_with("<&-", "render", "-")
+    assert (asked.returncode, read.returncode) == (2, 2)
+    assert "There is no terminal to answer at" in asked.stderr
+    assert read.stderr == "coffer-client: -: the template cannot be read: Bad file descriptor\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="there is no /proc")
+def test_no_other_file_gets_the_number_of_a_stream(configured: Configure, whole: Credential) -> None:
+    body = make_body(whole, {"port": 5432})
+    pids: Queue[int] = Queue()
+    seen: list[list[str]] = []
+
+    def look_while_it_waits(peer: Peer) -> None:
+        peer.link()
+        peer.expect(Get)
+        pid = pids.get()
+        seen.append([os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)])
+        peer.send(OkGet(coffer=body))
+        peer.wait_for_close()
+
+    with FakeServer(look_while_it_waits) as server:
+        configured(server, whole)
+        # A shell that becomes the program keeps its number.
+        with subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *PROGRAM, "get", "port"]) as process:
+            pids.put(process.pid)
+            assert process.wait() == 1
+    assert seen == [[os.devnull] * 3]
+
+
+@in_all_ways
+def test_to_a_command_a_closed_stream_is_closed(configured: Configure, whole: Credential, way: list[str], tmp_path: Path) -> None:
+    program = "import os, sys; open(sys.argv[1], 'w').write(str([stream is None for stream in (sys.stdin, sys.stdout, sys.stderr)]))"
+    with FakeServer(staying(whole, {})) as server:
+        configured(server, whole)
+        ran = client_with("<&- >&- 2>&-", "run", *way, "--", sys.executable, "-c", program, str(tmp_path / "seen"))
+    assert (ran.returncode, (tmp_path / "seen").read_text()) == (0, "[True, True, True]")
+
+
 # --------------------------------------------------------------------------------------------------------------------- run
 
 
