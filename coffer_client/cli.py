@@ -11,7 +11,7 @@ from coffer_protocol.errors import CofferError
 from coffer_protocol.lean import TYPE_CHECKING
 
 from .commands import load
-from .errors import EXIT_INTERRUPTED, exit_code
+from .errors import EXIT_INTERRUPTED, EXIT_READER_GONE, ReaderGoneError, exit_code
 from .options import GET, KEYS, PROGRAM, RUN, parse
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:
     code = 1
     try:
         code = _dispatch(words, handler_of)
+    except ReaderGoneError:
+        code = EXIT_READER_GONE
     except CofferError as error:
         code = exit_code(error)
         from .commands.common import tell

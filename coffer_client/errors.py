@@ -78,6 +78,10 @@ class OutputError(CofferError):
     """What was asked for cannot be written."""
 
 
+class ReaderGoneError(OutputError):
+    """Nobody reads stdout any more, as where `head` has seen enough. That is told to nobody."""
+
+
 class CommandFailedError(CofferError):
     """A command that was to be run where something had changed has failed."""
 
@@ -124,6 +128,8 @@ EXITS: Final = (
 )
 # As shells have it: 128 and the number of SIGINT.
 EXIT_INTERRUPTED: Final = 130
+# And of SIGPIPE, which ends other programs of a pipeline, and which Python ignores.
+EXIT_READER_GONE: Final = 141
 
 _CODES: Final[Mapping[type, int]] = {error: row.code for row in EXITS for error in row.errors}
 

@@ -11,7 +11,7 @@ from coffer_protocol.lean import TYPE_CHECKING
 from .. import settings
 from ..blocking import Sockets, finish
 from ..coffer import expiry_warning
-from ..errors import OutputError, UsageError
+from ..errors import OutputError, ReaderGoneError, UsageError
 from ..fetching import retrieve
 from ..naming import Naming
 from ..options import NAMING, PROGRAM
@@ -44,6 +44,7 @@ def write(data: bytes) -> None:
     """Write to stdout, all at once.
 
     Raises:
+        ReaderGoneError: nobody reads it any more.
         OutputError: it does not take it.
     """
     try:
@@ -52,6 +53,8 @@ def write(data: bytes) -> None:
     except OSError as error:
         # What is left in the buffer would fail again, with a traceback, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError("nobody reads stdout any more") from None
         raise OutputError(f"stdout cannot be written: {error.strerror}") from None
 
 

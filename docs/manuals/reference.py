@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coffer_client.errors import EXIT_INTERRUPTED, EXITS, Exit
+from coffer_client.errors import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
 from coffer_client.options import HELP, PROGRAM, VERSION, Command, Option
 
 
@@ -58,7 +58,8 @@ FILES: Final = (
 ROOT_OPTIONS: Final = (VERSION, HELP)
 # What every command ends with where it is interrupted stands in no row of the table, for no error is behind it.
 INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")
-ALL_EXITS: Final = (*EXITS, INTERRUPTED)
+_READER_GONE: Final = Exit(code=EXIT_READER_GONE, meaning="nobody reads any more what it prints, as behind `| head`")
+ALL_EXITS: Final = (*EXITS, INTERRUPTED, _READER_GONE)
 OWN_STATUS: Final = f"Else `{PROGRAM} run` ends with the command's own status."
 
 

@@ -210,6 +210,19 @@ def test_to_a_command_a_closed_stream_is_closed(configured: Configure, whole: Cr
     assert (ran.returncode, (tmp_path / "seen").read_text()) == (0, "[True, True, True]")
 
 
+@pytest.mark.parametrize("line", [*PRINTING, "watch"])
+def test_a_reader_that_has_gone_is_no_news(configured: Configure, whole: Credential, line: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with FakeServer(staying(whole, {"port": 5432})) as server, open(write_end, "wb") as broken:
+        configured(server, whole)
+        ran = subprocess.run([*PROGRAM, *line.split()], stdout=broken, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 128 + signal.SIGPIPE
+    # What else there is to say is said.
+    assert "stdout" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 # --------------------------------------------------------------------------------------------------------------------- run
 
 
