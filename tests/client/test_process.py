@@ -308,10 +308,14 @@ def test_run_starts_nothing_without_the_secrets(configured: Configure, whole: Cr
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_reach_the_command_itself(configured: Configure, whole: Credential, number: signal.Signals) -> None:
     program = f"""if 1:
-        import signal, sys
+        import os, signal, sys
         signal.signal({int(number)}, lambda *_: sys.exit(77))
+        # Every signal is written here as well: one that comes before the wait for it would else be slept through.
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake)
         print("ready", flush=True)
-        signal.pause()
+        os.read(woken, 1)
     """
     with FakeServer(serving(whole, {})) as server:
         configured(server, whole)

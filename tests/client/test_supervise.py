@@ -25,7 +25,8 @@ from .releases import History
 
 PROGRAM = [sys.executable, "-m", "coffer_client", "run", "--watch"]
 Configure = Callable[[FakeServer, Credential], None]
-# Says what it has, and tells every signal that it gets; a TERM ends it.
+# Says what it has, and tells every signal that it gets; a TERM ends it. Every signal is written to a pipe as well, whose other end it reads:
+# one that comes before the wait for it would else be slept through.
 COMMAND = """if 1:
     import os, signal, sys
     def heard(number, frame):
@@ -33,11 +34,14 @@ COMMAND = """if 1:
         os.write(1, f"{signal.Signals(number).name}\\n".encode())
         if number == signal.SIGTERM:
             sys.exit(int(os.environ.get("status", "0")))
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT, signal.SIGWINCH):
         signal.signal(number, heard)
     print("has", os.environ["n"], flush=True)
     while True:
-        signal.pause()
+        os.read(woken, 1)
 """
 
 
@@ -47,10 +51,13 @@ STUBBORN = """if 1:
     def heard(number, frame):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
         os.write(1, b"once\\n")
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGTERM, heard)
     print("has", os.environ["n"], flush=True)
     while True:
-        signal.pause()
+        os.read(woken, 1)
 """
 
 
