@@ -1,9 +1,9 @@
 """`run --watch` and `run --redact`: a command beside this process, to which this process is as nothing.
 
-The command stays in this process's group, so what a terminal sends (an interrupt, a stop, a hang-up) reaches both without our help. What is
-sent to this process alone is handed on. This process stops only once the command has, so that a shell shows its prompt when the command has
-put the terminal in order. Signals are blocked and taken one by one with `sigwaitinfo`, which tells the two apart, and leaves
-no code to run between two instructions of this.
+The command stays in this process's group, so what a terminal sends (an interrupt, a stop) reaches both without our help. What is sent to
+this process alone is handed on; so is the hang-up that the kernel sends to the first process of a session, where this is it. This process
+stops only once the command has, so that a shell shows its prompt when the command has put the terminal in order. Signals are blocked and
+taken one by one with `sigwaitinfo`, which tells the two apart, and leaves no code to run between two instructions of this.
 """
 
 from __future__ import annotations
@@ -203,8 +203,10 @@ class Supervisor:
             return
         if received.si_signo in _ENDING:
             self._pending = self._replaced = self._kill_at = None
-        # Above 0 it is the kernel's, for the whole group of a terminal: the command has it already.
-        if received.si_code <= 0:
+        # Above 0 it is the kernel's, for the whole group of a terminal: the command has it already. But that a terminal is gone the kernel
+        # tells the first process of the session alone.
+        is_hung_up = received.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
+        if received.si_code <= 0 or is_hung_up:
             self._send(received.si_signo)
         if received.si_signo == signal.SIGTSTP:
             self._is_asked_to_stop = True

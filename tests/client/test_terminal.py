@@ -124,12 +124,14 @@ def test_a_command_that_does_not_stop_is_not_left(line: Line) -> None:
         assert "Stopped" not in screen.see("status=7")
 
 
+# With `exec` it is in the place of the shell: the first process of the session, and the only one that the kernel tells of a hang-up.
+@pytest.mark.parametrize("place", ["", "exec "])
 @pytest.mark.parametrize("program", ["ready()", 'on("HUP", lambda: (os.write(int(sys.argv[1]), b"heard"), os._exit(0))); ready()'])
-def test_a_hang_up_leaves_nothing_behind(line: Line, program: str) -> None:
+def test_a_hang_up_leaves_nothing_behind(line: Line, program: str, place: str) -> None:
     heard, alive = os.pipe()
     try:
         with terminal(inherited=[alive]) as screen:
-            screen.type(line(program, str(alive)))
+            screen.type(place + line(program, str(alive)))
             screen.see("has 1")
             screen.hang_up()
             os.close(alive)
