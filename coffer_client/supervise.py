@@ -29,6 +29,8 @@ from .watching import Failure
 RESTART: Final = "restart"
 # How long a command that is to be started anew may take to end, as container runtimes have it; then it is killed.
 GRACE_S: Final = 10.0
+# How long what the command has written may take to be passed on, where somebody wanted an end of both. Container runtimes kill after 10 s.
+DRAIN_S: Final = 2.0
 # Left alone: the two that nobody can block, what the processor reports of this process itself, and what a terminal sends to a job in the
 # background that wants to use it.
 _NOT_TAKEN: Final = frozenset(
@@ -102,6 +104,7 @@ class Supervisor:
         naming: Naming = PLAIN,
         relay: Relay | None = None,
         grace_s: float = GRACE_S,
+        drain_s: float = DRAIN_S,
     ) -> None:
         """Nothing is started yet.
 
@@ -115,6 +118,7 @@ class Supervisor:
             naming: which secrets the command gets, under which names.
             relay: takes what the command writes, and hides every secret that it is told of; None where the command writes for itself.
             grace_s: the seconds that the command has to end before it is started anew.
+            drain_s: the seconds that `relay` has to finish once the command has ended, where this process was sent an end before.
 
         Raises:
             EnvironmentNameError: a secret cannot stand in an environment.
@@ -131,6 +135,7 @@ class Supervisor:
         self._naming = naming
         self._relay = relay
         self._grace_s = grace_s
+        self._drain_s = drain_s
         self._variables: Variables = self._variables_of(first)
         self._news: queue.SimpleQueue[Coffer | Failure] = queue.SimpleQueue()
         self._is_failing = False
@@ -141,6 +146,8 @@ class Supervisor:
         self._replaced: Variables | None = None
         self._kill_at: float | None = None
         self._hook: int | None = None
+        # Whether somebody has sent this process an end. What a terminal sends is not counted: whoever sits there can send another.
+        self._is_ending = False
         # Whether somebody has asked for a stop, and by which signal the command has stopped, since they last went on.
         self._is_asked_to_stop = False
         self._stopped_by: int | None = None
@@ -208,6 +215,7 @@ class Supervisor:
         is_hung_up = received.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
         if received.si_code <= 0 or is_hung_up:
             self._send(received.si_signo)
+            self._is_ending |= received.si_signo in _ENDING
         if received.si_signo == signal.SIGTSTP:
             self._is_asked_to_stop = True
         elif received.si_signo == signal.SIGCONT:
@@ -315,10 +323,17 @@ class Supervisor:
             self._child = self._spawn(self._command, replaced)
 
     def _finish(self, relay: Relay, taken: Iterable[int]) -> None:
-        """Wait until what the command and its own have written is passed on, as in a pipeline; or until somebody wants an end."""
+        """Wait until what the command and its own have written is passed on, as in a pipeline; or until somebody wants an end.
+
+        Where somebody has wanted it before, the wait is short: a reader that does not read, or one whom the command has left behind with
+        its streams, would keep it from them.
+        """
         relay.close()
-        while not relay.is_finished and signal.sigwaitinfo(taken).si_signo not in _ENDING_RELAY:
-            pass
+        until = time.monotonic() + self._drain_s if self._is_ending else None
+        while not relay.is_finished:
+            received = signal.sigwaitinfo(taken) if until is None else signal.sigtimedwait(taken, max(0.0, until - time.monotonic()))
+            if received is None or received.si_signo in _ENDING_RELAY:
+                return
 
     def _end(self, status: int) -> NoReturn:
         """End as the command did, so that whoever waits for this process sees what a shell would see of the command."""

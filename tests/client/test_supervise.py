@@ -25,8 +25,8 @@ from .releases import History
 
 PROGRAM = [sys.executable, "-m", "coffer_client", "run", "--watch"]
 Configure = Callable[[FakeServer, Credential], None]
-# Says what it has, and tells every signal that it gets; a TERM ends it. Every signal is written to a pipe as well, whose other end it reads:
-# one that comes before the wait for it would else be slept through.
+# Says what it has, and tells every signal that it gets; a TERM ends it. Every signal is written to a pipe as well, which it reads: one that
+# comes before the wait for it would else be slept through.
 COMMAND = """if 1:
     import os, signal, sys
     def heard(number, frame):
@@ -93,6 +93,19 @@ IMPATIENT = """if 1:
     command = ["sh", "-c", "[ $n = 2 ] || trap '' TERM; echo has $n; exec tail -f /dev/null"]
     tell = lambda message: print(message, file=sys.stderr, flush=True)
     Supervisor(command, first, change=Change(), splay=lambda: 0, tell=tell, inherited=os.environb, grace_s=0.01).run(events())
+"""
+
+
+# A supervisor that hides no secret, and does not wait for what is written once it is to end; its command is a line of sh.
+HASTY = """if 1:
+    import os, sys
+    from coffer_client.coffer import Coffer
+    from coffer_client.relay import Relay
+    from coffer_client.supervise import Change, Supervisor
+    from tests.client.releases import make_accepted
+    command, coffer = ["sh", "-c", sys.argv[1]], Coffer(make_accepted({}))
+    inherited, relay = os.environb, Relay(tell=print)
+    Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=inherited, relay=relay, drain_s=0.01).run(())
 """
 
 
@@ -396,6 +409,18 @@ def test_somebody_who_ends_it_while_it_is_started_anew_has_ended_it(publisher: P
     assert running.line() == "once"
     running.send(signal.SIGTERM)
     assert running.process.wait() == 7
+
+
+# The first leaves one behind that has its streams until stdin ends. The second writes more than a pipe holds, which nobody reads.
+@pytest.mark.parametrize("line", ["exec 3<&0; cat <&3 & echo ready >&2; wait", "head -c 100000 /dev/zero; echo ready >&2; read line"])
+def test_what_cannot_be_passed_on_does_not_keep_it_from_its_end(home: Path, line: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HASTY, line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(_END_S) == -signal.SIGTERM
 
 
 # -------------------------------------------------------------------------------------------------------------------- usage
