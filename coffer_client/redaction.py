@@ -40,7 +40,8 @@ class Redaction:
     """What is looked for in a stream, and what it is replaced by. It does not change, and keeps nothing of the stream."""
 
     def __init__(self, marks: Mapping[bytes, bytes]) -> None:
-        """Of two texts that begin at the same place the longer one is replaced, of two that overlap the one that begins first.
+        """Every byte of every text is replaced. Where texts overlap, one mark stands for all: that of the one that begins first, and of two
+        that begin at the same place that of the longer one.
 
         Args:
             marks: what stands in the place of each text. No text is empty.
@@ -58,21 +59,22 @@ class Redaction:
             del kept[text]
         return type(self)(kept | dict(marks))
 
-    def replace(self, data: bytes, *, is_last: bool = False) -> tuple[bytes, bytes]:
+    def replace(self, data: bytes, covered: int = 0, *, is_last: bool = False) -> tuple[bytes, bytes, int]:
         """Replace in the next piece of a stream.
 
         However a stream is cut into pieces, what comes out is the same.
 
         Args:
             data: what the call before held back, and what has come since.
+            covered: what the call before gave beside: how many bytes of what it held back are of a secret that it has replaced.
             is_last: whether nothing comes after it; then nothing is held back.
 
         Returns:
-            What can be passed on; and what is held back, for with more to come it may be the beginning of a secret.
+            What can be passed on; what is held back, for with more to come it may be the beginning of a secret; and the next `covered`.
         """
         done: list[bytes] = []
-        at = 0
-        edge = len(data) if is_last else self._open_from(data, at)
+        at = covered
+        edge = len(data) if is_last else self._open_from(data)
         found = [(start, -len(text), text) for text in self._marks if (start := data.find(text)) >= 0]
         heapq.heapify(found)
         # What begins at the edge or beyond it is for later: a longer text may begin there.
@@ -80,22 +82,25 @@ class Redaction:
             start, _, text = found[0]
             if start >= at:
                 done += (data[at:start], self._marks[text])
-                at = start + len(text)
-                if edge < at:
-                    edge = self._open_from(data, at)
-            if (again := data.find(text, at)) >= 0:
+            end = start + len(text)
+            at = max(at, end)
+            # A text may overlap with itself: what lies between the first and the last that do is covered by these two.
+            again = data.rfind(text, start + 1, end + len(text) - 1)
+            if again < 0:
+                again = data.find(text, end)
+            if again >= 0:
                 heapq.heapreplace(found, (again, -len(text), text))
             else:
                 heapq.heappop(found)
-        return b"".join((*done, data[at:edge])), data[edge:]
+        return b"".join((*done, data[at:edge])), data[edge:], max(0, at - edge)
 
-    def _open_from(self, data: bytes, at: int) -> int:
-        """The first place, from `at` on, from which on the data are the beginning of a text and not the whole of it."""
-        return min((_beginning(data, text, at) for text in self._marks), default=len(data))
+    def _open_from(self, data: bytes) -> int:
+        """The first place from which on the data are the beginning of a text and not the whole of it."""
+        return min((_beginning(data, text) for text in self._marks), default=len(data))
 
 
-def _beginning(data: bytes, text: bytes, at: int) -> int:
-    start = max(at, len(data) - len(text) + 1)
+def _beginning(data: bytes, text: bytes) -> int:
+    start = max(0, len(data) - len(text) + 1)
     while (start := data.find(text[:1], start)) >= 0:
         if text.startswith(data[start:]):
             return start

@@ -68,12 +68,12 @@ class Relay:
             os.close(write)
 
     def _pass_on(self, source: int, target: int) -> None:
-        held = b""
+        held, covered = b"", 0
         try:
             while piece := os.read(source, _PIECE_BYTES):
-                ready, held = self._redaction.replace(held + piece)
+                ready, held, covered = self._redaction.replace(held + piece, covered)
                 _write(target, ready)
-            _write(target, self._redaction.replace(held, is_last=True)[0])
+            _write(target, self._redaction.replace(held, covered, is_last=True)[0])
         except BrokenPipeError:
             # The command is told in the same way, by the end of its own pipe.
             pass

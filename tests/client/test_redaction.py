@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pytest
@@ -18,18 +17,25 @@ def replaced(marks: Mapping[bytes, bytes], pieces: list[bytes]) -> bytes:
     """What comes out where a stream is cut so."""
     redaction = Redaction(marks)
     out = held = b""
+    covered = 0
     for piece in pieces:
-        ready, held = redaction.replace(held + piece)
+        ready, held, covered = redaction.replace(held + piece, covered)
         out += ready
-    ready, held = redaction.replace(held, is_last=True)
-    assert held == b""
+    ready, *rest = redaction.replace(held, covered, is_last=True)
+    assert rest == [b"", 0]
     return out + ready
 
 
 def replaced_whole(marks: Mapping[bytes, bytes], data: bytes) -> bytes:
-    """The same in one go, by the means of Python."""
-    longest_first = sorted(marks, key=len, reverse=True)
-    return re.sub(b"|".join(map(re.escape, longest_first)), lambda found: marks[found[0]], data) if marks else data
+    """The same in one go, byte by byte: what no text covers stays, and a text that begins where none reaches leaves its mark."""
+    out = b""
+    covered_to = 0
+    for at in range(len(data)):
+        text = max((text for text in marks if data.startswith(text, at)), key=len, default=b"")
+        if at >= covered_to:
+            out += marks[text] if text else data[at : at + 1]
+        covered_to = max(covered_to, at + len(text))
+    return out
 
 
 @given(marks=_marks, pieces=st.lists(_bytes | st.just(b"")))
@@ -47,7 +53,7 @@ def test_so_do_secrets_of_any_bytes_among_any_bytes(marks: dict[bytes, bytes], d
 
 @given(marks=_marks, data=st.binary(max_size=30).map(lambda data: bytes(b"ab\n"[byte % 3] for byte in data)))
 def test_held_back_is_only_what_may_become_a_secret(marks: dict[bytes, bytes], data: bytes) -> None:
-    _, held = Redaction(marks).replace(data)
+    _, held, _ = Redaction(marks).replace(data)
     assert held == b"" or any(text.startswith(held) and text != held for text in marks)
 
 
@@ -63,11 +69,18 @@ def test_held_back_is_only_what_may_become_a_secret(marks: dict[bytes, bytes], d
     ],
 )
 def test_what_goes_on_at_once(piece: bytes, ready: bytes, held: bytes) -> None:
-    assert Redaction({b"hunter2": b"<2>", b"hunter22": b"<22>"}).replace(piece) == (ready, held)
+    assert Redaction({b"hunter2": b"<2>", b"hunter22": b"<22>"}).replace(piece) == (ready, held, 0)
 
 
 def test_what_was_only_a_beginning_is_passed_on_at_the_end() -> None:
-    assert Redaction({b"hunter2": b"<2>"}).replace(b"hunt", is_last=True) == (b"hunt", b"")
+    assert Redaction({b"hunter2": b"<2>"}).replace(b"hunt", is_last=True) == (b"hunt", b"", 0)
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"my hunter2-tail, my 2-tail"], [b"my hunter2", b"-tail, my 2", b"-tail"], [b"my hunter2-", b"tail, my 2-tail"]]
+)
+def test_nothing_is_left_of_texts_that_overlap(pieces: list[bytes]) -> None:
+    assert replaced({b"hunter2": b"<1>", b"2-tail": b"<2>"}, pieces) == b"my <1>, my <2>"
 
 
 def test_the_text_of_a_mark_is_not_searched_again() -> None:
