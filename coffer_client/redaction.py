@@ -7,7 +7,7 @@ escapes; not a text that colours or a line break run through.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final, Self
 
 # As short as this are ports, booleans and the like, which would be found all over an output. A secret so short is soon guessed anyway.
@@ -48,16 +48,18 @@ class Redaction:
         """
         self._marks = dict(marks)
 
-    def joined_by(self, marks: Mapping[bytes, bytes]) -> Self:
-        """What is looked for here, and these beside; of those that were here the oldest give way where there are more than `REMEMBERED`.
+    def joined_by(self, marks: Mapping[bytes, bytes], *, in_force: Container[bytes] = ()) -> Self:
+        """What is looked for here, and these beside; of those that were here only the last `REMEMBERED` stay, and those in force.
 
         Args:
             marks: what stands in the place of each text.
+            in_force: texts that stay if they are here, however many others there are.
         """
-        kept = {text: mark for text, mark in self._marks.items() if text not in marks}
-        for text in list(kept)[: max(0, len(kept) + len(marks) - REMEMBERED)]:
-            del kept[text]
-        return type(self)(kept | dict(marks))
+        before = {text: mark for text, mark in self._marks.items() if text not in marks}
+        past = [text for text in before if text not in in_force]
+        for text in past[: max(0, len(past) - REMEMBERED)]:
+            del before[text]
+        return type(self)(before | dict(marks))
 
     def replace(self, data: bytes, covered: int = 0, *, is_last: bool = False) -> tuple[bytes, bytes, int]:
         """Replace in the next piece of a stream.

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from .redaction import Redaction, marks_of
@@ -48,14 +48,16 @@ class Relay:
         """Whether all that was written has been passed on, and nobody is left who could write more. A SIGCHLD tells of it."""
         return not self._unfinished
 
-    def hide(self, variables: Mapping[bytes, bytes]) -> None:
-        """Replace these texts from now on, beside those that there were.
+    def hide(self, variables: Mapping[bytes, bytes], *, in_force: Iterable[Mapping[bytes, bytes]] = ()) -> None:
+        """Replace these texts from now on, beside the last of those that there were.
 
         Args:
             variables: the secrets' names in the environment, and their texts.
+            in_force: environments that somebody has still, whose secrets are replaced in any case.
         """
+        texts = {text for others in in_force for text in marks_of(others)}
         # The threads take it up with the next piece.
-        self._redaction = self._redaction.joined_by(marks_of(variables))
+        self._redaction = self._redaction.joined_by(marks_of(variables), in_force=texts)
 
     def start(self) -> None:
         """Begin to pass on. The threads block the signals that the caller blocks."""

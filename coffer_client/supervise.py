@@ -136,14 +136,16 @@ class Supervisor:
         self._relay = relay
         self._grace_s = grace_s
         self._drain_s = drain_s
+        # Those of the newest release that something was done about; and those that the command that runs was started with.
         self._variables: Variables = self._variables_of(first)
+        self._given = self._variables
         self._news: queue.SimpleQueue[Coffer | Failure] = queue.SimpleQueue()
         self._is_failing = False
         # New variables that wait for their time, on the monotonic clock.
         self._pending: Variables | None = None
         self._due = 0.0
-        # While the command is being ended so that it can be started anew: the variables that it had; and when it is killed.
-        self._replaced: Variables | None = None
+        # Whether the command is being ended so that it can be started anew; and when it is killed.
+        self._is_restarting = False
         self._kill_at: float | None = None
         self._hook: int | None = None
         # Whether somebody has sent this process an end. What a terminal sends is not counted: whoever sits there can send another.
@@ -183,10 +185,10 @@ class Supervisor:
             self._finish(self._relay, taken)
         self._end(status)
 
-    def _variables_of(self, coffer: Coffer) -> Variables:
+    def _variables_of(self, coffer: Coffer, *in_force: Variables) -> Variables:
         variables = command_environment(coffer, self._inherited, self._naming)
         if self._relay is not None:
-            self._relay.hide(secret_variables(coffer, self._naming))
+            self._relay.hide(secret_variables(coffer, self._naming), in_force=in_force)
         return variables
 
     def _spawn(self, command: Sequence[str], variables: Variables) -> int:
@@ -209,7 +211,8 @@ class Supervisor:
         if received is None or received.si_signo == signal.SIGCHLD or received.si_pid == os.getpid():
             return
         if received.si_signo in _ENDING:
-            self._pending = self._replaced = self._kill_at = None
+            self._pending = self._kill_at = None
+            self._is_restarting = False
         # Above 0 it is the kernel's, for the whole group of a terminal: the command has it already. But that a terminal is gone the kernel
         # tells the first process of the session alone.
         is_hung_up = received.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
@@ -243,7 +246,7 @@ class Supervisor:
                 continue
             self._is_failing = False
             try:
-                variables = self._variables_of(event)
+                variables = self._variables_of(event, self._given, self._variables)
             except CofferError as error:
                 self._tell(f"{error} (the command keeps the secrets that it has)")
                 continue
@@ -253,7 +256,7 @@ class Supervisor:
             self._pending = variables if variables != self._variables else None
 
     def _may_act(self) -> bool:
-        return self._pending is not None and self._replaced is None and self._hook is None
+        return self._pending is not None and not self._is_restarting and self._hook is None
 
     def _act(self) -> None:
         """Do what is due."""
@@ -264,7 +267,7 @@ class Supervisor:
             self._kill_at = None
         if self._pending is None or not self._may_act() or now < self._due:
             return
-        before, self._variables, self._pending = self._variables, self._pending, None
+        self._variables, self._pending = self._pending, None
         if self._change.signal is not None:
             self._send(self._change.signal)
         elif self._change.command is not None:
@@ -273,7 +276,7 @@ class Supervisor:
             self._send(signal.SIGTERM)
             # One that is stopped would not hear it.
             self._send(signal.SIGCONT)
-            self._replaced, self._kill_at = before, now + self._grace_s
+            self._is_restarting, self._kill_at = True, now + self._grace_s
 
     def _run_hook(self, command: str) -> None:
         try:
@@ -297,9 +300,9 @@ class Supervisor:
         if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
             self._stopped_by = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else None
             return None
-        if self._replaced is None:
+        if not self._is_restarting:
             return status
-        self._restart(self._replaced)
+        self._restart()
         return None
 
     def _stop(self) -> None:
@@ -312,15 +315,16 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _restart(self, replaced: Variables) -> None:
-        self._replaced = self._kill_at = None
-        self._stopped_by = None
+    def _restart(self) -> None:
+        self._is_restarting = False
+        self._kill_at = self._stopped_by = None
         try:
             self._child = self._spawn(self._command, self._variables)
+            self._given = self._variables
         except CofferError as error:
             # The new secrets may be what it cannot take: an environment has its limits.
             self._tell(f"{error} (the command is started with the secrets that it had)")
-            self._child = self._spawn(self._command, replaced)
+            self._child = self._spawn(self._command, self._given)
 
     def _finish(self, relay: Relay, taken: Iterable[int]) -> None:
         """Wait until what the command and its own have written is passed on, as in a pipeline; or until somebody wants an end.

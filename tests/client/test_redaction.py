@@ -97,9 +97,17 @@ def test_what_is_shorter_than_the_least_is_left() -> None:
     assert marks_of({b"port": b"5432", b"short": long[1:], b"long": long, b"again": long}) == {long: b"<secret long>"}
 
 
-def test_the_oldest_give_way_and_those_that_came_last_never() -> None:
-    first, *others = ({b"text %d %d" % (batch, number): b"!" for number in range(REMEMBERED - 1)} for batch in range(2))
-    redaction = Redaction({b"oldest": b"!", b"second": b"!"}).joined_by(first)
-    assert redaction.replace(b"oldest second text 0 0", is_last=True)[0] == b"oldest ! !"
-    redaction = redaction.joined_by(others[0] | {b"text 0 0": b"!"})
-    assert redaction.replace(b"second text 0 0 text 0 1 text 1 0", is_last=True)[0] == b"second ! text 0 1 !"
+def test_the_oldest_give_way_but_not_to_those_that_come_with_them() -> None:
+    first, second = ({b"text %d %d" % (batch, number): b"!" for number in range(REMEMBERED)} for batch in range(2))
+    redaction = Redaction({b"oldest": b"!"}).joined_by(first)
+    assert redaction.replace(b"oldest, text 0 0.", is_last=True)[0] == b"!, !."
+    redaction = redaction.joined_by(second)
+    assert redaction.replace(b"oldest, text 0 0, text 1 0.", is_last=True)[0] == b"oldest, !, !."
+
+
+def test_what_is_in_force_stays_and_takes_no_place_of_others() -> None:
+    others = {b"text %d." % number: b"!" for number in range(REMEMBERED)}
+    redaction = Redaction({b"in force": b"!", b"oldest": b"!"}).joined_by(others)
+    for _ in range(2):
+        redaction = redaction.joined_by({}, in_force={b"in force", b"unknown"})
+    assert redaction.replace(b"in force, oldest, unknown, text 0.", is_last=True)[0] == b"!, oldest, unknown, !"

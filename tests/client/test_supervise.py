@@ -16,6 +16,7 @@ import pytest
 
 from coffer_client.credential import Credential
 from coffer_client.errors import UsageError
+from coffer_client.redaction import REMEMBERED
 from coffer_client.supervise import Change
 from coffer_protocol.errors import TruncatedError
 from coffer_protocol.message import OkGet, Watch
@@ -305,6 +306,16 @@ def test_redacted_are_the_secrets_of_the_command_and_those_that_came_later(publi
     assert running.line() == "has <secret n>"
     publisher.publish({"n": "secret-two"})
     assert running.line() == "hook <secret n>, before it <secret n>"
+    assert running.end() == 0
+
+
+def test_what_the_command_was_started_with_stays_redacted_however_many_secrets_follow(publisher: Publisher, start: Start) -> None:
+    publisher.history.bodies[0] = History(publisher.history.credential).add({"n": "secret-one"}).bodies[0]
+    running = start("--redact", "--on-change", "exec:echo at first it was secret-one")
+    assert running.line() == "has <secret n>"
+    for text in ("\n".join(f"line {number}" for number in range(REMEMBERED)), "secret-two"):
+        publisher.publish({"n": text})
+        assert running.line() == "at first it was <secret n>"
     assert running.end() == 0
 
 
