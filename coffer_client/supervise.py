@@ -294,6 +294,7 @@ class Supervisor:
                 self._hook = None
                 if code := os.waitstatus_to_exitcode(status):
                     self._tell(f"--on-change: the command ended with {code}")
+        self._reap_orphans()
         pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
         if not pid:
             return None
@@ -304,6 +305,13 @@ class Supervisor:
             return status
         self._restart()
         return None
+
+    def _reap_orphans(self) -> None:
+        """Take leave of processes that the command has left behind: the first process of a container becomes their parent."""
+        ours = (self._child, self._hook)
+        # The command has not been waited for yet, so there is always somebody to ask for.
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None and ended.si_pid not in ours:
+            os.waitpid(ended.si_pid, 0)
 
     def _stop(self) -> None:
         """Stop as the command has, where both were asked to. Whoever waits for this process makes both go on."""

@@ -110,6 +110,38 @@ HASTY = """if 1:
 """
 
 
+# A supervisor that becomes the parent of orphans, as the first process of a container does; its command is a Python program.
+FOSTERING = """if 1:
+    import ctypes, os, sys
+    from coffer_client.coffer import Coffer
+    from coffer_client.supervise import Change, Supervisor
+    from tests.client.releases import make_accepted
+    PR_SET_CHILD_SUBREAPER = 36
+    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    command, coffer = [sys.executable, "-c", sys.argv[1]], Coffer(make_accepted({}))
+    Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
+"""
+
+
+# Leaves an orphan that ends, and ends itself when nothing of it is left. A signal is its end where that does not come.
+ABANDONING = """if 1:
+    import os, signal
+    signal.alarm(30)
+    read, write = os.pipe()
+    if not os.fork():
+        if orphan := os.fork():
+            os.write(write, str(orphan).encode())
+        os._exit(0)
+    os.wait()
+    orphan = int(os.read(read, 100))
+    try:
+        while True:
+            os.kill(orphan, 0)
+    except ProcessLookupError:
+        os._exit(3)
+"""
+
+
 # Nothing here takes so long to end; what does is killed.
 _END_S = 30.0
 
@@ -420,6 +452,10 @@ def test_somebody_who_ends_it_while_it_is_started_anew_has_ended_it(publisher: P
     assert running.line() == "once"
     running.send(signal.SIGTERM)
     assert running.process.wait() == 7
+
+
+def test_orphans_leave_no_zombies(home: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", FOSTERING, ABANDONING], check=False).returncode == 3
 
 
 # The first leaves one behind that has its streams until stdin ends. The second writes more than a pipe holds, which nobody reads.
