@@ -66,7 +66,11 @@ def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoRetur
         CommandNotFoundError: there is no such program.
         CommandNotExecutableError: it cannot be executed.
     """
-    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in _IGNORED_BY_PYTHON]
+    numbers = list(_IGNORED_BY_PYTHON)
+    # Python only takes note of an interrupt, and looks at its notes no more once it is another program. One that is ignored stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in numbers]
 
     def become(path: bytes) -> NoReturn:
         os.execve(path, list(command), dict(variables))  # noqa: S606 (what was asked for, with no shell in between)

@@ -4,7 +4,10 @@ import os
 import signal as signals
 import subprocess
 import sys
+from collections import UserDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -14,6 +17,7 @@ from coffer_client.naming import Naming
 from tests.support import ROOT
 
 PATH = os.environb[b"PATH"]
+Handler = Callable[[int, FrameType | None], object] | signals.Handlers
 
 
 def test_secrets_win_and_the_identity_is_taken_out() -> None:
@@ -72,6 +76,29 @@ def test_what_cannot_be_executed(tmp_path: Path) -> None:
 def test_secrets_that_no_environment_takes_say_so() -> None:
     with pytest.raises(CommandNotExecutableError, match="too large for an environment"):
         run.execute(["true"], {b"PATH": PATH, b"key": b"x" * (1 << 20)})
+
+
+class Asked(UserDict[bytes, bytes]):
+    """Variables that tell what an interrupt would do when they were last asked for."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.handler = signals.getsignal(signals.SIGINT)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile"), [(signals.default_int_handler, signals.SIG_DFL), (signals.SIG_IGN, signals.SIG_IGN)], ids=["usual", "ignored"]
+)
+def test_an_interrupt_in_the_last_moment_is_not_lost(before: Handler, meanwhile: Handler) -> None:
+    variables = Asked()
+    usual = signals.signal(signals.SIGINT, before)
+    try:
+        with pytest.raises(CommandNotFoundError):
+            run.execute(["/there/is/none"], variables)
+        assert variables.handler is meanwhile
+        assert signals.getsignal(signals.SIGINT) is before
+    finally:
+        signals.signal(signals.SIGINT, usual)
 
 
 @pytest.mark.parametrize("signal", ["PIPE", "XFSZ", "TERM", "INT"])
