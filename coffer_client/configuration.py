@@ -137,4 +137,4 @@ class Configuration:
                 path = os.path.abspath(path)
                 yield path, configfile.read(path, is_named=self._is_named)
             elif self._is_named:
-                raise ConfigurationError(f"there is no configuration at {path}, which --config or {CONFIG} names")
+                raise ConfigurationError(f"there is no configuration at {path}: the path that was given, or stands in {CONFIG}")

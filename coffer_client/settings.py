@@ -80,9 +80,10 @@ def load(
         state, cache, timeout_s, max_stale: as in `Settings`; None for what is configured.
 
     Raises:
-        ConfigurationError: something is missing or cannot be used; the text says where it comes from.
+        ConfigurationError: something is missing, of another type, or cannot be used; the text says where it comes from.
         KeyTextError: the address or the identity cannot be used.
     """
+    _check_types(server=server, identity=identity, timeout_s=timeout_s, max_stale=max_stale)
     configured = configuration_of(environment, config)
     address = _load_address(server, configured)
     is_cache_off = _switch(configured.find("no-cache")) if cache is None else not cache
@@ -103,6 +104,30 @@ def load(
         timeout_s=timeout_s,
         max_stale=max_stale,
     )
+
+
+def _check_types(*, server: object, identity: object, timeout_s: object, max_stale: object) -> None:
+    """See at once what Python lets anybody pass, and what would else be noticed only in the outage that it is for.
+
+    Raises:
+        ConfigurationError: an argument is of another type; the text names it and what it takes, and not the value, which may be a secret.
+    """
+    if server is not None and not isinstance(server, ServerAddress | str):
+        raise ConfigurationError(f"server takes an address as text, or a ServerAddress, and not {_article(server)}")
+    if identity is not None and not isinstance(identity, Identity | str | os.PathLike):
+        raise ConfigurationError(f"identity takes the path of a file, or an Identity, and not {_article(identity)}")
+    if timeout_s is not None and (isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float)):
+        raise ConfigurationError(f"timeout_s takes a number of seconds, and not {_article(timeout_s)}")
+    if max_stale is not None:
+        from datetime import timedelta
+
+        if not isinstance(max_stale, timedelta):
+            raise ConfigurationError(f"max_stale takes a timedelta, as in timedelta(days=7), and not {_article(max_stale)}")
+
+
+def _article(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def configuration_of(environment: Environment, config: keyfile.Path | None = None) -> Configuration:
@@ -126,7 +151,7 @@ def configuration_of(environment: Environment, config: keyfile.Path | None = Non
 def _load_address(server: ServerAddress | str | None, configured: Configuration) -> ServerAddress:
     if isinstance(server, ServerAddress):
         return server
-    label, text = "--server", server
+    label, text = "the server's address", server
     if not text and (found := configured.find("server")):
         label, text = found.label, found.text
     if not text:

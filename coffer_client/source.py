@@ -151,7 +151,7 @@ class Source:
         if cached.fetched_at - now > _CLOCK_STEP_S:
             raise CacheError("this machine's clock was set back since it was fetched, so its age is unknown")
         if stale > max_stale:
-            raise CacheError(f"it was fetched {duration.show(stale)} ago, and --max-stale is {duration.show(max_stale)}")
+            raise CacheError(f"it was fetched {duration.show(stale)} ago, and may be {duration.show(max_stale)} old at most (max-stale)")
         trust = await self.network.call(self._memory.recall)
         try:
             signed = releases.Coffer.decode_untrusted(cached.body).signed

@@ -126,7 +126,7 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
         (["get", "--to-dir", "/"], "--to-dir /: it is made as a whole"),
         (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
         (["get", "--nope"], "no option --nope"),
-        (["get", "key", "--server", "x"], "--server: "),
+        (["get", "key", "--server", "x"], "the server's address: "),
         (["run"], "missing"),
         (["run", "--", "true"], "COFFER_SERVER"),
     ],

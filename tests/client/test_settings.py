@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,10 +85,27 @@ def test_an_address_without_coffer_or_publisher_is_not_used(cut: str, missing: s
         load({"COFFER_SERVER": text})
 
 
-@pytest.mark.parametrize(("arguments", "source"), [({"server": "x"}, "--server"), ({}, "COFFER_SERVER")])
+@pytest.mark.parametrize(("arguments", "source"), [({"server": "x"}, "the server's address"), ({}, "COFFER_SERVER")])
 def test_an_address_that_is_none_is_named_by_its_source(arguments: dict[str, str], source: str) -> None:
     with pytest.raises(KeyTextError, match=f"^{source}: "):
         load({"COFFER_SERVER": "y"}, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"max_stale": "7d"}, "max_stale takes a timedelta, as in timedelta(days=7), and not a str"),
+        ({"max_stale": 3600}, "max_stale takes a timedelta, as in timedelta(days=7), and not an int"),
+        ({"timeout_s": "3"}, "timeout_s takes a number of seconds, and not a str"),
+        ({"timeout_s": timedelta(seconds=3)}, "timeout_s takes a number of seconds, and not a timedelta"),
+        ({"timeout_s": True}, "timeout_s takes a number of seconds, and not a bool"),
+        ({"server": b"coffer://"}, "server takes an address as text, or a ServerAddress, and not a bytes"),
+        ({"identity": b"COFFER-"}, "identity takes the path of a file, or an Identity, and not a bytes"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_before_anything_is_asked(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(sentence)}$"):
+        settings.load(**dict[str, Any](server=ADDRESS, identity=WEB, bare=False, environment={}) | arguments)
 
 
 def test_no_identity_says_what_makes_one(tmp_path: Path) -> None:
