@@ -46,7 +46,7 @@ def _sentence(happening: Happening) -> str:
             return f"{coffer} {serial}: {len(changes) - left} set, {left} dropped"
         case Released(signed=signed) | Adopted(signed=signed):
             head = heads.claimed_untrusted(signed)
-            return f"{head.coffer} {head.serial}: {head.count} clients, by {format_id(head.publisher)}"
+            return f"{head.coffer} {head.serial}: {head.count} keys, publishers among them, by {format_id(head.publisher)}"
         case Pruned(coffer=coffer, first=first):
             return f"{coffer}: what was only in releases before {first}"
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):

@@ -90,7 +90,7 @@ def test_log(folder: Path, run: Run) -> None:
     assert lines == [
         f"1  2027-01-15T08:00:00Z  publisher-added  web-shop: laptop {publisher}",
         "2  2027-01-15T08:00:00Z  changed  web-shop 1: 2 set, 0 dropped",
-        f"3  2027-01-15T08:00:00Z  released  web-shop 1: 2 clients, by {publisher}",
+        f"3  2027-01-15T08:00:00Z  released  web-shop 1: 2 keys, publishers among them, by {publisher}",
     ]
 
 
