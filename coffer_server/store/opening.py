@@ -48,6 +48,8 @@ def check_restorable(database: Database, roots: RootKeys) -> None:
     """
     with database.transaction() as connection:
         version = _version(connection)
+    if version is None:
+        raise StoreError(f"{database.name}: it is no database of a server, and so no backup: name one that `coffer-server backup` has made")
     if version == VERSION:
         verify(database, roots)
     elif version in STEPS:

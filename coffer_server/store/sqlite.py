@@ -56,6 +56,7 @@ class Sqlite:
 
     def __init__(self, path: Path, *, is_frozen: bool = False) -> None:
         self.path = path
+        self._is_frozen = is_frozen
         self._uri = f"{path.absolute().as_uri()}?{'immutable=1' if is_frozen else 'mode=rw'}"
         if not path.exists():
             try:
@@ -123,6 +124,9 @@ class Sqlite:
     def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
         """What an error of the driver means to the operator, and what mends it. Where a copy is made, that is what cannot be written."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
+        if code in _DAMAGED and self._is_frozen:
+            flaw = "it is no database" if code == sqlite3.SQLITE_NOTADB else "it is damaged"
+            return StoreError(f"{self.path}: {flaw}, and so no backup: name another one, as `coffer-server backup` makes them")
         if code in _DAMAGED:
             folder = shlex.quote(str(self.path.parent))
             mend = f"it is damaged: restore a backup\n  coffer-server restore {folder} BACKUP\n"
