@@ -49,9 +49,11 @@ def examine(
     """
     yield machine.examine_versions()
     # The address is looked at without the identity, of which the next step tells; whose it is plays no part in it.
-    address = attempt("configuration", lambda: asked.load(Identity.generate()), machine.mend_configuration)
+    address = attempt("configuration", lambda: asked.load(Identity.generate()), lambda error: machine.mend_configuration(asked, error))
     yield address if isinstance(address, Step) else machine.describe_address(asked, address)
     credential = attempt("identity", asked.load_credential, lambda error: machine.mend_identity(asked, error))
+    if isinstance(address, Step) and isinstance(credential, Step) and credential.sentence == address.sentence:
+        credential = skipped("identity", "it needs the configuration")
     yield credential if isinstance(credential, Step) else machine.describe_identity(asked, credential)
     yield machine.examine_mlkem(check_mlkem, None if isinstance(credential, Step) else credential)
     if isinstance(address, Step) or isinstance(credential, Step):

@@ -72,11 +72,19 @@ def describe_address(asked: Asked, wanted: Settings) -> Step:
     return Step(name="configuration", state=OK, sentence=f"coffer {wanted.trust.coffer!r} at {hosts}, by {place}")
 
 
-def mend_configuration(error: CofferError) -> str:
+def mend_configuration(asked: Asked, error: CofferError) -> str:
     """What to do where no settings can be had."""
-    if isinstance(error, ConfigurationError):
+    try:
+        asked.configured.files()
+    except ConfigurationError as broken:
+        # Every command that reads a configuration would end in the same error.
+        if str(broken) == str(error):
+            return "mend that file, or name another one with --config (/dev/null goes without any)"
+    if not isinstance(error, ConfigurationError):
+        return ADDRESS_ANEW
+    if not asked.server and asked.configured.find("server") is None:
         return "`coffer-client config` shows what is in force; `coffer-client init ADDRESS` writes a configuration"
-    return ADDRESS_ANEW
+    return "correct it where it stands: in an option, a variable or a file"
 
 
 def describe_identity(asked: Asked, credential: Credential) -> Step:
@@ -96,7 +104,7 @@ def mend_identity(asked: Asked, error: CofferError) -> str:
         path = asked.identity or settings.find_identity(asked.configured).text
         mode = stat.S_IMODE(os.stat(path).st_mode) if path else 0o600
     except ConfigurationError:
-        return mend_configuration(error)
+        return mend_configuration(asked, error)
     except FileNotFoundError:
         return f"coffer-client keygen {path}"
     except OSError:

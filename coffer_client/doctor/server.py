@@ -26,7 +26,7 @@ from ..dialling import dial
 from ..errors import RefusedClientError, StateError, exit_code
 from ..fetching import DEFAULT_TIMEOUT_S
 from ..memory import Memory
-from ..network import unreached, unresolved
+from ..network import unresolved
 from ..source import Source
 from .machine import ADDRESS_ANEW, STATE_ANEW
 from .step import FAIL, OK, WARN, Step, attempt, failed, skipped
@@ -91,23 +91,28 @@ def _name(place: Place) -> str:
 
 def _examine_places(source: Source, host: Host, places: Sequence[Place]) -> Step:
     """Whether each address of a host takes a connection. Nothing is sent."""
-    failures: dict[str, CofferError] = {}
+    failures: dict[str, str] = {}
     for place in places:
         at = Host(name=_name(place), port=host.port)
         try:
             dial([place], deadline_s=_deadline_s(source)).close()
         except ConnectionError as error:
-            failures[at.name] = unreached(at, str(error))
+            failures[at.name] = _failure(host, at, str(error))
         except TimeoutError:
-            failures[at.name] = _silent(at, source)
+            failures[at.name] = _failure(host, at, f"no answer within {_timeout_s(source):.3g} s")
     mend = "start the server there (`coffer-server run`), or let this machine through the firewalls on the way"
     if len(failures) == len(places):
-        return failed("tcp", UnreachableError("; ".join(map(str, failures.values()))), mend, subject=str(host))
+        return failed("tcp", UnreachableError("; ".join(failures.values())), mend, subject=str(host))
     connected = ", ".join(_name(place) for place in places if _name(place) not in failures)
     if failures:
-        sentence = f"connected to {connected}; but {'; '.join(map(str, failures.values()))}"
+        sentence = f"connected to {connected}; but {'; '.join(failures.values())}"
         return Step(name="tcp", state=WARN, subject=str(host), sentence=sentence, mend=mend)
     return Step(name="tcp", state=OK, subject=str(host), sentence=f"connected to {connected}")
+
+
+def _failure(host: Host, at: Host, reason: str) -> str:
+    # A step's subject stands before its sentence.
+    return reason if at == host else f"{at}: {reason}"
 
 
 def _timeout_s(source: Source) -> float:

@@ -140,9 +140,17 @@ def test_a_file_that_cannot_be_used(examined: Doctor, home: Path, monkeypatch: p
     (home / "coffer.toml").write_text("time_out = 1")
     monkeypatch.chdir(home)
     content = examined(None)
+    found = failure(content, "configuration", 2)
+    assert "the key 'time_out' is unknown" in found["sentence"]
+    assert found["mend"].startswith("mend that file, or name another one")
     # The identity may stand in the file, so it is not known either.
-    assert (states(content)["configuration"], content["exit"]) == (FAIL, 2)
-    assert "the key 'time_out' is unknown" in step_of(content, "configuration")["sentence"]
+    assert step_of(content, "identity")["state"] == SKIP
+    assert step_of(content, "identity")["sentence"] == "it needs the configuration"
+
+
+def test_a_setting_that_cannot_be_used(examined: Doctor) -> None:
+    found = failure(examined(address_of(unused_host()), "--max-stale", "soon"), "configuration", 2)
+    assert found["mend"] == "correct it where it stands: in an option, a variable or a file"
 
 
 def test_an_address_that_is_cut_short(examined: Doctor) -> None:
@@ -269,7 +277,8 @@ def test_a_name_that_is_none(examined: Doctor) -> None:
 
 def test_a_host_where_nobody_listens(examined: Doctor) -> None:
     found = failure(examined(address_of(unused_host())), "tcp", 3)
-    assert "Connection refused" in found["sentence"]
+    # The host is the step's subject, and stands before it.
+    assert found["sentence"] == "Connection refused"
     assert "coffer-server run" in found["mend"]
 
 
