@@ -189,7 +189,7 @@ async def _stand_in(source: Source, failure: UnreachableError | BusyServerError,
     from . import duration
 
     max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if max_stale is None else max_stale
-    if not max_stale:
+    if not max_stale or not source.wanted.cache:
         raise failure
     try:
         coffer = await source.from_cache(max_stale)

@@ -30,11 +30,14 @@ class Client:
         self.folder = folder
         self.credential = credential
         self.now: float = NOW
+        self.cache = True
         self.warnings: list[str] = []
 
     def memory(self, address: ServerAddress) -> Memory:
         """Its files for this address."""
-        return Memory(self._wanted(address), Folders(state=str(self.folder), cache=str(self.folder)), warn=self.warnings.append)
+        folder = str(self.folder)
+        folders = Folders(state=folder, cache=folder if self.cache else None)
+        return Memory(self._wanted(address), folders, warn=self.warnings.append)
 
     def source(self, address: ServerAddress, network: Network | None = None) -> Source:
         """This client at this address."""
@@ -58,4 +61,4 @@ class Client:
         return self.memory(address_of(unused_host(), bare=self.credential.bare)).recall()
 
     def _wanted(self, address: ServerAddress) -> Settings:
-        return Settings(address=address, trust=trust_of(address), credential=self.credential)
+        return Settings(address=address, trust=trust_of(address), credential=self.credential, cache=self.cache)

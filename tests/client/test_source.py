@@ -87,6 +87,14 @@ def test_the_cache_is_good_for_as_long_as_it_may_be(client: Client, whole: Crede
         client.fetch_from_nobody(max_stale=max_stale)
 
 
+def test_where_it_is_switched_off_nothing_is_said_of_it(client: Client, whole: Credential) -> None:
+    client.fetch_from(serving(whole, {"key": "x"}))
+    client.cache = False
+    with pytest.raises(UnreachableError) as caught:
+        client.fetch_from_nobody()
+    assert "cache" not in str(caught.value)
+
+
 def test_with_no_time_at_all_it_is_never_used(client: Client, whole: Credential) -> None:
     client.fetch_from(serving(whole, {"key": "x"}))
     with pytest.raises(UnreachableError) as caught:
