@@ -36,7 +36,8 @@ def select(secrets: Mapping[str, SecretValue], *, only: tuple[str, ...] = (), wi
 
     if idle := [pattern for pattern in only if not any(fnmatchcase(key, pattern) for key in secrets)]:
         unlike, there = (", ".join(map(repr, texts)) or "none" for texts in (idle, secrets))
-        raise NoSuchKeyError(f"no key is like {unlike}; there are {there}")
+        # Of all that a client has, or of the KEYs that were typed beside the patterns.
+        raise NoSuchKeyError(f"no key is like {unlike} among {there}")
     return {
         key: value
         for key, value in secrets.items()

@@ -32,6 +32,7 @@ class Option:
         help: what it does.
         letter: where it has one, it is typed as `-LETTER` too. `parse` knows it of switches alone.
         is_repeatable: whether it may be given several times, and all of its values count.
+        may_be_empty: whether an empty text is a value of it. Of another one it is most likely a variable that is not set.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Option:
     help: str
     letter: str | None = None
     is_repeatable: bool = False
+    may_be_empty: bool = False
 
     @property
     def flag(self) -> str:
@@ -102,7 +104,7 @@ class Parsed:
     """A command line: what was typed, not yet what it means.
 
     Raises:
-        UsageError: there are too few arguments, or too many.
+        UsageError: there are too few arguments, or too many; or an option is empty.
     """
 
     command: Command
@@ -116,6 +118,10 @@ class Parsed:
             raise UsageError(f"an argument is missing: `{PROGRAM} {self.command.name} --help` shows how")
         if most is not None and len(self.arguments) > most:
             raise UsageError(f"there are more arguments than {most}: `{PROGRAM} {self.command.name} --help` shows how")
+        for option in self.command.options:
+            value = self.values[option.name]
+            if "" in (value if isinstance(value, tuple) else (value,)) and not option.may_be_empty:
+                raise UsageError(f"{option.flag} is empty: give it a value ({option.metavar}), or leave it out")
 
     def text(self, name: str) -> str | None:
         """The value of an option, None where it was not given."""
@@ -195,7 +201,7 @@ _ONLY: Final = Option(
 _EXCEPT: Final = Option(
     name="except", metavar="PATTERN", help="Not the secrets whose keys are like PATTERN. May be given several times.", is_repeatable=True
 )
-_PREFIX: Final = Option(name="prefix", metavar="TEXT", help="Begin each name with TEXT.")
+_PREFIX: Final = Option(name="prefix", metavar="TEXT", help="Begin each name with TEXT.", may_be_empty=True)
 _UPPER: Final = Option(name="upper", help="Names in upper case, with their prefix.")
 # Which secrets, and under which names: `common.naming` reads them.
 NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
@@ -282,7 +288,7 @@ WATCH: Final = Command(
         *NAMING,
     ),
     examples=("coffer-client watch", "coffer-client watch --exec 'systemctl reload shop'"),
-    exits=_ASKING,
+    exits=(*_ASKING, 6),
 )
 RENDER: Final = Command(
     name="render",

@@ -103,7 +103,7 @@ def test_a_pattern_that_is_like_no_key_is_no_such_key(served: Served, whole: Cre
     assert served(serving(whole, SECRETS), ["get", "--format", "json", "--only", "bd.*"]) == 6
     out, err = capfd.readouterr()
     assert out == ""
-    assert "no key is like 'bd.*'; there are 'db.url', 'port', 'certificate'" in err
+    assert "no key is like 'bd.*' among 'db.url', 'port', 'certificate'" in err
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "raw"]])
@@ -126,6 +126,8 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
         (["get", "--to-dir", "/"], "--to-dir /: it is made as a whole"),
         (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
         (["get", "--nope"], "no option --nope"),
+        (["get", "key", "--server", ""], "--server is empty: "),
+        (["watch", "--state="], "--state is empty: "),
         (["get", "key", "--server", "x"], "the server's address: "),
         (["run"], "missing"),
         (["run", "--", "true"], "COFFER_SERVER"),
@@ -464,6 +466,16 @@ def test_watch_gives_a_command_what_was_chosen(configured: Configure, whole: Cre
         configured(server, whole)
         shown, _ = run_watch("--only", "n", "--upper", "--prefix=my.", "--exec", 'echo "now $MY_N $a$b"', lines=2)
         assert shown == ["now 1 \n", "now 3 \n"]
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--only", "m"], 6), (["--prefix", "1"], 2)])
+def test_watch_ends_where_its_first_release_has_not_what_is_wanted(
+    configured: Configure, whole: Credential, words: list[str], code: int
+) -> None:
+    command = [sys.executable, "-m", "coffer_client", "watch", "--exec", "true", *words]
+    with FakeServer(watched(History(whole).add({"n": 1}))) as server:
+        configured(server, whole)
+        assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False, timeout=60).returncode == code
 
 
 def test_watch_ends_where_it_is_refused_from_the_start(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:

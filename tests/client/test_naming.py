@@ -38,9 +38,9 @@ def test_a_choice_is_a_copy() -> None:
 def test_a_pattern_that_is_like_no_key_is_named_beside_the_keys() -> None:
     with pytest.raises(NoSuchKeyError) as caught:
         select(SECRETS, only=("db.*", "bd.*", ""))
-    assert str(caught.value) == "no key is like 'bd.*', ''; there are 'web.url', 'db.url', 'db.port', 'DB.port', 'x[1]'"
+    assert str(caught.value) == "no key is like 'bd.*', '' among 'web.url', 'db.url', 'db.port', 'DB.port', 'x[1]'"
     assert exit_code(caught.value) == 6
-    with pytest.raises(NoSuchKeyError, match=r"like '\*'; there are none"):
+    with pytest.raises(NoSuchKeyError, match=r"like '\*' among none"):
         select({}, only=("*",))
 
 

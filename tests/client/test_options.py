@@ -25,9 +25,9 @@ def test_a_commands_own_line_is_left_alone(words: list[str]) -> None:
 
 
 def test_the_last_of_two_counts_and_a_value_may_be_anything() -> None:
-    parsed = parse(GET, ["--format", "json", "--format", "--server", "--identity="])
+    parsed = parse(GET, ["--format", "json", "--format", "--server", "--prefix="])
     assert parsed is not None
-    assert (parsed.text("format"), parsed.text("identity")) == ("--server", "")
+    assert (parsed.text("format"), parsed.text("prefix")) == ("--server", "")
 
 
 def test_what_may_be_given_several_times_keeps_all_in_order() -> None:
@@ -64,6 +64,9 @@ def test_the_manuals_know_the_flags_for_help() -> None:
         (["-xcanary"], "no option -x:"),
         (["-n-"], "no option --:"),
         (["--server"], "--server needs a value: --server ADDRESS"),
+        (["--server", ""], "--server is empty: give it a value \\(ADDRESS\\), or leave it out"),
+        (["--identity="], "--identity is empty"),
+        (["--only=a", "--only="], "--only is empty"),
         (["--bare=1"], "--bare takes no value"),
     ],
 )

@@ -281,7 +281,7 @@ def test_what_was_not_chosen_is_no_news_and_a_choice_of_nothing_is_refused(publi
     assert running.line() == "hook 3"
     assert running.end() == 0
     assert running.process.stderr is not None
-    assert "no key is like 'n'; there are 'other' (the command keeps the secrets that it has)" in running.process.stderr.read()
+    assert "no key is like 'n' among 'other' (the command keeps the secrets that it has)" in running.process.stderr.read()
 
 
 def test_what_cannot_stand_in_an_environment_leaves_the_command_as_it_is(publisher: Publisher, start: Start) -> None:
