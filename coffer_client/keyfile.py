@@ -6,7 +6,7 @@ import os
 import stat
 
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import Identity
+from coffer_protocol.identity import Identity, parse_client_file
 from coffer_protocol.lean import TYPE_CHECKING
 
 from . import files
@@ -19,7 +19,8 @@ Path: TypeAlias = str | os.PathLike[str]
 
 # An identity file has about 2,400 bytes; what is larger was named by mistake.
 _LIMIT_BYTES: Final = 1 << 16
-_PUBLIC_SUFFIX: Final = ".pub"
+# What the public half of an identity is called has it at its end.
+PUBLIC_SUFFIX: Final = ".pub"
 
 
 def create(path: Path, *, bare: bool = False) -> Identity:
@@ -37,7 +38,7 @@ def create(path: Path, *, bare: bool = False) -> Identity:
     """
     credential = Credential(identity=Identity.generate(), bare=bare)
     secret_path = os.fspath(path)
-    public_path = secret_path + _PUBLIC_SUFFIX
+    public_path = secret_path + PUBLIC_SUFFIX
     public_text, secret_text = f"{credential.public_text()}\n", credential.file_text()
     try:
         files.make_folders(os.path.dirname(secret_path))
@@ -103,7 +104,18 @@ def read_credential(path: Path, *, bare: bool = False, is_systemds: bool = False
     except UnicodeDecodeError:
         raise KeyTextError(f"{path}: it is not text, so it is no identity file") from None
     except KeyTextError as error:
+        # Said first of all: anybody may read this one, so its mode is not what is wrong.
+        if _is_public(data):
+            raise KeyTextError(f"{path}: this is the public half, and the identity itself is wanted: the file without .pub") from None
         raise KeyTextError(f"{path}: {error}") from None
+
+
+def _is_public(data: bytes) -> bool:
+    try:
+        parse_client_file(data.decode())
+    except (UnicodeDecodeError, KeyTextError):
+        return False
+    return True
 
 
 def read(path: Path, *, program: str = "coffer-client") -> Identity:

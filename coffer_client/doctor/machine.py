@@ -16,7 +16,7 @@ from coffer_protocol import primitives
 from coffer_protocol.errors import CofferError, UnavailableError
 from coffer_protocol.identity import Identity
 
-from .. import duration, files, settings
+from .. import duration, files, keyfile, settings
 from ..blocking import finish
 from ..configuration import Configuration
 from ..credential import Credential
@@ -109,6 +109,8 @@ def mend_identity(asked: Asked, error: CofferError) -> str:
         return f"coffer-client keygen {path}"
     except OSError:
         return f"let this user read {path}, and what is above it"
+    if path.endswith(keyfile.PUBLIC_SUFFIX):
+        return f"name the identity itself: {path.removesuffix(keyfile.PUBLIC_SUFFIX)}"
     if mode & 0o077:
         return f"chmod 600 {path}; and make a new key, if somebody may have read this one"
     return "restore it from where it was copied; or make a new one (`coffer-client keygen PATH`), and send its line to your operator"

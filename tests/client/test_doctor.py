@@ -183,6 +183,12 @@ def test_an_identity_that_others_can_read(examined: Doctor, home: Path) -> None:
     assert found["mend"].startswith(f"chmod 600 {home}/client.key")
 
 
+def test_the_public_half_of_an_identity(examined: Doctor, home: Path) -> None:
+    keyfile.create(home / "client.key")
+    found = failure(examined(address_of(unused_host()), "--identity", str(home / "client.key.pub")), "identity", 2)
+    assert found["mend"] == f"name the identity itself: {home}/client.key"
+
+
 def test_an_identity_that_is_none(examined: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COFFER_IDENTITY_TEXT", "COFFER-SECRET-KEY-1CANARY")
     content = examined(address_of(unused_host()))

@@ -101,10 +101,12 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         keyfile.read(tmp_path)
 
 
-def test_a_public_key_file_is_refused(tmp_path: Path) -> None:
-    keyfile.create(tmp_path / "client.key")
-    (tmp_path / "client.key.pub").chmod(0o600)
-    with pytest.raises(KeyTextError, match=r"without \.pub"):
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_public_key_file_is_refused_as_what_it_is(tmp_path: Path, mode: int, bare: bool) -> None:
+    keyfile.create(tmp_path / "client.key", bare=bare)
+    (tmp_path / "client.key.pub").chmod(mode)
+    with pytest.raises(KeyTextError, match=r"/client\.key\.pub: this is the public half, .* without \.pub$"):
         keyfile.read(tmp_path / "client.key.pub")
 
 
