@@ -180,16 +180,17 @@ _FORMAT: Final = Option(
     name="format",
     metavar="raw|shell|dotenv|json|toml|docker|null",
     help="raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a failure prints "
-    "`(exit N)`. dotenv: a .env file. json: one object. toml: one document. docker: a file for --env-file. null: NAME=VALUE, each ended by "
-    "a NUL, as env -0 prints. Dates are written as TOML does, bytes in base64 but for raw. But for json and toml, dots and dashes in keys "
-    "become underscores.",
+    "`(exit N)`. dotenv: a .env file, as python-dotenv reads it. json: one object. toml: one document. docker: a file for --env-file. "
+    "null: NAME=VALUE, each ended by a NUL, as env -0 prints. Dates are written as TOML does, bytes in base64 but for raw. "
+    "But for json and toml, dots and dashes in keys become underscores.",
 )
 _NO_NEWLINE: Final = Option(name="no-newline", letter="n", help="With raw: add no newline on a terminal either.")
 _TO_DIR: Final = Option(
     name="to-dir",
     metavar="DIR",
     help="Instead of printing, put each value into a file of its key's name in DIR (0400, in a folder 0700; bytes as they are, no newline "
-    "added). DIR becomes a link to a folder beside it, and all of its files change at once. Best on a tmpfs: $XDG_RUNTIME_DIR, /run, "
+    "added). DIR becomes a link to a folder beside it, and all of its files change at once. What was there before stays "
+    "beside it, in .DIR.coffer, until the next time; `rm -r DIR .DIR.coffer` removes all. Best on a tmpfs: $XDG_RUNTIME_DIR, /run, "
     "/dev/shm.",
 )
 _ONLY: Final = Option(

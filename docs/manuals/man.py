@@ -15,6 +15,8 @@ from .reference import ALL_EXITS, ENVIRONMENT, FILES, OWN_STATUS, ROOT_OPTIONS, 
 # Pages bear a date: that of the last change to what they say that a reader should know of.
 DATE: Final = "2026-11-26"
 _WIDTH: Final = 80
+# Neither words that are taken apart, which may be commands, nor lines that are stretched.
+_LAYOUT: Final = ".nh\n.ad l\n"
 # As typed they are the characters of prose, for which roff takes others.
 _PLAIN: Final = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 
@@ -61,7 +63,7 @@ def _head(name: str, summary: str) -> str:
     # `man -k` takes its line from here, and knows little of fonts.
     brief = summary.removesuffix(".").replace("`", "")
     return (
-        f'.\\" Made by scripts/manuals from coffer_client/options.py.\n.TH {_escaped(name.upper())} 1 {DATE} Coffer\n'
+        f'.\\" Made by scripts/manuals from coffer_client/options.py.\n.TH {_escaped(name.upper())} 1 {DATE} Coffer\n{_LAYOUT}'
         f".SH NAME\n{_sentence(f'{name} - {brief[0].lower()}{brief[1:]}')}"
     )
 

@@ -36,6 +36,13 @@ def test_mandoc_has_nothing_to_say(page: str, tmp_path: Path) -> None:
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_word_is_taken_apart_and_no_line_is_stretched(page: str) -> None:
+    # Before the first section, and so for all of them.
+    head = PAGES[page].partition(".SH ")[0].splitlines()
+    assert head[-2:] == [".nh", ".ad l"]
+
+
 def test_the_programs_page_has_every_command_code_variable_and_file() -> None:
     shown = read("coffer-client.1")
     for command in COMMANDS:
