@@ -118,7 +118,7 @@ def _first_that_can(program: str, variables: Mapping[bytes, bytes], begin: Calla
             failure = error
             if error.errno != errno.EACCES:
                 break
-    raise _unusable(program, failure or FileNotFoundError(errno.ENOENT, "")) from None
+    raise _unusable(program, failure or FileNotFoundError(errno.ENOENT, ""), variables) from None
 
 
 def _candidates(program: str, variables: Mapping[bytes, bytes]) -> list[bytes]:
@@ -130,9 +130,12 @@ def _candidates(program: str, variables: Mapping[bytes, bytes]) -> list[bytes]:
     return [os.path.join(os.fsencode(folder), name) for folder in os.get_exec_path(search)]
 
 
-def _unusable(program: str, error: OSError) -> CommandNotFoundError | CommandNotExecutableError:
+def _unusable(program: str, error: OSError, variables: Mapping[bytes, bytes]) -> CommandNotFoundError | CommandNotExecutableError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return CommandNotFoundError(f"{program}: there is no such command")
+        # Every other variable is as this process has it.
+        is_by_secret = "/" not in program and variables.get(b"PATH", os.environb.get(b"PATH")) != os.environb.get(b"PATH")
+        place = " by the PATH that is a secret: name it by its whole path, or leave that out with --except" if is_by_secret else ""
+        return CommandNotFoundError(f"{program}: there is no such command{place}")
     if error.errno == errno.E2BIG:
         reason = "the secrets are too large for an environment (Linux takes 128 KiB in a value); fetch them with `get` instead"
     else:
