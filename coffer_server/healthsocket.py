@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _FOLDER_BYTES: Final = 80
 # A server that cannot say how it is in this time is not well. Its own answer takes two seconds and a read at most.
 TIMEOUT_S: Final = 10.0
 _RECEIVE_BYTES: Final = 64 << 10
+# What a server of a hundred thousand coffers says of itself is a few of these.
+_ANSWER_BYTES: Final = 16 << 20
 
 
 @contextmanager
@@ -89,8 +92,12 @@ def _bind(folder: Path) -> socket.socket:
 
 def _is_answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        # Where others already wait for an answer in plenty, a connect that blocks would keep this server from its start for as long.
+        other.setblocking(False)
         try:
             other.connect(str(path))
+        except BlockingIOError:
+            return True
         except OSError:
             return False
         return True
@@ -120,16 +127,31 @@ def ask(folder: Path) -> Health:
     path = folder / NAME
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking, _short(folder) as short:
-            asking.settimeout(TIMEOUT_S)
-            asking.connect(str(short / NAME))
-            answer = bytearray()
-            while data := asking.recv(_RECEIVE_BYTES):
-                answer += data
+            answer = _ask(asking, short / NAME)
     except (FileNotFoundError, ConnectionRefusedError):
         raise NotServingError(f"no server runs on {folder}, or it could not make {path}; its log says which") from None
     except OSError as error:
-        reason = f"not within {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror
+        reason = f"not within {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise NotServingError(
             f"the server that runs on {folder} does not answer on {path}: {reason}; see its log, and restart it"
         ) from None
-    return Health.from_json(answer.decode())
+    return Health.from_json(answer.decode(errors="replace"))
+
+
+def _ask(asking: socket.socket, path: Path) -> bytearray:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    asking.settimeout(TIMEOUT_S)
+    asking.connect(str(path))
+    answer = bytearray()
+    while data := asking.recv(_RECEIVE_BYTES):
+        answer += data
+        if len(answer) > _ANSWER_BYTES:
+            raise OSError(f"it says more than {_ANSWER_BYTES >> 20} MiB")
+        # A wait of its own for each piece would let one that dribbles go on for ever.
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        asking.settimeout(left_s)
+    if not answer:
+        raise OSError("it closes without an answer, for it is stopping, or at fault")
+    return answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from coffer_server.health import Health
 from .test_health import AWAY, WELL
 
 NO_SERVER = "no server runs on"
+# Nothing here takes so long; it ends a test that would hang.
+GUARD_S = 60.0
 
 
 async def ask(folder: Path) -> Health:
@@ -96,6 +99,28 @@ async def test_the_first_of_two_on_one_folder_is_asked(tmp_path: Path, capsys: p
         assert names(tmp_path) == ["health.sock"]
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+def test_one_that_answers_nobody_does_not_keep_another_from_its_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_full: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX) as stopped, ExitStack() as askers:
+        stopped.bind(str(tmp_path / "health.sock"))
+        stopped.listen(0)
+        with suppress(BlockingIOError):
+            while is_full:
+                asker = askers.enter_context(socket.socket(socket.AF_UNIX))
+                asker.setblocking(False)
+                asker.connect(str(tmp_path / "health.sock"))
+        # A start that waited for it would wait until this.
+        guard = threading.Timer(GUARD_S, stopped.close)
+        guard.start()
+        with healthsocket.listening(tmp_path) as listener:
+            assert listener is None
+        assert guard.is_alive()
+        guard.cancel()
+    assert "another server that runs on this folder is asked" in capsys.readouterr().out
+
+
 @pytest.mark.trio
 async def test_one_that_was_replaced_is_left_alone(tmp_path: Path) -> None:
     with healthsocket.listening(tmp_path):
@@ -127,7 +152,7 @@ async def test_a_fault_is_logged_and_ends_nothing(tmp_path: Path, capsys: pytest
         assert listener is not None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(healthsocket.serve, listener, examine)
-            with pytest.raises(NotServingError, match="another version"):
+            with pytest.raises(NotServingError, match="closes without an answer, for it is stopping, or at fault; see its log"):
                 await ask(tmp_path)
             assert await ask(tmp_path) == WELL
             nursery.cancel_scope.cancel()
@@ -146,10 +171,48 @@ async def test_who_hangs_up_harms_nobody(tmp_path: Path) -> None:
         assert await ask(tmp_path) == large
 
 
+def refusal_of(folder: Path, answer: Callable[[socket.socket], object]) -> str:
+    """Why what is answered to the first who asks is no answer."""
+
+    def serve() -> None:
+        # Whoever asks may have gone in the middle.
+        with listener.accept()[0] as stream, suppress(BrokenPipeError, ConnectionResetError):
+            answer(stream)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "health.sock"))
+        listener.listen()
+        serving = threading.Thread(target=serve)
+        serving.start()
+        with pytest.raises(NotServingError) as caught:
+            healthsocket.ask(folder)
+        serving.join()
+    return str(caught.value)
+
+
 def test_one_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(healthsocket, "TIMEOUT_S", 0.01)
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(tmp_path / "health.sock"))
-        silent.listen()
-        with pytest.raises(NotServingError, match=r"does not answer on .*health\.sock: not within"):
-            healthsocket.ask(tmp_path)
+    said = refusal_of(tmp_path, lambda stream: stream.recv(1))
+    assert f"does not answer on {tmp_path}/health.sock: not within" in said
+
+
+def test_one_that_dribbles_has_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(healthsocket, "TIMEOUT_S", 0.1)
+
+    def dribble(stream: socket.socket) -> None:
+        for _ in range(1 << 22):
+            stream.sendall(b" ")
+
+    assert "not within" in refusal_of(tmp_path, dribble)
+
+
+def test_one_that_says_too_much(tmp_path: Path) -> None:
+    def flood(stream: socket.socket) -> None:
+        for _ in range(32):
+            stream.sendall(bytes(1 << 20))
+
+    assert "it says more than 16 MiB" in refusal_of(tmp_path, flood)
+
+
+def test_one_that_answers_noise(tmp_path: Path) -> None:
+    assert "another version" in refusal_of(tmp_path, lambda stream: stream.sendall(b"\xff"))
