@@ -7,8 +7,10 @@ import grp
 import os
 import pwd
 import re
+import signal
 import stat
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -23,6 +25,11 @@ _LAST_NUMBER: Final = 2**32 - 2
 _DIGITS: Final = 10
 # What is written first, in the folder of the file that it then becomes.
 _NEW_PREFIX: Final = ".coffer-"
+_NEW_SUFFIX: Final = ".new"
+# No write takes so long: what is older was left by a process that was killed, and what is younger may be another's, which is at work.
+_LEFT_AFTER_S: Final = 600.0
+# Those that end a process, and can be made to wait.
+_ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,7 @@ def place(path: str, data: bytes, access: Access) -> bool:
         OutputError: it cannot be written, or is a link or no regular file; what was there is untouched.
     """
     try:
+        _tidy(os.path.dirname(path) or ".")
         if _stands(path, data, access):
             return False
         _replace(path, data, access)
@@ -126,21 +134,41 @@ def _stands(path: str, data: bytes, access: Access) -> bool:
         return False
 
 
+def _tidy(folder: str) -> None:
+    """Remove what processes that were killed have left: it may hold secrets."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        # Who may not list a folder may write in it all the same; and where there is none, that is told later.
+        return
+    for name in names:
+        new = os.path.join(folder, name)
+        # Another's, in a folder that all can write, stays.
+        with contextlib.suppress(OSError):
+            if name.startswith(_NEW_PREFIX) and name.endswith(_NEW_SUFFIX) and os.lstat(new).st_mtime < time.time() - _LEFT_AFTER_S:
+                os.unlink(new)
+
+
 def _replace(path: str, data: bytes, access: Access) -> None:
     folder = os.path.dirname(path) or "."
-    # 0600, and of a name that nobody else has or can have prepared.
-    descriptor, new = tempfile.mkstemp(prefix=_NEW_PREFIX, dir=folder)
+    # A signal that ends this process waits until nothing is left that nobody removes.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            _hand_over(descriptor, path, access)
-            os.fsync(descriptor)
-        os.replace(new, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
+        # 0600, and of a name that nobody else has or can have prepared.
+        descriptor, new = tempfile.mkstemp(prefix=_NEW_PREFIX, suffix=_NEW_SUFFIX, dir=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                _hand_over(descriptor, path, access)
+                os.fsync(descriptor)
+            os.replace(new, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+            raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     files.sync_folder(folder)
 
 

@@ -4,6 +4,7 @@ import errno
 import grp
 import os
 import pwd
+import signal
 import stat
 import subprocess
 import sys
@@ -164,6 +165,43 @@ def test_where_it_cannot_be_written_the_old_one_stays_and_nothing_beside_it(tmp_
     assert f"b'{CANARY}" not in done.stderr
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["file"]
+
+
+def place_and_be_signalled(path: Path, number: int) -> int:
+    """A process that places a file, and gets a signal where that is written and has not its name yet. Returns how it ended."""
+    program = f"""if 1:
+        import os, sys
+        from coffer_client.placing import Access, place
+        sys.addaudithook(lambda event, _: os.kill(os.getpid(), {number}) if event == "os.rename" else None)
+        place({str(path)!r}, b"{CANARY}", Access())
+        print("it goes on")
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.stdout == b""
+    return done.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_waits_until_the_file_is_there(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "file"
+    assert place_and_be_signalled(path, number) == -number
+    assert path.read_text() == CANARY
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_what_was_left_by_one_that_was_killed_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert place_and_be_signalled(path, signal.SIGKILL) == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == CANARY
+    (tmp_path / ".coffer-mine").touch()
+    os.utime(tmp_path / ".coffer-mine", (1, 1))
+    # It may be another process's, which is at work.
+    assert place(str(path), b"content", Access())
+    assert names_in(tmp_path) == sorted([left.name, ".coffer-mine", "file"])
+    os.utime(left, (1, 1))
+    assert not place(str(path), b"content", Access())
+    assert names_in(tmp_path) == [".coffer-mine", "file"]
 
 
 # ----------------------------------------------------------------------------------------------------------------- owners
