@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 import tomli
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 # A handful of lines; what is larger was named by mistake.
 _LIMIT_BYTES: Final = 1 << 16
+# A value of a setting has one line, and seldom a few.
+_VALUE_LINES: Final = 100
 _WRITABLE_BY_OTHERS: Final = 0o022
 _HEADING: Final = "# Where this client's secrets come from. `coffer-client config` shows what is in force, and why.\n"
 _KINDS_BY_KEY: Final[Mapping[str, str]] = {key_of(name): kind for name, kind in KINDS.items()}
 _WANTED: Final[Mapping[str, str]] = {
-    "text": "text is wanted, which is not empty",
-    "path": "a path is wanted, as text which is not empty",
+    "text": "text is wanted, which is not empty and has no NUL",
+    "path": "a path is wanted, as text which is not empty and has no NUL",
     "switch": "true or false is wanted",
     "span": 'a time is wanted, as text: "30m", "12h", "7d" or "0"',
     "seconds": "a number of seconds above 0 is wanted",
@@ -88,6 +91,8 @@ def _parse(path: str, text: str) -> dict[str, object]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"{path}: it has a number that is too long, or lists that are too deep, for a configuration") from None
 
 
 def _as_text(path: str, text: str, key: str, value: object) -> str:
@@ -96,33 +101,44 @@ def _as_text(path: str, text: str, key: str, value: object) -> str:
             reason = f"the key {key!r} is unknown; known are {', '.join(_KINDS_BY_KEY)}"
         case "switch", bool():
             return "1" if value else "0"
-        case "seconds", int() | float() if not isinstance(value, bool) and 0 < value < float("inf"):
+        # An integer of TOML may be larger than any float, and than what Python shows.
+        case "seconds", int() | float() if not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return f"{value}"
-        case (("text" | "span"), str()) if value:
+        # No system takes a NUL in a path, nor in a variable.
+        case (("text" | "span"), str()) if value and "\0" not in value:
             return value
-        case "path", str() if value:
+        case "path", str() if value and "\0" not in value:
             return os.path.join(os.path.dirname(path), os.path.expanduser(value))
         case kind, _:
             assert kind is not None
             reason = f"{key}: {_WANTED[kind]}"
-    raise ConfigurationError(f"{path}, line {_line_of(text, key)}: {reason}")
+    number = _line_of(text, key)
+    raise ConfigurationError(f"{path}{'' if number is None else f', line {number}'}: {reason}")
 
 
-def _line_of(text: str, key: str) -> int:
-    """The line on which a key's value ends, from 1: the shortest beginning of the text that has the key ends there."""
-    lines = text.split("\n")
-    for number in range(1, len(lines)):
-        # A blank line ends nothing, and each try reads all that is above.
-        if lines[number - 1].strip() and key in _parse_beginning(lines[:number]):
-            return number
-    return len(lines)
+def _line_of(text: str, key: str) -> int | None:
+    """The line on which a key's value ends, from 1. None where that value, or one above it, has more lines than is looked for.
+
+    Value by value: who tried each beginning of the text would read it as often as it has lines.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    begin = 0
+    for end in range(1, len(lines) + 1):
+        values = _try_parse(lines[begin:end])
+        if values is not None:
+            if key in values:
+                return end
+            begin = end
+        elif end - begin == _VALUE_LINES:
+            break
+    return None
 
 
-def _parse_beginning(lines: list[str]) -> dict[str, object]:
+def _try_parse(lines: list[str]) -> dict[str, object] | None:
     try:
         return tomli.loads("\n".join(lines))
-    except tomli.TOMLDecodeError:
-        return {}
+    except (ValueError, RecursionError):
+        return None
 
 
 def write(path: str, values: Mapping[str, str | bool]) -> None:
@@ -152,9 +168,9 @@ def write(path: str, values: Mapping[str, str | bool]) -> None:
         if key not in there:
             # Above the first table, if there is one; and below the comment that begins a file.
             lines.insert(next((number for number, other in enumerate(lines) if not other.startswith("#")), len(lines)), line)
-        elif there[key] != value:
-            lines[_line_of("\n".join(lines), key) - 1] = line
-    if _parse_beginning(lines) != {**there, **values}:
+        elif there[key] != value and (number := _line_of("\n".join(lines), key)):
+            lines[number - 1] = line
+    if _try_parse(lines) != {**there, **values}:
         raise ConfigurationError(f"{path}: it is written in a way that cannot be changed here: edit it by hand")
     make_folder(path)
     # Where the file is a link, as those who keep such files in a repository have it, it stays one.

@@ -7,11 +7,27 @@ import os
 
 from coffer_protocol.lean import TYPE_CHECKING
 
+from .errors import ConfigurationError
+
 if TYPE_CHECKING:
     from typing import Final
 
 # What is written first, in the place of the file that it then becomes. There is one, for its writer holds the lock.
 _NEW_SUFFIX: Final = ".new"
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path from the root on.
+
+    Raises:
+        ConfigurationError: it is relative, and the working directory is no more.
+    """
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{os.fspath(path)}: the working directory is no more: name an absolute path, or start elsewhere"
+        ) from None
 
 
 def make_folders(folder: str) -> None:

@@ -46,9 +46,9 @@ class Folder:
             path: where it is to be; relative to the working directory where it is not absolute.
 
         Raises:
-            ConfigurationError: nothing can be made there, or there is something that no `write` has made.
+            ConfigurationError: nothing can be made there, or there is something that no `write` has made; or as `files.absolute`.
         """
-        self.path: Final = os.path.abspath(path)
+        self.path: Final = files.absolute(path)
         self._parent, name = os.path.split(self.path)
         if not name:
             raise ConfigurationError(f"--to-dir {path}: it is made as a whole, so name a folder in this one")

@@ -60,9 +60,12 @@ def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environme
         state: a folder, or None for the default ones.
         cache: whether a cache is kept.
         environment: the process's variables.
+
+    Raises:
+        ConfigurationError: as `files.absolute`.
     """
     if state is not None:
-        folder = os.path.abspath(state)
+        folder = files.absolute(state)
         return Folders(state=folder, cache=folder if cache else None)
     trust, cached = (xdg_folder(environment, *place) for place in (("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")))
     return Folders(state=trust and os.path.join(trust, "client"), cache=os.path.join(cached, "client") if cached and cache else None)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableError
 
-from .. import configfile, keyfile, settings
+from .. import configfile, files, keyfile, settings
 from ..blocking import Sockets, finish
 from ..configuration import CONFIG, Configuration
 from ..errors import BusyServerError, ConfigurationError
@@ -38,7 +38,7 @@ def main(parsed: Parsed) -> None:
     address = _joined(address, values.get("server"), path, is_forced=parsed.switch("force"))
 
     typed = parsed.text("identity")
-    identity = None if typed is None else os.path.abspath(typed)
+    identity = None if typed is None else files.absolute(typed)
     if path != settings.default_config_path(os.environ):
         # Before the identity's, which would be for its owner alone: a machine's configuration is for others too.
         configfile.make_folder(path)
@@ -66,7 +66,7 @@ def _config_path(parsed: Parsed) -> str:
     path = parsed.text("config") or os.environ.get(CONFIG) or settings.default_config_path(os.environ)
     if path is None or path == os.devnull:
         raise ConfigurationError("there is no place for a configuration: name a file with --config PATH")
-    return os.path.abspath(path)
+    return files.absolute(path)
 
 
 def _joined(address: ServerAddress, there: str | None, path: str, *, is_forced: bool) -> ServerAddress:

@@ -83,6 +83,7 @@ def test_a_home_is_a_home(path: Path, home: Path) -> None:
         ("timeout = 0", "timeout: a number"),
         ("timeout = nan", "timeout: a number"),
         ("timeout = inf", "timeout: a number"),
+        (f"timeout = 0x{'f' * 5000}", "timeout: a number"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(path: Path, line: str, reason: str) -> None:
@@ -104,6 +105,40 @@ def test_what_is_no_configuration_is_refused(path: Path, text: str | bytes, reas
     put(path, text)
     with pytest.raises(ConfigurationError, match=f"^{path}{reason}"):
         configfile.read(str(path))
+
+
+@pytest.mark.parametrize("key", ["server", "identity", "state", "max_stale"])
+def test_no_text_has_a_nul(path: Path, key: str) -> None:
+    put(path, rf'{key} = "a\u0000"')
+    assert refusal(path).startswith(f"{path}, line 1: {key}: ")
+
+
+@pytest.mark.parametrize("text", [f"timeout = {'9' * 5000}", f"state = {'[' * 3000}", f"\nstate = {'[' * 60_000}"])
+def test_what_python_does_not_read_is_refused(path: Path, text: str) -> None:
+    put(path, text)
+    assert refusal(path).startswith(str(path))
+    with pytest.raises(ConfigurationError, match=f"^{path}"):
+        configfile.write(str(path), {"server": "x"})
+    # Where another key is the one that is wrong, too.
+    put(path, f"sever = 1\n{text}")
+    assert refusal(path).startswith(str(path))
+    assert path.read_text() == f"sever = 1\n{text}"
+
+
+def test_a_long_file_is_read_once_for_the_line_of_what_is_wrong(path: Path) -> None:
+    # Once for each line would take minutes.
+    put(path, "#\n" * 30_000 + "zz = 1\n")
+    assert refusal(path).startswith(f"{path}, line 30001: ")
+
+
+def test_the_line_of_what_is_wrong_is_not_looked_for_below_a_value_that_is_none_of_a_setting(path: Path) -> None:
+    put(path, 'server = """\n' + "\n" * 30_000 + '"""\nzz = 1\n')
+    assert refusal(path).startswith(f"{path}: the key 'zz' is unknown")
+
+
+def test_lines_may_end_as_those_of_windows_do(path: Path) -> None:
+    put(path, b'server = """\r\na"""\r\n\r\nbare = 1\r\n# end\r\n')
+    assert refusal(path).startswith(f"{path}, line 4: bare: ")
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from coffer_client import files
+from coffer_client.errors import ConfigurationError
+from coffer_client.folder import Folder
+from coffer_client.memory import find_folders
 
 
 def mode(path: Path) -> int:
@@ -89,3 +92,18 @@ FORKING = """if 1:
 def test_a_lock_is_not_left_to_a_process_that_is_forked_under_it(home: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", FORKING, str(home / "lock")], capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("had it again\n", "")
+
+
+def test_a_path_is_made_absolute_where_there_is_a_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    assert files.absolute("app") == f"{gone}/app"
+    gone.rmdir()
+    assert files.absolute("/app") == "/app"
+    with pytest.raises(ConfigurationError, match=r"^app: the working directory is no more"):
+        files.absolute("app")
+    with pytest.raises(ConfigurationError, match=r"^app: the working directory is no more"):
+        Folder("app")
+    with pytest.raises(ConfigurationError, match=r"^app: the working directory is no more"):
+        find_folders(state="app", cache=True, environment={})
