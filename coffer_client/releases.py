@@ -105,6 +105,8 @@ class Releases:
         # The serial that was given last, from when on there are events.
         self._serial: int | None = None
         self._events: AsyncGenerator[Coffer | Failure, None] | None = None
+        # Whether a task waits in them.
+        self._is_awaited = False
         self._is_failing = False
         self._is_closed = False
         self._messages: list[str] = []
@@ -130,7 +132,7 @@ class Releases:
         return self
 
     async def __anext__(self) -> Coffer:
-        """As `__next__`, in an event loop."""
+        """As `__next__`, in an event loop. A task that comes while another waits in it gets a RuntimeError, and the other waits on."""
         from .eventloop import EventLoop
 
         while not self._is_closed:
@@ -165,14 +167,23 @@ class Releases:
         return self._source
 
     async def _event(self, source: Source, serial: int) -> Coffer | Failure:
+        self._demand_alone()
         if self._events is None:
             self._events = Watcher(source, after=serial).events()
+        self._is_awaited = True
         try:
             return await anext(self._events)
         except BaseException:
             # Whatever it was, the generator is at its end, and has closed its session.
             self._events = None
             raise
+        finally:
+            self._is_awaited = False
+
+    def _demand_alone(self) -> None:
+        """See that no other task is in the generator, which would refuse this one, and must not be forgotten for it."""
+        if self._is_awaited:
+            raise RuntimeError("another task waits for the next release of this watch: end it, or wait for it, first")
 
     def _tell(self, error: CofferError) -> None:
         if self._on_failure is None and not self._is_failing:
@@ -197,8 +208,13 @@ class Releases:
         finish(self.aclose())
 
     async def aclose(self) -> None:
-        """As `close`, in an event loop."""
+        """As `close`, in an event loop.
+
+        Raises:
+            RuntimeError: another task waits in it; where that is over, it can be closed.
+        """
         self._is_closed = True
+        self._demand_alone()
         events, self._events = self._events, None
         if events is not None:
             await events.aclose()

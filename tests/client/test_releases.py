@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 import coffer_client
@@ -16,7 +18,7 @@ from coffer_client.errors import BusyServerError, CofferWarning, ConfigurationEr
 from coffer_client.releases import Releases
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyNotFoundError
-from coffer_protocol.message import Error, KeyNotFound
+from coffer_protocol.message import Error, KeyNotFound, OkGet, Watch
 from tests.support import identity
 
 from .drivers import BACKENDS
@@ -25,6 +27,8 @@ from .releases import History
 from .sources import PLENTY_S, Client
 from .test_watching import Waits, telling
 
+# Nothing here takes so long; it ends a test that would hang.
+GUARD_S = 60.0
 LATER = answering(lambda _: Error(code="busy", sentence="later"))
 
 
@@ -201,4 +205,42 @@ def test_what_an_event_loop_has_begun_is_not_closed_without_it(backend: str, hom
                     mistake()
 
     with FakeServer(giving_in_turn(hosting(history, newest=1), keeping(history, 1, 2))) as server:
+        anyio.run(main, server.address(), backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_second_task_is_refused_and_leaves_the_session_to_the_first(
+    backend: str, home: Path, whole: Credential, history: History
+) -> None:
+    refused, closed = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        telling(history, 2)(peer)
+        peer.expect(Watch)
+        refused.wait(GUARD_S)
+        peer.send(OkGet(coffer=history.bodies[2]))
+        peer.wait_for_close()
+        closed.set()
+
+    async def main(address: ServerAddress) -> None:
+        releases = coffer_client.watch(server=address, identity=whole.identity, state=home)
+        assert [(await anext(releases))["n"], (await anext(releases))["n"]] == [1, 2]
+        found: list[object] = []
+
+        async def one_of_two() -> None:
+            try:
+                found.append((await anext(releases))["n"])
+            except RuntimeError:
+                with pytest.raises(RuntimeError, match="another task waits"):
+                    await releases.aclose()
+                refused.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one_of_two)
+            tasks.start_soon(one_of_two)
+        assert found == [3]
+        await releases.aclose()
+        assert await anyio.to_thread.run_sync(closed.wait, GUARD_S)
+
+    with FakeServer(giving_in_turn(hosting(history, newest=1), script)) as server:
         anyio.run(main, server.address(), backend=backend)
