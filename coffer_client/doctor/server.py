@@ -21,7 +21,6 @@ from coffer_protocol.message import Get, OkGet
 
 from ..blocking import finish
 from ..coffer import Coffer, expiry_warning
-from ..connection import Connection
 from ..dialling import dial
 from ..errors import RefusedClientError, StateError, exit_code
 from ..fetching import DEFAULT_TIMEOUT_S
@@ -46,18 +45,16 @@ _PUBLISH_ANEW: Final = "your operator publishes anew: coffer-companion upload"
 
 def examine_hosts(source: Source, memory: Memory, clock: Callable[[], float], resolve: Resolve) -> Iterator[Step]:
     """Every host; and the release of the first that answers."""
-    answered: Connection | CofferError | None = None
+    answered: Host | CofferError | None = None
     for host in source.wanted.address.hosts:
         answer = yield from _examine_host(source, host, resolve)
         if answered is None:
             answered = answer
-        elif isinstance(answer, Connection):
-            finish(answer.close())
     yield from _examine_release(source, memory, answered, clock)
 
 
-def _examine_host(source: Source, host: Host, resolve: Resolve) -> Generator[Step, None, Connection | CofferError | None]:
-    """A host's steps; and what came of its Hello: a session, a refusal, or nothing."""
+def _examine_host(source: Source, host: Host, resolve: Resolve) -> Generator[Step, None, Host | CofferError | None]:
+    """A host's steps; and what came of its Hello: the host where it gave a session, a refusal, or nothing."""
     places = _resolve(host, resolve)
     if isinstance(places, Step):
         yield places
@@ -127,10 +124,11 @@ def _silent(host: Host, source: Source) -> UnreachableError:
     return UnreachableError(f"{host}: no answer within {_timeout_s(source):.3g} s")
 
 
-def _hello(source: Source, host: Host) -> Connection | CofferError | Step:
-    """A session; or the refusal of a server that answered, but does not serve this client; or what failed."""
+def _hello(source: Source, host: Host) -> Host | CofferError | Step:
+    """The host, where it gives a session; or the refusal of a server that answered, but does not serve this client; or what failed."""
     try:
-        return finish(source.connect(host, deadline_s=_deadline_s(source)))
+        # Not kept for the release: a server ends a session that is silent for as long as the other hosts may take.
+        finish(finish(source.connect(host, deadline_s=_deadline_s(source))).close())
     except (KeyNotFoundError, RefusedClientError) as refusal:
         return refusal
     except StateError:
@@ -143,12 +141,11 @@ def _hello(source: Source, host: Host) -> Connection | CofferError | Step:
         return failed("hello", error, f"the server goes by another id, or is of another kind: {ADDRESS_ANEW}", subject=str(host))
     except CofferError as error:
         return failed("hello", error, "look at the server's log, and try again in a minute", subject=str(host))
+    return host
 
 
-def _examine_release(
-    source: Source, memory: Memory, answered: Connection | CofferError | None, clock: Callable[[], float]
-) -> Iterator[Step]:
-    if not isinstance(answered, Connection):
+def _examine_release(source: Source, memory: Memory, answered: Host | CofferError | None, clock: Callable[[], float]) -> Iterator[Step]:
+    if not isinstance(answered, Host):
         yield skipped("known", "no server answers") if answered is None else _refused(source, answered)
         for name in OF_A_RELEASE[1:]:
             yield skipped(name, "there is no release")
@@ -169,15 +166,14 @@ def _examine_release(
     yield _examine_clock(coffer, now)
 
 
-async def _take(source: Source, connection: Connection) -> Coffer:
-    async with connection:
-        connection.deadline_s = _deadline_s(source)
-        try:
+async def _take(source: Source, host: Host) -> Coffer:
+    try:
+        async with await source.connect(host, deadline_s=_deadline_s(source)) as connection:
             await connection.send(Get())
             coffer = await source.take(await connection.receive(OkGet), connection)
-        except TimeoutError:
-            raise UnreachableError("the server fell silent before it gave the release") from None
-        await connection.bye()
+            await connection.bye()
+    except TimeoutError:
+        raise UnreachableError("the server fell silent before it gave the release") from None
     return coffer
 
 

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,19 @@ from coffer_protocol.errors import UnavailableError
 from coffer_protocol.message import Error, Get, Hello, KeyNotFound, Link
 from tests.support import identity
 
-from .fake_server import FakeServer, Peer, Script, address_of, answering, expecting_visits, giving, hosting, serving, unused_host
+from .fake_server import (
+    FakeServer,
+    Peer,
+    Script,
+    address_of,
+    answering,
+    expecting_visits,
+    giving,
+    giving_in_turn,
+    hosting,
+    serving,
+    unused_host,
+)
 from .releases import NOW, PUBLISHER, History, make_body
 
 Configure = Callable[[FakeServer, Credential], None]
@@ -36,6 +49,8 @@ Doctor = Callable[..., dict[str, Any]]
 LOCAL = ["versions", "configuration", "identity", "ml-kem", "state", "cache"]
 HOST = ["name", "tcp", "hello"]
 RELEASE = ["known", "release", "expiry", "clock"]
+# Nothing here takes so long; it ends a test that would hang.
+GUARD_S = 60.0
 PROGRAM = [sys.executable, "-m", "coffer_client", "doctor"]
 
 
@@ -321,6 +336,25 @@ def test_two_hosts_that_answer_give_one_release(examined: Doctor, whole: Credent
         peer.wait_for_close()
 
     with FakeServer(expecting_visits(serving(whole, {}))) as one, FakeServer(expecting_visits(greeting)) as other:
+        assert examined(address_of(one.host, other.host))["ok"]
+
+
+def test_no_session_is_kept_while_other_hosts_are_tried(examined: Doctor, whole: Credential) -> None:
+    """A server would end it, where they take their time."""
+    is_over = threading.Event()
+
+    def greeting_first(peer: Peer) -> None:
+        peer.link()
+        peer.wait_for_close()
+        is_over.set()
+
+    def greeting_then(peer: Peer) -> None:
+        is_over.wait(GUARD_S)
+        peer.link()
+        peer.wait_for_close()
+
+    first = expecting_visits(giving_in_turn(greeting_first, serving(whole, {})))
+    with FakeServer(first) as one, FakeServer(expecting_visits(greeting_then)) as other:
         assert examined(address_of(one.host, other.host))["ok"]
 
 
