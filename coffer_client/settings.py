@@ -11,7 +11,7 @@ from coffer_protocol.lean import TYPE_CHECKING, dataclass
 from coffer_protocol.release.chain import Trust
 from coffer_protocol.release.coffer import Seen
 
-from . import keyfile
+from . import files, keyfile
 from .configuration import CONFIG, CREDENTIAL, DEFAULT, LOCAL_PATH, SYSTEM_PATH, VARIABLE, Configuration, Found, variable_of
 from .credential import Credential
 from .errors import ConfigurationError, UsageError
@@ -142,7 +142,7 @@ def configuration_of(environment: Environment, config: keyfile.Path | None = Non
     """
     named = config or environment.get(CONFIG)
     if named:
-        paths = () if os.fspath(named) == os.devnull else (os.path.abspath(named),)
+        paths = () if os.fspath(named) == os.devnull else (files.absolute(named),)
         return Configuration(environment, paths, is_named=True)
     own = default_config_path(environment)
     return Configuration(environment, tuple(path for path in (LOCAL_PATH, own, SYSTEM_PATH) if path), is_named=False)
@@ -202,7 +202,7 @@ def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, confi
         )
     path = found.text if found is not None else identity
     assert path is not None
-    is_systemds = os.path.dirname(os.path.abspath(path)) == configured.environment.get(CREDENTIALS)
+    is_systemds = os.path.dirname(files.absolute(path)) == configured.environment.get(CREDENTIALS)
     return keyfile.read_credential(path, bare=bare, is_systemds=is_systemds)
 
 

@@ -291,3 +291,14 @@ def test_a_credential_of_a_service_with_its_own_user_is_found_under_any_name(tmp
         assert settings.load_credential(None, bare=False, environment=environment).identity == WEB
         with pytest.raises(KeyTextError, match="mode 0440"):
             settings.load_credential(path, bare=False, environment={})
+
+
+def test_a_relative_path_where_the_working_directory_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigurationError, match=r"^client\.toml: the working directory is no more"):
+        settings.configuration_of({"COFFER_CONFIG": "client.toml"})
+    with pytest.raises(ConfigurationError, match=r"^client\.key: the working directory is no more"):
+        settings.load_credential("client.key", bare=False, environment={})
