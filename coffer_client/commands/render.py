@@ -32,9 +32,6 @@ _EXTRA: Final = frozenset({"jinja2", "markupsafe"})
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
     path = parsed.text("output")
-    if path == "":
-        # Of a variable that is not set, perhaps; stdout may be a log.
-        raise UsageError("-o names no file; - is stdout")
     if path is not None and path != _STDIO:
         _fill(path, parsed)
         return

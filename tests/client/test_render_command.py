@@ -113,7 +113,7 @@ def test_a_command_gets_no_secret_and_its_failure_is_the_programs(folder: Path) 
         (["a.j2", "b.j2"], "b.j2"),
         (["a.j2", "--watch"], "--watch go with -o FILE"),
         (["a.j2", "--mode", "0600", "-o", "-"], "--mode, --owner, --exec and --watch go with -o FILE"),
-        (["a.j2", "-o", ""], "-o names no file"),
+        (["a.j2", "-o", ""], "--output is empty"),
         (["a.j2", "-o", "x", "--mode", "rw"], "--mode is three octal digits"),
         (["a.j2", "-o", "x", "--owner", "no-such-user"], "this machine has no user 'no-such-user'"),
         (["a.j2", "-o", "./a.j2"], "./a.j2 is the template itself"),
