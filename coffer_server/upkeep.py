@@ -155,7 +155,8 @@ def rotate_at_rest(
             typer.echo(f"interrupted: {done} values of {rotation.total} are done, and all can be read; to go on:\n  {again}", err=True)
             raise
         store.database.forget_deleted()
-    typer.echo(f"{done} values are sealed under a new root key; what a stolen old database's key opens is no longer here", err=True)
+    old = "the old one is deleted, and opens nothing here any more; backups made before keep theirs"
+    typer.echo(f"{done} values are sealed under a new root key; {old}", err=True)
 
 
 def _take_over(state: StateFolder, former: Path) -> None:
