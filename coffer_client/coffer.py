@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Mapping, dataclass
 from coffer_protocol.shard import SecretValue
 
 from .errors import NoSuchKeyError, WrongTypeError
@@ -239,8 +237,7 @@ class Coffer(Mapping[str, SecretValue]):
             EnvironmentNameError: a key gives no name, several give one, or a value has a NUL. The text names them all, and no value.
             NoSuchKeyError: a pattern of `only` is like no key.
         """
-        from .naming import Naming
-        from .output import environment
+        from .naming import Naming, environment
 
         return environment(self, Naming(prefix=prefix, upper=upper, only=only, without=without))
 

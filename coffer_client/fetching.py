@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 from coffer_protocol.errors import UnreachableError
 from coffer_protocol.lean import TYPE_CHECKING
@@ -90,9 +89,7 @@ def fetch(
     messages: list[str] = []
     source = Source.of(wanted, Sockets(), warn=messages.append)
     coffer = finish(retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale))
-    for message in messages:
-        # Said here, the line that is shown with it is the application's.
-        warnings.warn(message, CofferWarning, stacklevel=2)
+    _say(messages)
     return coffer
 
 
@@ -132,9 +129,17 @@ async def afetch(
     messages: list[str] = []
     source = Source.of(wanted, EventLoop(), warn=messages.append)
     coffer = await retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale)
-    for message in messages:
-        warnings.warn(message, CofferWarning, stacklevel=2)
+    _say(messages)
     return coffer
+
+
+def _say(messages: Sequence[str]) -> None:
+    """Warn of what a fetch went on in spite of. The line that is shown with it is the application's."""
+    if messages:
+        import warnings
+
+        for message in messages:
+            warnings.warn(message, CofferWarning, stacklevel=3)
 
 
 async def retrieve(source: Source, *, timeout_s: float | None, max_stale: timedelta | None) -> Coffer:

@@ -43,8 +43,8 @@ from typing import Final
 
 from coffer_protocol.shard import SecretValue
 
-from .naming import PLAIN, Naming
-from .output import Secrets, environment, text_of, variable_flaw
+from .naming import PLAIN, Naming, environment, variable_flaw
+from .output import Secrets, text_of
 
 # Go's bufio.MaxScanTokenSize, which docker reads lines with, and in which the line's end has its place.
 _DOCKER_LINE_BYTES: Final = 64 * 1024 - 1

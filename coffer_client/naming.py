@@ -1,14 +1,15 @@
 """Which secrets are wanted, and what they are called where they go: --only, --except, --prefix and --upper, and the same from Python.
 
 What is wanted is said of keys as the definition has them. Then a name is made of each: the prefix, the key, and both in upper case where
-that is asked for. Where a name must be a variable's, dots and dashes in it become underscores (`output.environment`).
+that is asked for. Where a name must be a variable's, dots and dashes in it become underscores (`environment`).
 """
 
 from __future__ import annotations
 
 from coffer_protocol.lean import TYPE_CHECKING, dataclass
 
-from .errors import NamingError, NoSuchKeyError
+from .errors import EnvironmentNameError, NamingError, NoSuchKeyError
+from .output import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
     from coffer_protocol.shard import SecretValue
 
+    from .output import Secrets
+
     Value = TypeVar("Value")
+
+
+_TO_UNDERSCORE: Final = str.maketrans(".-", "__")
 
 
 def select(secrets: Mapping[str, SecretValue], *, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> dict[str, SecretValue]:
@@ -110,3 +116,38 @@ class Naming:
 
 # Every secret, under its own key.
 PLAIN: Final = Naming()
+
+
+def variable_flaw(name: str, text: str) -> str | None:
+    """Why `name` or `text` cannot stand in an environment; None where they can."""
+    if not (name.isascii() and name.isidentifier()):
+        return f"gives {name!r}, which is no name for a variable"
+    # It would end the variable.
+    return "has a NUL in its value" if "\0" in text else None
+
+
+def environment(
+    secrets: Secrets,
+    naming: Naming = PLAIN,
+    *,
+    place: str = "an environment",
+    flaw: Callable[[str, str], str | None] = variable_flaw,
+) -> dict[str, str]:
+    """The variables that hold the secrets, in their order. Dots and dashes in names become underscores.
+
+    Args:
+        secrets: by key.
+        naming: which of them, under which names.
+        place: where they go, for errors.
+        flaw: says why a variable or its text cannot stand there.
+
+    Raises:
+        EnvironmentNameError: a key gives no name, several give one, or a value cannot stand there. The text names them all.
+        NoSuchKeyError: a pattern of `naming` is like no key.
+    """
+    texts = {key: text_of(value) for key, value in naming.select(secrets).items()}
+    return naming.rename(texts, place=place, spell=_underscored, flaw=flaw, error=EnvironmentNameError)
+
+
+def _underscored(name: str) -> str:
+    return name.translate(_TO_UNDERSCORE)

@@ -9,8 +9,7 @@ import signal
 from coffer_protocol.lean import TYPE_CHECKING
 
 from .errors import CommandNotExecutableError, CommandNotFoundError
-from .naming import PLAIN
-from .output import environment
+from .naming import PLAIN, environment
 from .settings import IDENTITY_TEXT
 
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
 from coffer_protocol.question import Entries, Fetch, Fetches, Heads, Notes
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Trust, walk_untrusted
-from coffer_protocol.release.coffer import Demand, Seen
+from coffer_protocol.release.chain import Demand, Seen, Trust, walk_untrusted
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.notes import Note, NoteKey
 

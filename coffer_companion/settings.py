@@ -12,7 +12,7 @@ import tomlkit
 
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyTextError
-from coffer_protocol.release.coffer import Seen
+from coffer_protocol.release.chain import Seen
 
 from . import places
 

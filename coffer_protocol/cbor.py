@@ -6,9 +6,9 @@ text or integers, and a tag is read only where the caller names it. Tagged value
 
 from __future__ import annotations
 
-import struct
 import sys
 
+from . import compiled
 from .errors import DecodeError
 from .lean import TYPE_CHECKING, dataclass
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 else:
 
     def _core():
-        """cbor2's compiled core: all of cbor2 but its annotations, for which the package itself loads `typing`."""
-        name = "cbor2._cbor2"
-        if name in sys.modules:
-            return sys.modules[name]
-        for finder in sys.meta_path:
-            package = finder.find_spec("cbor2", None)
-            spec = package and finder.find_spec(name, package.submodule_search_locations)
-            if spec:
-                core = sys.modules[name] = spec.loader.create_module(spec)
-                spec.loader.exec_module(core)
-                return core
-        raise ModuleNotFoundError("cbor2 is not installed")
+        """cbor2's compiled core: all of cbor2 but its annotations.
+
+        When it first writes a tag it asks for `collections.abc`, another name for a module that Python starts with; the package around
+        that name would be loaded for nothing else, so the module stands in for it meanwhile.
+        """
+        lent = {} if "collections" in sys.modules else dict.fromkeys(("collections", "collections.abc"), sys.modules["_collections_abc"])
+        sys.modules.update(lent)
+        try:
+            core = compiled.load("cbor2._cbor2")
+            core.dumps(core.CBORTag(0, 0))
+            return core
+        finally:
+            for name in lent:
+                del sys.modules[name]
 
     cbor2 = _core()
 
@@ -58,6 +60,9 @@ _NAN = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
 
 def _write_float(encoder: cbor2.CBOREncoder, value: float) -> None:
+    # Few shards have any.
+    import struct
+
     encoder.write(_NAN if value != value else struct.pack(">Bd", 0xFB, value))
 
 
@@ -189,11 +194,11 @@ def array_head(length: int) -> bytes:
 
 
 def _head(major: int, argument: int) -> bytes:
-    for code, limit, form in ((24, 1 << 8, ">BB"), (25, 1 << 16, ">BH"), (26, 1 << 32, ">BI"), (27, 1 << 64, ">BQ")):
-        if argument < 24:
-            return bytes([major << 5 | argument])
-        if argument < limit:
-            return struct.pack(form, major << 5 | code, argument)
+    if argument < 24:
+        return bytes([major << 5 | argument])
+    for code, size_bytes in _ARGUMENT_BYTES.items():
+        if argument < 1 << 8 * size_bytes:
+            return bytes([major << 5 | code]) + argument.to_bytes(size_bytes, "big")
     raise ValueError("no CBOR head holds this")
 
 

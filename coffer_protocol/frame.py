@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-
 from .lean import TYPE_CHECKING, dataclass
 from .limits import FRAME_CONTENT_BYTES
 
 if TYPE_CHECKING:
     from typing import Final
 
-_HEADER = struct.Struct(">HB")
-HEADER_BYTES: Final = _HEADER.size
+_LENGTH_BYTES: Final = 2
+HEADER_BYTES: Final = _LENGTH_BYTES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def encode(frame: Frame) -> bytes:
     """
     if len(frame.content) > FRAME_CONTENT_BYTES or not 0 <= frame.kind <= 0xFF:
         raise ValueError("a frame holds at most 65,535 bytes, and its type is one byte")
-    return _HEADER.pack(len(frame.content), frame.kind) + frame.content
+    return len(frame.content).to_bytes(_LENGTH_BYTES, "big") + bytes([frame.kind]) + frame.content
 
 
 class Decoder:
@@ -60,8 +58,7 @@ class Decoder:
         """The next frame's header, or None until three bytes are there. The frame stays."""
         if len(self._buffer) < HEADER_BYTES:
             return None
-        length, kind = _HEADER.unpack_from(self._buffer)
-        return Header(kind, length)
+        return Header(self._buffer[_LENGTH_BYTES], int.from_bytes(self._buffer[:_LENGTH_BYTES], "big"))
 
     def next_frame(self) -> Frame | None:
         """Take the next frame out, or None until it is whole."""

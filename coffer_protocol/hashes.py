@@ -7,24 +7,25 @@ interpreter was built without its own, and for what is so long that the faster c
 
 from __future__ import annotations
 
+import sys
+
 from .lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hashlib import blake2b, sha3_256, shake_256
+    from hashlib import sha3_256, shake_256
     from hashlib import sha256 as _sha256
     from typing import Final
 else:
     try:
-        from _blake2 import blake2b
         from _sha3 import sha3_256, shake_256
 
-        try:
+        # Python 3.12 put all of SHA-2 into one module.
+        if sys.version_info >= (3, 12):
             from _sha2 import sha256 as _sha256
-        except ImportError:
-            # Before Python 3.12.
+        else:
             from _sha256 import sha256 as _sha256
     except ImportError:
-        from hashlib import blake2b, sha3_256, shake_256
+        from hashlib import sha3_256, shake_256
         from hashlib import sha256 as _sha256
 
 __all__ = ["blake2b", "hmac_sha256", "sha3_256", "sha256", "shake_256"]
@@ -50,3 +51,11 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104), 32 bytes."""
     block = (key if len(key) <= _BLOCK_BYTES else sha256(key)).ljust(_BLOCK_BYTES, b"\0")
     return sha256(block.translate(_OUTER) + sha256(block.translate(_INNER) + message))
+
+
+def blake2b(data: bytes, *, digest_size: int, key: bytes = b"", person: bytes = b"") -> bytes:
+    """BLAKE2b (RFC 7693), `digest_size` bytes. It is of suite 0 and of publishers: whoever fetches by suite 1 does not load it."""
+    # Where `hashlib` takes it from, too: there is no other.
+    from _blake2 import blake2b
+
+    return blake2b(data, digest_size=digest_size, key=key, person=person).digest()

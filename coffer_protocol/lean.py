@@ -8,14 +8,17 @@ slotted values with defaults, and integers with names.
 
 from __future__ import annotations
 
-__all__ = ["TYPE_CHECKING", "IntEnum", "dataclass"]
+__all__ = ["TYPE_CHECKING", "IntEnum", "Mapping", "dataclass"]
 
 # Type checkers take it for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from dataclasses import dataclass
     from enum import IntEnum
 else:
+    # What `collections.abc` is: Python itself starts with it, and not with the package around that name.
+    from _collections_abc import Mapping
 
     class _Fields:
         """What `dataclasses.replace`, `fields` and `is_dataclass` look for, made when they do."""

@@ -12,9 +12,7 @@ without detail, and the caller gives it the name that its section of PROTOCOL.md
 
 from __future__ import annotations
 
-from cryptography.hazmat.bindings._rust import openssl
-
-from . import hashes, sodium
+from . import compiled, hashes, sodium
 from .errors import KeyTextError, UnavailableError
 from .lean import TYPE_CHECKING
 
@@ -73,7 +71,7 @@ def shake256(data: bytes, size_bytes: int) -> bytes:
 
 def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b"") -> bytes:
     """BLAKE2b (RFC 7693), keyed where `key` is given; `person` is padded with zero bytes to 16."""
-    return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person).digest()
+    return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person)
 
 
 def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
@@ -265,18 +263,25 @@ def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
 # --------------------------------------------------------------------------------------------------- ML-KEM-768
 
 
+def _openssl() -> ModuleType:
+    # A client that goes by its bare key has no use for it, and starts without.
+    return compiled.load("cryptography.hazmat.bindings._rust").openssl  # type: ignore[no-any-return]
+
+
 def _mlkem() -> ModuleType:
     """OpenSSL's ML-KEM.
 
     Raises:
         UnavailableError: it is not there.
     """
+    openssl = _openssl()
     if not hasattr(openssl, "mlkem"):
         raise UnavailableError(
             "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
             "The wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography"
         )
-    return openssl.mlkem
+    mlkem: ModuleType = openssl.mlkem
+    return mlkem
 
 
 def check_available() -> None:
@@ -336,5 +341,5 @@ def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
 
 def openssl_version() -> str:
     """What the OpenSSL calls itself that does ML-KEM here."""
-    text: str = openssl.openssl_version_text()
+    text: str = _openssl().openssl_version_text()
     return text

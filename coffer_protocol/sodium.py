@@ -8,8 +8,7 @@ C believes what it is told of lengths, so each function checks those that matter
 
 from __future__ import annotations
 
-from nacl._sodium import ffi, lib  # type: ignore[import-not-found]  # what is compiled has no types
-
+from . import compiled
 from .errors import UnavailableError
 from .lean import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 
+_sodium = compiled.load("nacl._sodium")
+ffi, lib = _sodium.ffi, _sodium.lib
 # Without the second, a build of libsodium that leaves things out has no code where `is_ed25519_public` calls some.
 if lib.sodium_init() < 0 or not lib.PYNACL_HAS_CRYPTO_CORE_ED25519:
     raise UnavailableError(

@@ -13,7 +13,6 @@ from ..blocking import Sockets, finish
 from ..coffer import expiry_warning
 from ..errors import OutputError, ReaderGoneError, UsageError
 from ..fetching import retrieve
-from ..naming import Naming
 from ..options import NAMING, PROGRAM
 from ..source import Source
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from coffer_protocol.identity import Identity
 
     from ..coffer import Coffer
+    from ..naming import Naming
     from ..options import Parsed
 
 
@@ -96,6 +96,8 @@ def source(parsed: Parsed) -> Source:
 
 def naming(parsed: Parsed) -> Naming:
     """Which secrets, under which names."""
+    from ..naming import Naming
+
     return Naming(
         only=parsed.texts("only"), without=parsed.texts("except"), prefix=parsed.text("prefix") or "", upper=parsed.switch("upper")
     )

@@ -11,12 +11,34 @@ from ..lean import TYPE_CHECKING, dataclass
 from ..limits import SERIAL_JUMP
 from ..primitives import sha256
 from . import head as heads
-from .coffer import Demand, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .head import SignedHead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The newest release that this reader has accepted before: it never goes back behind it."""
+
+    serial: int
+    signed_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a reader demands of a release.
+
+    Attributes:
+        coffer: its name.
+        publishers: whose signature counts, keys of 32 bytes.
+        seen: the newest release accepted before, or None.
+    """
+
+    coffer: str
+    publishers: Collection[bytes]
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,11 @@ from . import head as heads
 from . import tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from typing import Final
 
     from ..identity import Identity
     from ..shard import Secret
+    from .chain import Demand, Seen
     from .head import SignedHead
 
 TAG: Final = 1131374182
@@ -74,29 +74,6 @@ class Coffer:
                 if len(hashes) == len(path):
                     return cls(signed=signed, index=index, path=tuple(hashes), alg=alg, since=since, blob=blob)
         raise NotAReleaseError("what came back is not a release of protocol 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """The newest release that this reader has accepted before: it never goes back behind it."""
-
-    serial: int
-    signed_sha256: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What a reader demands of a release.
-
-    Attributes:
-        coffer: its name.
-        publishers: whose signature counts, keys of 32 bytes.
-        seen: the newest release accepted before, or None.
-    """
-
-    coffer: str
-    publishers: Collection[bytes]
-    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

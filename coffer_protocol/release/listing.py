@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..message import Entry
-    from .coffer import Demand
+    from .chain import Demand
     from .head import SignedHead
 
 

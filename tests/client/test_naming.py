@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coffer_client.errors import EnvironmentNameError, NamingError, NoSuchKeyError, exit_code
-from coffer_client.naming import PLAIN, Naming, select
+from coffer_client.naming import PLAIN, Naming, environment, select
 from coffer_protocol.shard import SecretValue
 
 SECRETS: dict[str, SecretValue] = {"web.url": "canary", "db.url": "canary", "db.port": 5432, "DB.port": 1, "x[1]": b"canary"}
@@ -74,3 +74,37 @@ def test_a_clash_is_wrong_usage() -> None:
     with pytest.raises(NamingError, match="'a' and 'A' would all be A") as caught:
         Naming(upper=True).rename({"a": 1, "A": 2}, place="")
     assert exit_code(caught.value) == 2
+
+
+def test_dots_and_dashes_become_underscores() -> None:
+    assert environment({"db.url-2": "x", "_A9": True}) == {"db_url_2": "x", "_A9": "true"}
+
+
+@pytest.mark.parametrize("key", ["9lives", "with space", "é", "a=b", "ａ", "a;id", "٣"])
+def test_a_key_that_gives_no_name_is_refused_by_it(key: str) -> None:
+    with pytest.raises(EnvironmentNameError) as caught:
+        environment({"fine": "x", key: "canary"})
+    assert repr(key) in str(caught.value)
+    assert "fine" not in str(caught.value)
+
+
+def test_all_that_is_wrong_is_named_at_once_and_no_value_is() -> None:
+    secrets = {"a.b": "canary", "a-b": "canary", "a_b": "canary", "1": "canary", "nul.key": "canary\0", "fine": "canary"}
+    with pytest.raises(EnvironmentNameError) as caught:
+        environment(secrets)
+    text = str(caught.value)
+    assert "'1' gives '1', which is no name for a variable" in text
+    assert "'a.b' and 'a-b' and 'a_b' would all be a_b" in text
+    assert "'nul.key' has a NUL" in text
+    assert "canary" not in text
+    assert exit_code(caught.value) == 2
+
+
+def test_an_environment_has_what_was_chosen_under_the_names_that_were_asked_for() -> None:
+    secrets: dict[str, SecretValue] = {"db.url": "x", "1st": True, "web": "canary"}
+    naming = Naming(only=("db.*", "1*"), prefix="app.", upper=True)
+    assert environment(secrets, naming) == {"APP_DB_URL": "x", "APP_1ST": "true"}
+    with pytest.raises(EnvironmentNameError, match=r"'a\.b' and 'A-b' would all be A_B"):
+        environment({"a.b": 1, "A-b": 2}, Naming(upper=True))
+    with pytest.raises(NoSuchKeyError):
+        environment(secrets, Naming(only=("bd.*",)))

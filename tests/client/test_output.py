@@ -9,8 +9,6 @@ from hypothesis import given
 
 from coffer_client import output
 from coffer_client.coffer import Coffer
-from coffer_client.errors import EnvironmentNameError, NoSuchKeyError, exit_code
-from coffer_client.naming import Naming
 from coffer_protocol.shard import SecretValue
 
 from .releases import make_accepted
@@ -60,40 +58,3 @@ def test_raw_is_exact(value: SecretValue) -> None:
 @pytest.mark.parametrize(("value", "shown"), [("a", b"a\n"), ("a\n", b"a\n"), ("", b"\n"), (7, b"7\n"), (b"a", b"a")])
 def test_raw_ends_its_line_on_a_terminal(value: SecretValue, shown: bytes) -> None:
     assert output.raw(value, terminal=True) == shown
-
-
-# ------------------------------------------------------------------------------------------------------------------- names
-
-
-def test_dots_and_dashes_become_underscores() -> None:
-    assert output.environment({"db.url-2": "x", "_A9": True}) == {"db_url_2": "x", "_A9": "true"}
-
-
-@pytest.mark.parametrize("key", ["9lives", "with space", "é", "a=b", "ａ", "a;id", "٣"])
-def test_a_key_that_gives_no_name_is_refused_by_it(key: str) -> None:
-    with pytest.raises(EnvironmentNameError) as caught:
-        output.environment({"fine": "x", key: "canary"})
-    assert repr(key) in str(caught.value)
-    assert "fine" not in str(caught.value)
-
-
-def test_all_that_is_wrong_is_named_at_once_and_no_value_is() -> None:
-    secrets = {"a.b": "canary", "a-b": "canary", "a_b": "canary", "1": "canary", "nul.key": "canary\0", "fine": "canary"}
-    with pytest.raises(EnvironmentNameError) as caught:
-        output.environment(secrets)
-    text = str(caught.value)
-    assert "'1' gives '1', which is no name for a variable" in text
-    assert "'a.b' and 'a-b' and 'a_b' would all be a_b" in text
-    assert "'nul.key' has a NUL" in text
-    assert "canary" not in text
-    assert exit_code(caught.value) == 2
-
-
-def test_an_environment_has_what_was_chosen_under_the_names_that_were_asked_for() -> None:
-    secrets: dict[str, SecretValue] = {"db.url": "x", "1st": True, "web": "canary"}
-    naming = Naming(only=("db.*", "1*"), prefix="app.", upper=True)
-    assert output.environment(secrets, naming) == {"APP_DB_URL": "x", "APP_1ST": "true"}
-    with pytest.raises(EnvironmentNameError, match=r"'a\.b' and 'A-b' would all be A_B"):
-        output.environment({"a.b": 1, "A-b": 2}, Naming(upper=True))
-    with pytest.raises(NoSuchKeyError):
-        output.environment(secrets, Naming(only=("bd.*",)))

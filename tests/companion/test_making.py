@@ -24,7 +24,7 @@ from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release import blob as blobs
-from coffer_protocol.release.coffer import Seen
+from coffer_protocol.release.chain import Seen
 from coffer_protocol.release.head import Head, SignedHead, sign, verify_untrusted
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.notes import NoteKey

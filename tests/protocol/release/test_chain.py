@@ -9,8 +9,7 @@ from coffer_protocol.errors import BadSignatureError, ChainError, NotAReleaseErr
 from coffer_protocol.identity import Identity
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Trust, Walk, walk_untrusted
-from coffer_protocol.release.coffer import Seen
+from coffer_protocol.release.chain import Seen, Trust, Walk, walk_untrusted
 from coffer_protocol.release.head import Head
 from tests.support import identity
 

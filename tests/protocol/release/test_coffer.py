@@ -6,7 +6,8 @@ import pytest
 
 from coffer_protocol import errors, shard
 from coffer_protocol.identity import Identity
-from coffer_protocol.release.coffer import Coffer, Demand, Seen, accept_untrusted
+from coffer_protocol.release.chain import Demand, Seen
+from coffer_protocol.release.coffer import Coffer, accept_untrusted
 from coffer_protocol.release.head import Head, sign
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash
 from tests.support import identity, vectors
