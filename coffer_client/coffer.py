@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coffer_protocol.lean import TYPE_CHECKING, Mapping, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Mapping, Record
 from coffer_protocol.shard import SecretValue
 
 from .errors import NoSuchKeyError, WrongTypeError
@@ -43,8 +43,7 @@ _DAY_S: Final = 86400
 EXPIRY_WARNING_S: Final = 30 * _DAY_S
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Record):
     """The release of a coffer (PROTOCOL.md, 7).
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from coffer_protocol.identity import Identity, format_id
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.limits import NAME_CHARACTERS
 
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ _ID_COMMENT: Final = "# id: "
 _NAME_ALPHABET: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Record):
     """An identity as this client uses it.
 
     Attributes:

@@ -15,7 +15,7 @@ from coffer_protocol.errors import (
     ShardError,
     UnreachableError,
 )
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,8 +106,7 @@ class CommandNotExecutableError(CofferError):
     """`run` was given a command that cannot be executed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class Exit(Record):
     """An exit code, what it means, and the errors that end in it (their subclasses too, unless they have a row of their own)."""
 
     code: int

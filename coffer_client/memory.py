@@ -13,7 +13,7 @@ import os
 from coffer_protocol import cbor
 from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.limits import MESSAGE_BYTES
 from coffer_protocol.release.chain import Seen, Trust
 
@@ -39,8 +39,7 @@ _REFRESH_S: Final = 60.0
 _KEY_BYTES: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folders:
+class Folders(Record):
     """Where the files go.
 
     Attributes:
@@ -70,16 +69,14 @@ def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environme
     return Folders(state=trust and os.path.join(trust, "client"), cache=os.path.join(cached, "client") if cached and cache else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cached:
+class Cached(Record):
     """The body of an OkGet as it came, and when it was last fetched, in seconds since 1970."""
 
     body: bytes
     fetched_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
+class _Record(Record):
     """The trust, and the publishers of the address that it grew from: where the operator hands out others, theirs is the word."""
 
     root: tuple[bytes, ...]

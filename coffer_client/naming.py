@@ -6,7 +6,7 @@ that is asked for. Where a name must be a variable's, dots and dashes in it beco
 
 from __future__ import annotations
 
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 
 from .errors import EnvironmentNameError, NamingError, NoSuchKeyError
 from .output import text_of
@@ -55,8 +55,7 @@ def _none(name: str, value: object) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(Record):
     """A choice of secrets, and of their names.
 
     Attributes:

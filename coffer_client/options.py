@@ -6,7 +6,7 @@ Both read a command line in the same way, and a test holds them to it.
 
 from __future__ import annotations
 
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 
 from .errors import UsageError
 
@@ -22,8 +22,7 @@ HELP_FLAGS: Final = ("--help", "-h")
 Value = str | bool | None | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Record):
     """`--NAME METAVAR`, or the switch `--NAME` where there is no metavar. Given twice, the last one counts.
 
     Attributes:
@@ -60,8 +59,7 @@ class Option:
         return None if self.metavar else False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
+class Arguments(Record):
     """What a command takes beside options.
 
     Attributes:
@@ -78,8 +76,7 @@ class Arguments:
     are_command_line: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Record):
     """One command.
 
     Attributes:
@@ -99,8 +96,7 @@ class Command:
     exits: tuple[int, ...] = (0, 1, 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Record):
     """A command line: what was typed, not yet what it means.
 
     Raises:

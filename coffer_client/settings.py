@@ -7,7 +7,7 @@ import os
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
-from coffer_protocol.lean import TYPE_CHECKING, dataclass
+from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.release.chain import Seen, Trust
 
 from . import files, keyfile
@@ -33,8 +33,7 @@ _ASK: Final = "ask your operator for the whole address, which `coffer-companion 
 _SWITCHES: Final = {"0": False, "1": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Record):
     """What a fetch needs to know.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import KeyTextError
 from .identity import format_id, parse_id, parse_publisher_key
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 from .limits import NAME_CHARACTERS
 from .primitives import check_ed25519_public, check_x25519_public
 
@@ -34,8 +34,7 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Record):
     """One place where a server listens: a name or an address, and a TCP port."""
 
     name: str
@@ -69,8 +68,7 @@ class Host:
         return cls(name=name, port=int(port))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerAddress:
+class ServerAddress(Record):
     """`coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX[&publisher=HEX…][&serial=N]`.
 
     Attributes:

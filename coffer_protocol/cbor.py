@@ -10,7 +10,7 @@ import sys
 
 from . import compiled
 from .errors import DecodeError
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +38,7 @@ else:
     cbor2 = _core()
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(Record, kw_only=False):
     """A value under a tag."""
 
     tag: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 from .limits import FRAME_CONTENT_BYTES
 
 if TYPE_CHECKING:
@@ -12,16 +12,14 @@ _LENGTH_BYTES: Final = 2
 HEADER_BYTES: Final = _LENGTH_BYTES + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Record, kw_only=False):
     """What a frame says of itself before its content: the type's ordinal and the content's length in bytes."""
 
     kind: int
     length_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record, kw_only=False):
     """One frame, its content still sealed."""
 
     kind: int

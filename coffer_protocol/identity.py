@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import primitives
 from .errors import KeyTextError
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import Final, TypeAlias
@@ -99,8 +99,7 @@ def _unbase32(text: str, size_bytes: int) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BareKey:
+class BareKey(Record):
     """A NaCl public key alone: its owner speaks suite 0, and its shards are sealed boxes (alg 1)."""
 
     id: bytes
@@ -113,8 +112,7 @@ class BareKey:
         return format_id(self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicKey:
+class PublicKey(Record):
     """The public half of an identity. Its owner speaks suite 1, and its shards are sealed by HPKE (alg 2).
 
     Attributes:
@@ -205,8 +203,7 @@ def _only_line(text: str, what: str) -> str:
     return lines[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Record):
     """A seed of 32 bytes, and the key pairs that follow from it, each derived when it is asked for."""
 
     seed: bytes

@@ -1,21 +1,34 @@
-"""What `dataclasses` and `enum` give, as far as Coffer uses it, without what importing them costs.
+"""What `dataclasses`, `enum` and `collections.abc` give, as far as Coffer uses it, without what importing them costs.
 
 A shell script waits for `coffer-client get` to start. Importing `dataclasses` and making the values of protocol 1 with it took longer than
 the whole rest of such a fetch (bench/README.md, "The client's start-up"). So the modules that a fetch loads take these names from here. A
-type checker sees the standard library's own; at run time they are the few lines below, and mean the same for what is used: frozen,
-slotted values with defaults, and integers with names.
+type checker sees dataclasses (PEP 681) and the standard library's own; at run time they are the few lines below, and mean the same for
+what is used: frozen, slotted values with defaults, and integers with names.
 """
 
 from __future__ import annotations
 
-__all__ = ["TYPE_CHECKING", "IntEnum", "Mapping", "dataclass"]
+__all__ = ["TYPE_CHECKING", "IntEnum", "Mapping", "Record"]
 
 # Type checkers take it for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from dataclasses import dataclass
+    from dataclasses import Field
     from enum import IntEnum
+    from typing import Any, ClassVar, dataclass_transform
+
+    @dataclass_transform(frozen_default=True, kw_only_default=True)
+    class Record:
+        """A frozen, slotted dataclass of the fields that its body annotates, by the decorator's rules.
+
+        Args:
+            kw_only: whether they are given by name alone.
+        """
+
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+        def __init_subclass__(cls, *, kw_only: bool = True) -> None: ...
 else:
     # What `collections.abc` is: Python itself starts with it, and not with the package around that name.
     from _collections_abc import Mapping
@@ -32,10 +45,23 @@ else:
             ]
             return dataclasses.make_dataclass(kind.__name__, made, kw_only=True).__dataclass_fields__
 
-    class _Value:
-        """What all frozen values have in common."""
+    class _Recording(type):
+        """Makes a class's annotated fields its slots."""
 
-        __slots__ = ()
+        def __new__(cls, name, bases, space, *, kw_only=True):
+            # What the standard library's would take and this would not: nobody needs it, and it must not go wrong in silence.
+            assert not bases or bases == (Record,)
+            assert not {"__reduce__", "__getstate__"} & space.keys()
+            fields = tuple([name for name, kind in space.get("__annotations__", {}).items() if not kind.startswith("ClassVar")])
+            space["_defaults"] = {name: space.pop(name) for name in fields if name in space}
+            assert not any(isinstance(value, list | dict | set) for value in space["_defaults"].values())
+            space["__slots__"] = space["_fields"] = fields
+            space["__match_args__"] = () if kw_only else fields
+            return super().__new__(cls, name, bases, space)
+
+    class Record(metaclass=_Recording):
+        """What all of them have in common."""
+
         __dataclass_fields__ = _Fields()
 
         def __init__(self, *given, **values):
@@ -79,31 +105,6 @@ else:
 
     def _again(kind, values):
         return kind(**dict(zip(kind._fields, values, strict=True)))
-
-    def dataclass(*, frozen, slots, kw_only=False):
-        """Make a class with annotated fields one of frozen, slotted values, as `dataclasses.dataclass` does.
-
-        Args:
-            frozen, slots: True: there are no others here.
-            kw_only: whether its fields are given by name alone.
-        """
-        assert frozen
-        assert slots
-
-        def make(cls):
-            # What the standard library's would take and this would not: nobody needs it, and it must not go wrong in silence.
-            assert cls.__bases__ == (object,)
-            space = dict(cls.__dict__)
-            assert not {"__reduce__", "__getstate__"} & space.keys()
-            del space["__dict__"], space["__weakref__"]
-            fields = tuple([name for name, kind in space.get("__annotations__", {}).items() if not kind.startswith("ClassVar")])
-            space["_defaults"] = {name: space.pop(name) for name in fields if name in space}
-            assert not any(isinstance(value, list | dict | set) for value in space["_defaults"].values())
-            space["__slots__"] = space["_fields"] = fields
-            space["__match_args__"] = () if kw_only else fields
-            return type(cls)(cls.__name__, (_Value,), space)
-
-        return make
 
     class _Named(type):
         """Makes each integer in a class's body a member of the class: the only ones that there are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import cbor
 from .errors import DecodeError, KeyTextError, MalformedMessageError
 from .identity import ID_BYTES
-from .lean import TYPE_CHECKING, IntEnum, dataclass
+from .lean import TYPE_CHECKING, IntEnum, Record
 from .limits import ERROR_BYTES, LISTING_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, NOTE_BYTES, SIGNED_BYTES
 from .primitives import check_x25519_public
 
@@ -54,8 +54,7 @@ class Direction(IntEnum):
     SERVER_TO_CLIENT = 0x53
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Record):
     """What the table says of one message.
 
     Attributes:
@@ -134,8 +133,7 @@ def _check_uint(value: Value, name: str, *, least: int = 0) -> None:
 # ----------------------------------------------------------------------------------------------------- messages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Hello(Record):
     """Initiates communication. The handshake proves `client`, 32 bytes, before this exists."""
 
     client: bytes
@@ -144,25 +142,21 @@ class Hello:
         _check_id(self.client, "the client's id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Record):
     """Link established."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Get:
+class Get(Record):
     """Retrieve the client's secrets."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OkGet:
+class OkGet(Record):
     """The secrets: `coffer` is the sealed CBOR of PROTOCOL.md, 7, for `release.accept`."""
 
     coffer: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Record):
     """As Get, answered once the release is newer than `serial`."""
 
     serial: int
@@ -171,20 +165,17 @@ class Watch:
         _check_uint(self.serial, "the serial")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Still:
+class Still(Record):
     """Nothing newer yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class Open(Record):
     """Begin a release of `coffer`."""
 
     coffer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Record):
     """One client's line in a listing: `[id, alg, since, sha256, mark]`.
 
     Attributes:
@@ -209,8 +200,7 @@ class Entry:
         _check_bytes(self.mark, MARK_BYTES, "a mark")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OkOpen:
+class OkOpen(Record):
     """The current release: `signed`, or None where there is none, and its entries, still packed: there may be a million."""
 
     signed: bytes | None
@@ -248,8 +238,7 @@ def _iter_values(data: bytes, number: int) -> Iterator[Value]:
         raise MalformedMessageError(f"the listing is {error}") from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
+class Put(Record):
     """Set the shard of client `id`: a new blob, made for the release that is being made."""
 
     id: bytes
@@ -266,8 +255,7 @@ class Put:
         _check_uint(self.alg, "an alg")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class Drop(Record):
     """Remove client `id`."""
 
     id: bytes
@@ -276,8 +264,7 @@ class Drop:
         _check_id(self.id, "an id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reuse:
+class Reuse(Record):
     """Set the shard of client `id` to a blob that the server still holds."""
 
     id: bytes
@@ -294,15 +281,13 @@ class Reuse:
         _check_bytes(self.sha256, HASH_BYTES, "a hash")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(Record):
     """Make it the release that `signed` says."""
 
     signed: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OkCommit:
+class OkCommit(Record):
     """It is the release, durably."""
 
     serial: int
@@ -311,23 +296,20 @@ class OkCommit:
         _check_uint(self.serial, "the serial", least=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Record):
     """A question (PROTOCOL.md, 8): its name and parameters."""
 
     name: str
     params: list[Value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class Tell(Record):
     """Its answer, as CBOR: what it must be depends on the question."""
 
     answer: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bye:
+class Bye(Record):
     """Close."""
 
     client: bytes
@@ -336,8 +318,7 @@ class Bye:
         _check_id(self.client, "the client's id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyNotFound:
+class KeyNotFound(Record):
     """The server does not know `client`."""
 
     client: bytes
@@ -346,8 +327,7 @@ class KeyNotFound:
         _check_id(self.client, "the client's id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
+class Error(Record):
     """An error, with its reason: `code` is one of `ERROR_CODES` from this side; another's may be newer."""
 
     code: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import cbor, message
 from .errors import DecodeError, LimitError, MalformedMessageError
 from .identity import ID_BYTES
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 from .limits import LISTING_BYTES, NOTE_BYTES
 from .message import Ask, MessageType, OkOpen, Tell
 
@@ -34,8 +34,7 @@ def _is_id(value: Value) -> bool:
 # ------------------------------------------------------------------------------------------------------- questions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heads:
+class Heads(Record):
     """Which heads have followed? Answered to a coffer's publishers and its clients, at most `limits.HEADS_PER_ANSWER` at a time.
 
     Attributes:
@@ -59,8 +58,7 @@ class Heads:
         return Ask(name=self.name, params=[self.coffer, self.from_serial])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entries:
+class Entries(Record):
     """Who was in a release, and with which blob? Answered to a coffer's publishers.
 
     Attributes:
@@ -84,8 +82,7 @@ class Entries:
         return Ask(name=self.name, params=[self.coffer, self.serial])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notes:
+class Notes(Record):
     """What do the notes of these clients say, in a release? Answered to a coffer's publishers.
 
     Attributes:
@@ -113,8 +110,7 @@ class Notes:
         return Ask(name=self.name, params=[self.coffer, self.serial, list(self.ids)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetches:
+class Fetches(Record):
     """Which release has each client fetched last? Answered to a coffer's publishers, and the server's word alone."""
 
     name: ClassVar = "fetches"
@@ -151,8 +147,7 @@ def from_ask_untrusted(ask: Ask) -> Question:
 # --------------------------------------------------------------------------------------------------------- answers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch:
+class Fetch(Record):
     """The last release that a client has fetched: `id`, 32 bytes; its `serial`; and when, `at`, in seconds since 1970.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import cbor
 from .cbor import Tagged
 from .errors import DecodeError, ShardError
-from .lean import TYPE_CHECKING, dataclass
+from .lean import TYPE_CHECKING, Record
 from .limits import KEY_BYTES, SHARD_BYTES
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def check_key(key: str) -> None:
         raise ShardError("a key has control characters")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class Secret(Record):
     """One secret: its key and its value, checked when made. Its repr shows the key and the value's type alone.
 
     Raises:

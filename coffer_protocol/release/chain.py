@@ -7,7 +7,7 @@ heads that it missed, and a `Walk` takes the same steps, from the release that i
 from __future__ import annotations
 
 from ..errors import ChainError, UntrustedPublisherError, WrongCofferError
-from ..lean import TYPE_CHECKING, dataclass
+from ..lean import TYPE_CHECKING, Record
 from ..limits import SERIAL_JUMP
 from ..primitives import sha256
 from . import head as heads
@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from .head import SignedHead
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Record):
     """The newest release that this reader has accepted before: it never goes back behind it."""
 
     serial: int
     signed_sha256: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Record):
     """What a reader demands of a release.
 
     Attributes:
@@ -41,8 +39,7 @@ class Demand:
     seen: Seen | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(Record):
     """What a reader knows of a coffer, and so what it demands of the next release.
 
     Attributes:

@@ -14,7 +14,7 @@ from ..errors import (
     SerialJumpError,
     WrongCofferError,
 )
-from ..lean import TYPE_CHECKING, dataclass
+from ..lean import TYPE_CHECKING, Record
 from ..limits import SERIAL_JUMP
 from ..primitives import sha256
 from . import blob as blobs
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 TAG: Final = 1131374182
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coffer:
+class Coffer(Record):
     """The body of OkGet: one client's blob, and the proof that it is part of a signed release.
 
     Attributes:
@@ -76,8 +75,7 @@ class Coffer:
         raise NotAReleaseError("what came back is not a release of protocol 1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Record):
     """A shard that has passed every check, and the head under which it did."""
 
     release: SignedHead

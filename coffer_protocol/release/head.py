@@ -6,7 +6,7 @@ from .. import cbor, primitives
 from ..address import check_name
 from ..errors import BadSignatureError, DecodeError, KeyTextError, NotAReleaseError, UntrustedPublisherError
 from ..identity import format_id
-from ..lean import TYPE_CHECKING, dataclass
+from ..lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -26,8 +26,7 @@ _HASH_BYTES: Final = 32
 _KEY_BYTES: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Record):
     """What one release is.
 
     Attributes:
@@ -127,8 +126,7 @@ class Head:
         return cls(**(fields | lists))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedHead:
+class SignedHead(Record):
     """A head whose signature has been verified, and the bytes that were signed, as they came."""
 
     head: Head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import cbor, primitives, shard
 from ..errors import DecodeError, NoteError
-from ..lean import TYPE_CHECKING, dataclass
+from ..lean import TYPE_CHECKING, Record
 from ..limits import NOTE_BYTES
 from ..message import MARK_BYTES
 from ..shard import Secret
@@ -23,16 +23,14 @@ KEY_HASH_BYTES: Final = 16
 _LABEL: Final = "coffer/1 note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Record):
     """What a client is called, and a keyed hash for each of its keys, in the shard's order."""
 
     client: str
     keys: tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteKey:
+class NoteKey(Record):
     """The key of one coffer's marks and notes: 32 random bytes, made at its first release. The server never has it."""
 
     key: bytes

@@ -18,36 +18,50 @@ from coffer_protocol.identity import Identity
 from coffer_protocol.message import Direction, MessageType
 
 
-def classes(dataclass: Any) -> tuple[type[Any], type[Any]]:
-    """A class by name alone, with a default, a check and a class variable; and one that takes its fields in their order."""
+class LeanNamed(lean.Record):
+    kind: ClassVar[str] = "named"
+    first: int
+    second: tuple[int, ...] = (7,)
 
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Named:
-        kind: ClassVar[str] = "named"
-        first: int
-        second: tuple[int, ...] = (7,)
-
-        def __post_init__(self) -> None:
-            if self.first < 0:
-                raise ValueError("below 0")
-
-    @dataclass(frozen=True, slots=True)
-    class Placed:
-        first: int
-        second: str = "two"
-
-        def __repr__(self) -> str:
-            return "hidden"
-
-    return Named, Placed
+    def __post_init__(self) -> None:
+        if self.first < 0:
+            raise ValueError("below 0")
 
 
-BOTH = pytest.mark.parametrize("dataclass", [lean.dataclass, dataclasses.dataclass], ids=["lean", "dataclasses"])
+class LeanPlaced(lean.Record, kw_only=False):
+    first: int
+    second: str = "two"
+
+    def __repr__(self) -> str:
+        return "hidden"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StandardNamed:
+    kind: ClassVar[str] = "named"
+    first: int
+    second: tuple[int, ...] = (7,)
+
+    def __post_init__(self) -> None:
+        if self.first < 0:
+            raise ValueError("below 0")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StandardPlaced:
+    first: int
+    second: str = "two"
+
+    def __repr__(self) -> str:
+        return "hidden"
+
+
+# A class by name alone, with a default, a check and a class variable; and one that takes its fields in their order.
+BOTH = pytest.mark.parametrize(("named", "placed"), [(LeanNamed, LeanPlaced), (StandardNamed, StandardPlaced)], ids=["lean", "dataclasses"])
 
 
 @BOTH
-def test_values_are_made_compared_and_shown(dataclass: Any) -> None:
-    named, placed = classes(dataclass)
+def test_values_are_made_compared_and_shown(named: Any, placed: Any) -> None:
     value = named(first=1)
     assert (value.first, value.second, value.kind) == (1, (7,), "named")
     assert value == named(second=(7,), first=1)
@@ -60,8 +74,7 @@ def test_values_are_made_compared_and_shown(dataclass: Any) -> None:
 
 
 @BOTH
-def test_values_are_checked_and_stay_as_they_are(dataclass: Any) -> None:
-    named, _ = classes(dataclass)
+def test_values_are_checked_and_stay_as_they_are(named: Any, placed: Any) -> None:
     with pytest.raises(ValueError, match="below 0"):
         named(first=-1)
     value = named(first=1)
@@ -88,14 +101,13 @@ def test_values_are_checked_and_stay_as_they_are(dataclass: Any) -> None:
         lambda named, placed: placed(1, first=1),
     ],
 )
-def test_what_no_class_takes_is_refused(dataclass: Any, make: Callable[[Any, Any], object]) -> None:
+def test_what_no_class_takes_is_refused(named: Any, placed: Any, make: Callable[[Any, Any], object]) -> None:
     with pytest.raises(TypeError):
-        make(*classes(dataclass))
+        make(named, placed)
 
 
 @BOTH
-def test_values_match_by_name_and_in_their_order(dataclass: Any) -> None:
-    named, placed = classes(dataclass)
+def test_values_match_by_name_and_in_their_order(named: Any, placed: Any) -> None:
     match named(first=1):
         case named(first=1, second=(seven,)):
             assert seven == 7
@@ -110,8 +122,7 @@ def test_values_match_by_name_and_in_their_order(dataclass: Any) -> None:
 
 
 @BOTH
-def test_the_standard_librarys_functions_take_them(dataclass: Any) -> None:
-    named, _ = classes(dataclass)
+def test_the_standard_librarys_functions_take_them(named: Any, placed: Any) -> None:
     value: Any = named(first=1)
     answer: object = dataclasses.is_dataclass(value)
     assert answer is True
@@ -147,12 +158,15 @@ def test_integers_have_names(numbers: Any) -> None:
         numbers(3)
 
 
-@BOTH
-def test_equal_fields_make_no_equals_of_two_classes(dataclass: Any) -> None:
-    one, _ = classes(dataclass)
-    other, _ = classes(dataclass)
-    assert one(first=1) != other(first=1)
-    assert len({hash(one(first=number)) for number in range(9)}) > 1
+def test_equal_fields_make_no_equals_of_two_classes() -> None:
+    class Twin(lean.Record):
+        first: int
+        second: tuple[int, ...] = (7,)
+
+    other: object = LeanNamed(first=1)
+    assert Twin(first=1) != other
+    assert Twin(first=1) == Twin(first=1)
+    assert len({hash(LeanNamed(first=number)) for number in range(9)}) > 1
 
 
 def test_a_value_from_a_pickle_is_checked_again() -> None:
@@ -165,24 +179,17 @@ def test_a_value_from_a_pickle_is_checked_again() -> None:
         remade(kind, (b"short",))
 
 
-def test_what_would_go_wrong_in_silence_is_refused_when_a_class_is_made() -> None:
-    make: Any = lean.dataclass(frozen=True, slots=True, kw_only=True)
-
-    class Child(Header):
-        third: int
-
-    class Changeable:
-        items: list[int] = []  # noqa: RUF012 (the very mistake)
-
-    class Own:
-        first: int
-
-        def __reduce__(self) -> str:
-            return "own"
-
-    for kind in (Child, Changeable, Own):
-        with pytest.raises(AssertionError):
-            make(kind)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "class Child(Header):\n    third: int",
+        "class Changeable(Record):\n    items: list[int] = []",
+        "class Own(Record):\n    first: int\n    def __reduce__(self): return 'own'",
+    ],
+)
+def test_what_would_go_wrong_in_silence_is_refused_when_a_class_is_made(body: str) -> None:
+    with pytest.raises(AssertionError):
+        exec(f"from __future__ import annotations\n{body}", {"Header": Header, "Record": lean.Record, "__name__": __name__})
 
 
 def test_values_and_members_survive_a_pickle() -> None:
