@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .commands import Handler
-from .errors import EXITS
+from .exits import EXITS
 from .options import COMMANDS, HELP_FLAGS, PROGRAM, SUMMARY, VERSION, Arguments, Command, Option, Parsed, Value
 
 _ARGUMENTS = "arguments"

@@ -11,7 +11,7 @@ from coffer_protocol.errors import CofferError
 from coffer_protocol.lean import TYPE_CHECKING
 
 from .commands import load
-from .errors import EXIT_INTERRUPTED, EXIT_READER_GONE, ReaderGoneError, exit_code
+from .errors import ReaderGoneError
 from .options import GET, KEYS, PROGRAM, RUN, parse
 
 if TYPE_CHECKING:
@@ -34,20 +34,30 @@ def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:
     code = 1
     try:
         code = _dispatch(words, handler_of)
-    except ReaderGoneError:
-        code = EXIT_READER_GONE
-    except CofferError as error:
-        code = exit_code(error)
-        from .commands.common import tell
-
-        tell(str(error))
-    except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
+    except (CofferError, KeyboardInterrupt) as error:
+        code = _tell(error)
     finally:
         # Also where an error that nobody expected is on its way out.
         if code and _wants_shell(words):
             sys.stdout.write(f"(exit {code})\n")
     return code
+
+
+def _tell(error: CofferError | KeyboardInterrupt) -> int:
+    """Tell people of an error, where it is one and they are there. Returns its exit code."""
+    # Few starts end so.
+    from . import exits
+
+    match error:
+        case KeyboardInterrupt():
+            return exits.EXIT_INTERRUPTED
+        case ReaderGoneError():
+            return exits.EXIT_READER_GONE
+        case CofferError():
+            from .commands.common import tell
+
+            tell(str(error))
+            return exits.exit_code(error)
 
 
 def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:

@@ -85,7 +85,7 @@ class Command(Record):
         options: in the order of the help.
         arguments: what it takes beside them, or None.
         examples: lines that a shell takes as they stand.
-        exits: the codes of errors.EXITS with which it can end.
+        exits: the codes of exits.EXITS with which it can end.
     """
 
     name: str

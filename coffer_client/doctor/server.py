@@ -22,7 +22,8 @@ from coffer_protocol.message import Get, OkGet
 from ..blocking import finish
 from ..coffer import Coffer, expiry_warning
 from ..dialling import dial
-from ..errors import RefusedClientError, StateError, exit_code
+from ..errors import RefusedClientError, StateError
+from ..exits import exit_code
 from ..fetching import DEFAULT_TIMEOUT_S
 from ..memory import Memory
 from ..network import unresolved

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from coffer_protocol.errors import CofferError
 
-from ..errors import exit_code
+from ..exits import exit_code
 
 OK: Final = "ok"
 WARN: Final = "warn"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Final
 
-from coffer_client.errors import Exit
+from coffer_client.exits import Exit
 from coffer_client.options import COMMANDS, PROGRAM, SUMMARY, Command, Option
 
 from .reference import ALL_EXITS, ENVIRONMENT, FILES, OWN_STATUS, ROOT_OPTIONS, Entry, exits, options, usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coffer_client.errors import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
+from coffer_client.exits import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
 from coffer_client.options import HELP, PROGRAM, VERSION, Command, Option
 
 

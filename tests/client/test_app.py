@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from coffer_client.app import build
-from coffer_client.errors import EXITS, UsageError
+from coffer_client.errors import UsageError
+from coffer_client.exits import EXITS
 from coffer_client.options import COMMANDS, GET, KEYGEN, RUN, Command, Parsed, parse
 
 SEEN: list[Parsed] = []

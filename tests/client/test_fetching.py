@@ -12,7 +12,8 @@ import pytest
 import coffer_client
 from coffer_client.blocking import Sockets, finish
 from coffer_client.credential import Credential
-from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError, exit_code
+from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError
+from coffer_client.exits import exit_code
 from coffer_client.fetching import retrieve
 from coffer_client.memory import Folders, Memory
 from coffer_client.network import Network

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffer_client.errors import ConfigurationError, NamingError, NoSuchKeyError, OutputError, exit_code
+from coffer_client.errors import ConfigurationError, NamingError, NoSuchKeyError, OutputError
+from coffer_client.exits import exit_code
 from coffer_client.folder import Folder, memory_advice
 from coffer_client.naming import Naming
 from coffer_client.output import bytes_of

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from coffer_client.errors import EnvironmentNameError, NamingError, NoSuchKeyError, exit_code
+from coffer_client.errors import EnvironmentNameError, NamingError, NoSuchKeyError
+from coffer_client.exits import exit_code
 from coffer_client.naming import PLAIN, Naming, environment, select
 from coffer_protocol.shard import SecretValue
 

@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from coffer_client.errors import EXITS, UsageError
+from coffer_client.errors import UsageError
+from coffer_client.exits import EXITS
 from coffer_client.options import COMMANDS, CONFIG, GET, HELP, HELP_FLAGS, KEYGEN, PROGRAM, RUN, Command, parse
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from coffer_client import configfile, doctor
 from coffer_client.configuration import KINDS, LOCAL_PATH, SYSTEM_PATH, key_of, variable_of
-from coffer_client.errors import EXITS
+from coffer_client.exits import EXITS
 from coffer_client.options import GET
 from coffer_protocol.message import KeyNotFound
 from tests.client.fake_server import FakeServer, address_of, answering, unused_host

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.errors import EXIT_INTERRUPTED, EXITS
+from coffer_client.exits import EXIT_INTERRUPTED, EXITS
 from coffer_client.options import COMMANDS, Command
 from docs.manuals import man
 from docs.manuals.reference import ENVIRONMENT, FILES
