@@ -2,8 +2,8 @@
 
 There are files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
 one of another history, be refused (PROTOCOL.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
-verified at each use as on its first day. Both are written under one lock, and never go back to an older release. `.host` names the host
-that has served last, where the address has several.
+verified at each use as on its first day. Both are written under one lock, never go back to an older release, and take a newer one only
+where it was accepted under what they hold. `.host` names the host that has served last, where the address has several.
 """
 
 from __future__ import annotations
@@ -176,6 +176,10 @@ class Memory:
         except OSError as error:
             self._give_up(error)
             record = None
+        return self._known(record)
+
+    def _known(self, record: _Record | None) -> Trust:
+        """What is known, where this is what the file holds; None where it holds nothing, or cannot be read."""
         # Where the files have taken what came since, they know more than this process did when they failed.
         if self._unwritten is not None and (record is None or _serial(record.trust) < _serial(self._unwritten)):
             return self._unwritten
@@ -218,7 +222,7 @@ class Memory:
             # It saves time, and nothing else hangs on it.
             return
 
-    def record(self, trust: Trust, body: bytes, *, host: Host, now: float) -> None:
+    def record(self, trust: Trust, body: bytes, *, under: Trust, host: Host, now: float) -> bool:
         """Remember a release that has been accepted, and who has served it.
 
         Where another process has remembered a newer one in the meantime, that one stays.
@@ -226,14 +230,18 @@ class Memory:
         Args:
             trust: what follows from the release (`Trust.after`).
             body: the OkGet's, as it came.
+            under: what `recall` gave, and the release was accepted under.
             host: where it came from.
             now: seconds since 1970.
+
+        Returns:
+            Whether this is done. Where it is not, another process has remembered a release since `under`, and this one is not older: what
+            that one says of publishers may forbid it. Nothing was remembered; it is to be accepted again, under what is recalled then.
 
         Raises:
             ForkError: another process was given another release at the same serial.
             StateError: the file is damaged.
         """
-        assert trust.seen is not None
         is_other_host = host != self.hosts()[0]
         self._last_host = str(host)
         try:
@@ -242,30 +250,22 @@ class Memory:
             with files.Lock(self._lock_path):
                 if is_other_host:
                     self._write_host(host)
-                known = self._read()
-                if known is not None and self._is_superseded(trust.seen, known.trust.seen):
-                    self._unwritten = None
-                    return
+                old = self._read()
+                if _has_gone_on(known := self._known(old), since=under):
+                    return _is_overtaken(trust, by=known)
                 # The cache first: killed between the two, a client has a cache that is newer than its trust, and not one that is refused
                 # for being older.
                 self._refresh_cache(Cached(body=body, fetched_at=int(now)))
                 record = _Record(root=self._root, trust=trust)
-                if record != known:
+                if record != old:
                     files.replace(self._trust_path, record.encode())
                 self._unwritten = None
         except OSError as error:
-            if self._unwritten is None or not self._is_superseded(trust.seen, self._unwritten.seen):
-                self._unwritten = trust
             self._give_up(error)
-
-    def _is_superseded(self, new: Seen, known: Seen | None) -> bool:
-        assert known is not None
-        if new.serial == known.serial and new.signed_sha256 != known.signed_sha256:
-            raise ForkError(
-                f"two processes of this client were given two releases under one serial, {new.serial}. The operator resolves it by "
-                "publishing anew: coffer-companion upload"
-            )
-        return new.serial < known.serial
+            if _has_gone_on(known := self.recall(), since=under):
+                return _is_overtaken(trust, by=known)
+            self._unwritten = trust
+        return True
 
     def _refresh_cache(self, new: Cached) -> None:
         if self._cache_path is None:
@@ -330,6 +330,25 @@ class Memory:
 
 def _serial(trust: Trust) -> int:
     return trust.seen.serial if trust.seen is not None else 0
+
+
+def _has_gone_on(known: Trust, *, since: Trust) -> bool:
+    """Whether what is known now is of another release: one that has been accepted since."""
+    return known.is_anchored and known.seen != since.seen
+
+
+def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
+    """Whether a release that was accepted is older than the newest that is known.
+
+    Raises:
+        ForkError: they are two with one serial.
+    """
+    if _serial(trust) == _serial(by) and trust.seen != by.seen:
+        raise ForkError(
+            f"two processes of this client were given two releases under one serial, {_serial(by)}. The operator resolves it by "
+            "publishing anew: coffer-companion upload"
+        )
+    return _serial(trust) < _serial(by)
 
 
 def describe(trust: Trust) -> str:

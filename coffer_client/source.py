@@ -52,6 +52,8 @@ class Source:
         self.warn: Final = warn
         self._memory = memory
         self._clock = clock
+        # What `connect` has recalled, for the first answer on its connection.
+        self._recalled: Trust | None = None
 
     @classmethod
     def of(cls, wanted: Settings, network: Network, *, warn: Callable[[str], None]) -> Source:
@@ -80,7 +82,7 @@ class Source:
             As `Network.connect`, `Connection.hello`, and `Memory.recall`.
         """
         address = self.wanted.address.server
-        trust = await self.network.call(self._memory.recall)
+        trust = self._recalled = await self.network.call(self._memory.recall)
         # The address's own id first, as long as no release has taken it away; then those that a release has named.
         *others, last = sorted(trust.servers or (address,), key=lambda server_id: server_id != address)
         for server_id in others:
@@ -108,12 +110,25 @@ class Source:
             ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
         """
         now = self._clock()
-        trust = await self.network.call(self._memory.recall)
         signed = releases.Coffer.decode_untrusted(answer.coffer).signed
+        # What `connect` has recalled is for this answer; those that a watch waits for are taken under what is known by then.
+        under, self._recalled = self._recalled, None
+        # It ends: to go round once more takes another process that has accepted a release meanwhile, and none that is newer than this one.
+        while True:
+            if under is None:
+                under = await self.network.call(self._memory.recall)
+            accepted, trust = await self._accept_asking(answer.coffer, signed, under, connection, now)
+            after = trust.after(accepted.release)
+            if await self.network.call(self._memory.record, after, answer.coffer, under=under, host=connection.host, now=now):
+                return Coffer(accepted)
+            under = None
+
+    async def _accept_asking(self, body: bytes, signed: bytes, trust: Trust, connection: Connection, now: float) -> tuple[Accepted, Trust]:
+        """What is accepted, and the trust under which it is: that which is known, or what the heads say that have been missed since."""
         # Suite 0 has no questions: a bare client is told of new publishers by a new address.
         can_ask = not self.wanted.credential.bare
         try:
-            accepted = self._accept(answer.coffer, signed, trust, now)
+            accepted = self._accept(body, signed, trust, now)
         except UntrustedPublisherError as untrusted:
             if not can_ask:
                 raise
@@ -122,12 +137,10 @@ class Source:
             except ServerError:
                 # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
                 raise untrusted from None
-            accepted = self._accept(answer.coffer, signed, trust, now)
-        else:
-            if can_ask and _has_missed(trust, accepted):
-                trust = await _catch_up(connection, trust, to=signed)
-        await self.network.call(self._memory.record, trust.after(accepted.release), answer.coffer, host=connection.host, now=now)
-        return Coffer(accepted)
+            return self._accept(body, signed, trust, now), trust
+        if can_ask and _has_missed(trust, accepted):
+            trust = await _catch_up(connection, trust, to=signed)
+        return accepted, trust
 
     async def from_cache(self, max_stale: timedelta) -> Coffer:
         """What a server gave last, verified as if it came now.

@@ -71,7 +71,7 @@ def forgetful(
     # It has nowhere to write, says so, and remembers for itself.
     memory = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
     if seen is not None:
-        memory.record(replace(wanted.trust, seen=seen), b"", host=address.hosts[0], now=now)
+        memory.record(replace(wanted.trust, seen=seen), b"", under=wanted.trust, host=address.hosts[0], now=now)
     return Source(wanted, memory, network or Sockets(), warn=unexpected, clock=lambda: now)
 
 

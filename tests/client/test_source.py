@@ -21,10 +21,22 @@ from coffer_protocol.errors import (
 )
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Error, Get, KeyNotFound, OkGet
+from coffer_protocol.question import tell_heads
 from tests.support import identity
 
-from .fake_server import SERVER, FakeServer, Peer, Script, answering, giving, giving_in_turn, hosting, refusing_a_stranger, serving
-from .releases import NOW, PUBLISHER, SERIAL, History, make_body
+from .fake_server import (
+    SERVER,
+    FakeServer,
+    Peer,
+    Script,
+    answering,
+    giving,
+    giving_in_turn,
+    hosting,
+    refusing_a_stranger,
+    serving,
+)
+from .releases import NOW, PUBLISHER, SERIAL, History, make_body, signed_of
 from .sources import Client
 
 HOUR_S = 3600
@@ -279,6 +291,91 @@ def test_a_new_address_mends_what_a_chain_cannot(client: Client, history: Histor
     back = History(history.credential).add({"n": 1}, by=SECOND)
     with FakeServer(hosting(back)) as server, pytest.raises(RollbackError):
         client.fetch(replace(server.address(), publishers=(SECOND.publisher_key(),)))
+
+
+# ----------------------------------------------------------------------------------------------------- two fetches at once
+
+
+def asked_in_the_middle(body: bytes, meanwhile: Callable[[], object], heads: Callable[[int], list[bytes]]) -> Script:
+    """Gives `body`; what is done `meanwhile` is done when the client, which has verified it, asks for the heads that it missed."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(body)
+        peer.expect(Ask)
+        meanwhile()
+        peer.send(tell_heads(heads(1)))
+        peer.answer_questions(heads)
+
+    return script
+
+
+@pytest.fixture
+def retiring(client: Client, history: History) -> History:
+    """A client has seen the first of these releases; the second retires one of two publishers."""
+    client.fetch_from(hosting(history.add({"n": 1}, publishers=(PUBLISHER, SECOND))))
+    return history.add({"n": 2}, publishers=(PUBLISHER,)).add({"n": 3})
+
+
+def test_a_retirement_that_another_process_has_learnt_meanwhile_counts(client: Client, retiring: History) -> None:
+    forged = make_body(client.credential, {"n": 4}, serial=4, by=SECOND)
+    learnt = []
+
+    def meanwhile() -> None:
+        client.fetch_from(hosting(retiring))
+        learnt.append(client.trust())
+
+    # The server hides from one process what it has shown to another.
+    with pytest.raises(ChainError):
+        client.fetch_from(asked_in_the_middle(forged, meanwhile, lambda serial: []))
+    assert [client.trust()] == learnt
+    assert learnt[0].publishers == (PUBLISHER.publisher_key(),)
+    assert dict(client.fetch_from_nobody()) == {"n": 3}
+
+
+def test_a_release_that_another_process_was_shown_more_of_is_remembered_as_that_one_knows_it(client: Client, retiring: History) -> None:
+    script = asked_in_the_middle(retiring.bodies[2], lambda: client.fetch_from(hosting(retiring)), lambda serial: [])
+    assert dict(client.fetch_from(script)) == {"n": 3}
+    assert client.trust().publishers == (PUBLISHER.publisher_key(),)
+
+
+def test_a_newer_release_goes_on_from_what_another_process_has_learnt(client: Client, retiring: History) -> None:
+    asked: list[int] = []
+
+    def heads(serial: int) -> list[bytes]:
+        asked.append(serial)
+        return retiring.heads_from(serial)
+
+    retiring.add({"n": 4}).add({"n": 5})
+    script = asked_in_the_middle(retiring.bodies[4], lambda: client.fetch_from(hosting(retiring, newest=3)), heads)
+    assert dict(client.fetch_from(script)) == {"n": 5}
+    assert asked == [1, 3]
+    seen = client.trust().seen
+    assert seen is not None
+    assert seen.serial == 5
+
+
+def test_a_fetch_that_is_overtaken_by_another_is_good_and_not_remembered(client: Client, retiring: History) -> None:
+    script = asked_in_the_middle(
+        retiring.bodies[2], lambda: client.fetch_from(hosting(retiring.add({"n": 4}))), lambda serial: retiring.signed[:3]
+    )
+    assert dict(client.fetch_from(script)) == {"n": 3}
+    assert dict(client.fetch_from_nobody()) == {"n": 4}
+
+
+def test_what_another_process_has_learnt_since_the_connection_counts(client: Client, retiring: History) -> None:
+    forged = make_body(client.credential, {"n": 4}, serial=4, by=SECOND)
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        peer.expect(Get)
+        client.fetch_from(hosting(retiring))
+        peer.send(OkGet(coffer=forged))
+        peer.answer_questions(lambda serial: [*retiring.signed, signed_of(forged)][serial - 1 :])
+
+    with pytest.raises(UntrustedPublisherError):
+        client.fetch_from(script)
+    assert client.trust().publishers == (PUBLISHER.publisher_key(),)
+    assert dict(client.fetch_from_nobody()) == {"n": 3}
 
 
 # ------------------------------------------------------------------------------------------------------- changes of server

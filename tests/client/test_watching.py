@@ -123,6 +123,20 @@ def test_missed_releases_are_one(client: Client, history: History) -> None:
         events.close()
 
 
+def test_each_release_is_held_against_what_another_process_knows_by_then(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        client.fetch_from(hosting(history, newest=3))
+        peer.send(OkGet(coffer=history.bodies[1]))
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        assert isinstance(failed(next(events)).error, RollbackError)
+        events.close()
+
+
 def test_a_session_has_its_hour_and_then_another_begins(client: Client, history: History) -> None:
     waits = Waits()
     # The first session's hour is over at once; how long one is, is seen where time can be made to pass (test_eventloop.py).
