@@ -168,6 +168,9 @@ class Memory:
     def recall(self) -> Trust:
         """What is known, and so demanded of the next release: what was remembered, or else what the address says.
 
+        What was remembered may be older than the serial of the address. It is where the heads begin that were missed since, and the
+        address's serial is demanded beside it.
+
         Raises:
             StateError: the file is damaged. To go on without it would let an old release pass for the newest.
         """
@@ -186,17 +189,15 @@ class Memory:
         if record is None:
             return self._initial
         trust = record.trust
-        has_new_publishers = record.root != self._root
-        # The operator's word of a newer release than this client has seen.
-        is_behind = trust.seen is not None and trust.seen.serial < self._address.serial
-        if has_new_publishers or is_behind:
-            from dataclasses import replace
+        if record.root == self._root:
+            return trust
+        # The operator's word. As of a release that this client has not seen, it is all that counts: the heads on the way there are by
+        # publishers that it need not name, so nobody could follow them under it.
+        if _serial(trust) < self._address.serial:
+            return self._initial
+        from dataclasses import replace
 
-            if has_new_publishers:
-                trust = replace(trust, publishers=self._initial.publishers, servers=None)
-            if is_behind:
-                trust = replace(trust, seen=self._initial.seen, signer=None)
-        return trust
+        return replace(trust, publishers=self._initial.publishers, servers=None)
 
     def hosts(self) -> tuple[Host, ...]:
         """The address's hosts: the one that has served last, and the others in the address's order."""

@@ -175,7 +175,8 @@ class Source:
 
     def _accept(self, body: bytes, signed: bytes, trust: Trust, now: float) -> Accepted:
         credential = self.wanted.credential
-        return accept_untrusted(body, trust.demand(signed), identity=credential.identity, plain=credential.bare, now=now)
+        demand = trust.demand(signed, lowest=self.wanted.address.serial)
+        return accept_untrusted(body, demand, identity=credential.identity, plain=credential.bare, now=now)
 
 
 def _has_missed(trust: Trust, accepted: Accepted) -> bool:

@@ -65,10 +65,18 @@ class Trust(Record):
         """Whether these are the very bytes of the newest release that was accepted."""
         return self.seen is not None and self.seen.signed_sha256 == sha256(signed)
 
-    def demand(self, signed: bytes) -> Demand:
-        """What is demanded of the release whose *signed* this claims to be. Only its hash is looked at."""
+    def demand(self, signed: bytes, *, lowest: int = 0) -> Demand:
+        """What is demanded of the release whose *signed* this claims to be. Only its hash is looked at.
+
+        Args:
+            signed: as it came.
+            lowest: the serial below which none is taken, where that is above what was seen.
+        """
         again = (self.signer,) if self.signer is not None and self.is_seen(signed) else ()
-        return Demand(coffer=self.coffer, publishers=(*self.publishers, *again), seen=self.seen)
+        seen = self.seen
+        if lowest > (seen.serial if seen is not None else 0):
+            seen = Seen(serial=lowest)
+        return Demand(coffer=self.coffer, publishers=(*self.publishers, *again), seen=seen)
 
     def after(self, release: SignedHead) -> Trust:
         """The trust that follows from a release that has been accepted under this one."""

@@ -155,10 +155,18 @@ def test_an_address_with_other_publishers_is_the_operators_word(tmp_path: Path) 
     assert (found.publishers, found.servers, found.seen) == ((OTHER,), None, after(7).seen)
 
 
-@pytest.mark.parametrize(("serial", "seen"), [(6, after(7).seen), (7, after(7).seen), (8, Seen(serial=8))])
-def test_the_higher_of_two_serials_counts(tmp_path: Path, serial: int, seen: Seen) -> None:
+@pytest.mark.parametrize("serial", [6, 7, 8])
+def test_another_serial_in_the_address_leaves_what_was_seen(tmp_path: Path, serial: int) -> None:
     remember(memory(tmp_path), after(7))
-    assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall().seen == seen
+    assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall() == after(7)
+
+
+def test_other_publishers_as_of_a_release_that_was_not_seen_are_a_beginning(tmp_path: Path) -> None:
+    remember(memory(tmp_path), after(7, servers=(OTHER,)))
+    address = replace(ADDRESS, publishers=(OTHER,), serial=9)
+    assert memory(tmp_path, address).recall() == trust_of(address)
+    assert remember(memory(tmp_path, address), after(9, publishers=(OTHER,)))
+    assert memory(tmp_path, address).recall() == after(9, publishers=(OTHER,))
 
 
 # --------------------------------------------------------------------------------------------------- what it was accepted under
@@ -177,6 +185,13 @@ def test_what_was_accepted_before_another_process_went_on_is_to_be_accepted_agai
     assert cached.body == BODY
     assert remember(late, after(serial, publishers=(OTHER,)), under=retired)
     assert late.recall() == after(serial, publishers=(OTHER,))
+
+
+def test_an_address_with_a_serial_does_not_overrule_what_another_process_has_learnt_below_it(tmp_path: Path) -> None:
+    address = replace(ADDRESS, serial=9)
+    under = memory(tmp_path, address).recall()
+    remember(memory(tmp_path), after(7, publishers=(OTHER,)))
+    assert not remember(memory(tmp_path, address), after(9), under=under)
 
 
 def test_what_was_forgotten_meanwhile_hinders_nothing(tmp_path: Path) -> None:

@@ -29,12 +29,14 @@ from .fake_server import (
     FakeServer,
     Peer,
     Script,
+    address_of,
     answering,
     giving,
     giving_in_turn,
     hosting,
     refusing_a_stranger,
     serving,
+    unused_host,
 )
 from .releases import NOW, PUBLISHER, SERIAL, History, make_body, signed_of
 from .sources import Client
@@ -291,6 +293,56 @@ def test_a_new_address_mends_what_a_chain_cannot(client: Client, history: Histor
     back = History(history.credential).add({"n": 1}, by=SECOND)
     with FakeServer(hosting(back)) as server, pytest.raises(RollbackError):
         client.fetch(replace(server.address(), publishers=(SECOND.publisher_key(),)))
+
+
+def test_an_address_as_of_a_later_release_needs_none_of_those_before_it(client: Client, history: History) -> None:
+    """They are signed by publishers that it does not name."""
+    client.fetch_from(hosting(history.add({"n": 1})))
+    history.add({"n": 2}).add({"n": 3}, publishers=(SECOND,)).add({"n": 4}, by=SECOND).add({"n": 5}, by=SECOND)
+    with FakeServer(hosting(history)) as server:
+        address = replace(server.address(serial=4), publishers=(SECOND.publisher_key(),))
+        assert dict(client.fetch(address)) == {"n": 5}
+        assert client.memory(address).recall().publishers == (SECOND.publisher_key(),)
+
+
+# ---------------------------------------------------------------------------------------------------------- a raised serial
+
+
+def test_a_raised_serial_does_not_hide_the_heads_below_it(client: Client, history: History) -> None:
+    client.fetch_from(hosting(history.add({"n": 1}, publishers=(PUBLISHER, SECOND))))
+    history.add({"n": 2}, publishers=(PUBLISHER,), servers=(SERVER, NEXT_SERVER)).add({"n": 3}).add({"n": 4})
+    asked: list[int] = []
+
+    def heads(start: int) -> list[bytes]:
+        asked.append(start)
+        return history.heads_from(start)
+
+    assert dict(client.fetch_from(hosting(history, heads=heads), serial=3)) == {"n": 4}
+    assert asked == [1]
+    assert client.trust().publishers == (PUBLISHER.publisher_key(),)
+    assert client.trust().servers == (SERVER.id(), NEXT_SERVER.id())
+
+
+def test_the_first_heads_behind_a_raised_serial_are_those_of_the_history_that_was_seen(client: Client, history: History) -> None:
+    """A retired publisher cannot begin one of its own there."""
+    client.fetch_from(hosting(history.add({"n": 1}, publishers=(PUBLISHER, SECOND))))
+    third = Identity(seed=bytes(range(32)))
+    forged = History(history.credential).add({"n": -1}, by=SECOND).add({"n": -2}, by=SECOND)
+    forged.add({"n": -3}, by=SECOND, publishers=(third,)).add({"n": -4}, by=third)
+    with pytest.raises(ChainError, match="since release 1,"):
+        client.fetch_from(hosting(forged), serial=3)
+
+
+@pytest.mark.parametrize("by", [PUBLISHER, SECOND], ids=["a publisher that is known", "a publisher that is learnt"])
+def test_nothing_below_a_raised_serial_is_taken(client: Client, history: History, by: Identity) -> None:
+    client.fetch_from(hosting(history.add({"n": 1})))
+    before = client.trust()
+    history.add({"n": 2}, publishers=(PUBLISHER, SECOND)).add({"n": 3}, by=by)
+    with pytest.raises(RollbackError, match=r"gave release 3 .* release 4 has been seen"):
+        client.fetch_from(hosting(history), serial=4)
+    with pytest.raises(UnreachableError, match="does not verify: the server gave release 1 "):
+        client.fetch(address_of(unused_host(), serial=4))
+    assert client.trust() == before
 
 
 # ----------------------------------------------------------------------------------------------------- two fetches at once

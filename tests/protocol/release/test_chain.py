@@ -99,6 +99,21 @@ def test_the_release_that_was_seen_stays_good_also_where_it_retires_its_signer()
     assert walk_untrusted(CHAIN[3:], trust, to=CHAIN[3]) == trust
 
 
+@pytest.mark.parametrize(
+    ("trust", "lowest", "seen"),
+    [
+        (NEW, 0, None),
+        (NEW, 3, Seen(serial=3)),
+        (replace(NEW, seen=Seen(serial=4)), 3, Seen(serial=4)),
+        (ANCHORED, 0, ANCHORED.seen),
+        (ANCHORED, 1, ANCHORED.seen),
+        (ANCHORED, 2, Seen(serial=2)),
+    ],
+)
+def test_the_higher_of_two_serials_is_demanded(trust: Trust, lowest: int, seen: Seen | None) -> None:
+    assert trust.demand(CHAIN[1], lowest=lowest).seen == seen
+
+
 def test_a_set_replaces_what_was_trusted() -> None:
     both = heads.verify_untrusted(heads.sign(head(2, FIRST, CHAIN[0], publishers=key(FIRST, SECOND)), FIRST), publishers=key(FIRST))
     after = ANCHORED.after(both)
