@@ -17,6 +17,7 @@ from coffer_protocol.suite.noise import NoiseInitiator
 from .errors import BusyServerError, RefusedClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Final, NoReturn, Self, TypeVar
 
@@ -91,8 +92,11 @@ class Connection:
         """Close it, without a word."""
         await self._stream.close()
 
-    async def hello(self) -> None:
+    async def hello(self, *, meanwhile: Callable[[], object] | None = None) -> None:
         """The handshake, to Link.
+
+        Args:
+            meanwhile: is called while the server works on its answer.
 
         Raises:
             KeyNotFoundError, ServerError: the server refused.
@@ -101,6 +105,8 @@ class Connection:
             TimeoutError: it was not done in time.
         """
         await self._write(self._session.hello())
+        if meanwhile is not None:
+            meanwhile()
         try:
             await self.receive(Link)
         except UnopenableError as error:

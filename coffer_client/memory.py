@@ -15,7 +15,7 @@ from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
 from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.limits import MESSAGE_BYTES
-from coffer_protocol.release.chain import Seen, Trust
+from coffer_protocol.release.trust import Seen, Trust
 
 from . import files
 from .errors import StateError

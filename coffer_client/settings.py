@@ -8,7 +8,7 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
 from coffer_protocol.lean import TYPE_CHECKING, Record
-from coffer_protocol.release.chain import Seen, Trust
+from coffer_protocol.release.trust import Seen, Trust
 
 from . import files, keyfile
 from .configuration import CONFIG, CREDENTIAL, DEFAULT, LOCAL_PATH, SYSTEM_PATH, VARIABLE, Configuration, Found, variable_of

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from coffer_protocol.errors import ChainError, CofferError, ServerError, UnreachableError, UntrustedPublisherError
+from coffer_protocol.errors import CofferError, UnreachableError
 from coffer_protocol.lean import TYPE_CHECKING
-from coffer_protocol.message import Tell
-from coffer_protocol.release import coffer as releases
-from coffer_protocol.release.chain import Walk
-from coffer_protocol.release.coffer import accept_untrusted
 
-from .coffer import Coffer
 from .connection import Connection, session_with
 from .errors import CacheError
 from .memory import Memory, find_folders
@@ -24,9 +19,9 @@ if TYPE_CHECKING:
 
     from coffer_protocol.address import Host
     from coffer_protocol.message import OkGet
-    from coffer_protocol.release.chain import Trust
-    from coffer_protocol.release.coffer import Accepted
+    from coffer_protocol.release.trust import Trust
 
+    from .coffer import Coffer
     from .network import Network
     from .settings import Settings
 
@@ -109,38 +104,21 @@ class Source:
             StateError: what is remembered is damaged.
             ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
         """
+        from .coffer import Coffer
+        from .verifying import accept_asking
+
         now = self._clock()
-        signed = releases.Coffer.decode_untrusted(answer.coffer).signed
         # What `connect` has recalled is for this answer; those that a watch waits for are taken under what is known by then.
         under, self._recalled = self._recalled, None
         # It ends: to go round once more takes another process that has accepted a release meanwhile, and none that is newer than this one.
         while True:
             if under is None:
                 under = await self.network.call(self._memory.recall)
-            accepted, trust = await self._accept_asking(answer.coffer, signed, under, connection, now)
+            accepted, trust = await accept_asking(answer.coffer, self.wanted, under, connection, now=now)
             after = trust.after(accepted.release)
             if await self.network.call(self._memory.record, after, answer.coffer, under=under, host=connection.host, now=now):
                 return Coffer(accepted)
             under = None
-
-    async def _accept_asking(self, body: bytes, signed: bytes, trust: Trust, connection: Connection, now: float) -> tuple[Accepted, Trust]:
-        """What is accepted, and the trust under which it is: that which is known, or what the heads say that have been missed since."""
-        # Suite 0 has no questions: a bare client is told of new publishers by a new address.
-        can_ask = not self.wanted.credential.bare
-        try:
-            accepted = self._accept(body, signed, trust, now)
-        except UntrustedPublisherError as untrusted:
-            if not can_ask:
-                raise
-            try:
-                trust = await _walk(connection, trust, to=signed)
-            except ServerError:
-                # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
-                raise untrusted from None
-            return self._accept(body, signed, trust, now), trust
-        if can_ask and _has_missed(trust, accepted):
-            trust = await _catch_up(connection, trust, to=signed)
-        return accepted, trust
 
     async def from_cache(self, max_stale: timedelta) -> Coffer:
         """What a server gave last, verified as if it came now.
@@ -155,6 +133,8 @@ class Source:
         from datetime import timedelta
 
         from . import duration
+        from .coffer import Coffer
+        from .verifying import accept
 
         now = self._clock()
         cached = await self.network.call(self._memory.cached)
@@ -167,58 +147,22 @@ class Source:
             raise CacheError(f"it was fetched {duration.show(stale)} ago, and may be {duration.show(max_stale)} old at most (max-stale)")
         trust = await self.network.call(self._memory.recall)
         try:
-            signed = releases.Coffer.decode_untrusted(cached.body).signed
-            accepted = self._accept(cached.body, signed, trust, now)
+            accepted = accept(cached.body, self.wanted, trust, now=now)
         except CofferError as error:
             raise CacheError(f"it does not verify: {error}") from error
         return Coffer(accepted, stale=stale)
-
-    def _accept(self, body: bytes, signed: bytes, trust: Trust, now: float) -> Accepted:
-        credential = self.wanted.credential
-        demand = trust.demand(signed, lowest=self.wanted.address.serial)
-        return accept_untrusted(body, demand, identity=credential.identity, plain=credential.bare, now=now)
-
-
-def _has_missed(trust: Trust, accepted: Accepted) -> bool:
-    return trust.is_anchored and trust.seen is not None and accepted.release.head.serial > trust.seen.serial + 1
 
 
 async def _greeted(connection: Connection) -> Connection:
     """The connection, with the handshake done; closed where it fails."""
     try:
-        await connection.hello()
+        await connection.hello(meanwhile=_load_verification)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-async def _catch_up(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
-    """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
-
-    They may retire a publisher or name another server. Where the server has lost them (PROTOCOL.md, 7: one upload restores all), or
-    fails now, the trust stays as it was: the release in hand is good.
-    """
-    try:
-        return await _walk(connection, trust, to=to)
-    except (ChainError, UnreachableError, ServerError, TimeoutError):
-        return trust
-
-
-async def _walk(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
-    """A `Walk` over the heads from the release that is known, or from the first; they are asked on for until the server has no more."""
-    # Most fetches have no question to ask, and their start-up need not pay for any.
-    from coffer_protocol.question import Heads, heads_untrusted
-
-    walk = Walk(trust, to=to)
-    serial = trust.seen.serial if trust.seen is not None else 1
-    while True:
-        await connection.send(Heads(coffer=trust.coffer, from_serial=serial).to_ask())
-        count = 0
-        for signed in heads_untrusted(await connection.receive(Tell)):
-            if walk.step_untrusted(signed):
-                return walk.trust
-            count += 1
-        if not count:
-            raise walk.no_way()
-        serial += count
+def _load_verification() -> None:
+    """What `Source.take` will need. A server works on its answer about as long as a client that has just started loads this."""
+    from . import coffer, verifying  # noqa: F401

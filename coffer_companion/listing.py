@@ -12,9 +12,9 @@ from typing import Final
 from coffer_protocol.errors import MalformedMessageError
 from coffer_protocol.identity import ID_BYTES
 from coffer_protocol.message import Entry
-from coffer_protocol.release.chain import Demand
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.listing import check_listing_untrusted
+from coffer_protocol.release.trust import Demand
 
 # id, alg, since, SHA-256 of the blob, mark.
 _RECORD: Final = struct.Struct(">32sQQ32s16s")

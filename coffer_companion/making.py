@@ -16,11 +16,11 @@ from coffer_protocol.errors import CofferError, MalformedMessageError, ReleaseEr
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Demand, Seen
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S, Head, SignedHead
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.notes import NoteKey
 from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.trust import Demand, Seen
 
 from .compile import Wanted
 from .connection import Connection

@@ -26,9 +26,10 @@ from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
 from coffer_protocol.question import Entries, Fetch, Fetches, Heads, Notes
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Demand, Seen, Trust, walk_untrusted
+from coffer_protocol.release.chain import walk_untrusted
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.trust import Demand, Seen, Trust
 
 from .connection import Connection, connect
 from .listing import Listing, read_listing_untrusted

@@ -12,7 +12,7 @@ import tomlkit
 
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyTextError
-from coffer_protocol.release.chain import Seen
+from coffer_protocol.release.trust import Seen
 
 from . import places
 

@@ -51,7 +51,7 @@ IMPURE = {
     "io",
 }
 # The client's conversation waits for what it is given, and is the same whoever waits.
-CONVERSATION = {"coffer_client/connection.py", "coffer_client/network.py", "coffer_client/source.py", "coffer_client/watching.py"}
+CONVERSATION = {f"coffer_client/{name}.py" for name in ("connection", "network", "source", "verifying", "watching")}
 WAITING = {"socket", "_socket", "ssl", "asyncio", "trio", "anyio", "selectors", "select", "threading"}
 PURE_EXCEPTIONS = {("coffer_protocol/cbor.py", "io")}  # cbor2 reads from a BytesIO
 

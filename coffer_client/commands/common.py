@@ -10,7 +10,6 @@ from coffer_protocol.lean import TYPE_CHECKING
 
 from .. import settings
 from ..blocking import Sockets, finish
-from ..coffer import expiry_warning
 from ..errors import OutputError, ReaderGoneError, UsageError
 from ..fetching import retrieve
 from ..options import NAMING, PROGRAM
@@ -115,6 +114,8 @@ def refuse_naming(parsed: Parsed, reason: str) -> None:
 
 def fetch(source: Source) -> Coffer:
     """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
+    from ..coffer import expiry_warning
+
     coffer = finish(retrieve(source, timeout_s=source.wanted.timeout_s, max_stale=source.wanted.max_stale))
     if warning := expiry_warning(coffer.release, time.time()):
         warn(warning)

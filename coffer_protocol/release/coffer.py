@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from ..identity import Identity
     from ..shard import Secret
-    from .chain import Demand, Seen
     from .head import SignedHead
+    from .trust import Demand, Seen
 
 TAG: Final = 1131374182
 

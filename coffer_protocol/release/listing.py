@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..message import Entry
-    from .chain import Demand
     from .head import SignedHead
+    from .trust import Demand
 
 
 def leaf_hashes(coffer: str, entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from coffer_client.network import Network
 from coffer_client.settings import Settings, trust_of
 from coffer_client.source import Source
 from coffer_protocol.address import ServerAddress
-from coffer_protocol.release.chain import Trust
+from coffer_protocol.release.trust import Trust
 
 from .fake_server import FakeServer, Script, address_of, unused_host
 from .releases import NOW

@@ -44,7 +44,7 @@ from coffer_protocol.errors import (
 from coffer_protocol.frame import Frame
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import ERROR_CODES, Bye, Error, Get, Hello, KeyNotFound, Link, MessageType, OkGet
-from coffer_protocol.release.chain import Seen
+from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import SecretValue
 from tests.support import identity, vectors
 

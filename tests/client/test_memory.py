@@ -16,7 +16,7 @@ from coffer_client.memory import Folders, Memory, find_folders
 from coffer_client.settings import Settings, trust_of
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import ForkError
-from coffer_protocol.release.chain import Seen, Trust
+from coffer_protocol.release.trust import Seen, Trust
 from tests.support import identity
 
 from .fake_server import address_of

@@ -13,7 +13,7 @@ from coffer_client.credential import Credential
 from coffer_client.errors import ConfigurationError
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.release.chain import Seen, Trust
+from coffer_protocol.release.trust import Seen, Trust
 from tests.support import identity
 
 from .releases import PUBLISHER

@@ -10,10 +10,10 @@ from coffer_companion.listing import Listing, differences, read_listing_untruste
 from coffer_protocol.errors import ListingError, MalformedMessageError
 from coffer_protocol.message import Entry
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Demand
 from coffer_protocol.release.head import Head
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.trust import Demand
 from tests.support import identity
 
 

@@ -24,11 +24,11 @@ from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release import blob as blobs
-from coffer_protocol.release.chain import Seen
 from coffer_protocol.release.head import Head, SignedHead, sign, verify_untrusted
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.notes import NoteKey
 from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import Secret, decode, encode
 from tests.client.fake_server import FakeServer, Peer, unused_host
 from tests.companion.conftest import NOW, Operator

@@ -18,11 +18,11 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import ChainError
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Entry
-from coffer_protocol.release.chain import Seen
 from coffer_protocol.release.head import Head, sign
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.notes import NoteKey
 from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.trust import Seen
 from tests.client.fake_server import SERVER, FakeServer, Peer
 from tests.support import identity
 

@@ -9,7 +9,7 @@ from coffer_companion import places, settings
 from coffer_companion.settings import PublisherState, SettingsError
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.release.chain import Seen
+from coffer_protocol.release.trust import Seen
 from tests.support import identity
 
 ADDRESS = ServerAddress.from_text(f"coffer://{identity('server').id().hex()}@host.example")

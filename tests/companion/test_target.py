@@ -6,7 +6,7 @@ from coffer_companion import places
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target
 from coffer_protocol.address import ServerAddress
-from coffer_protocol.release.chain import Seen
+from coffer_protocol.release.trust import Seen
 from tests.support import identity
 
 ADDRESS = ServerAddress.from_text(

@@ -18,8 +18,8 @@ from coffer_protocol.identity import BareKey, Identity, format_id
 from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet, Tell, Watch
 from coffer_protocol.question import Fetches, Heads
 from coffer_protocol.release import blob
-from coffer_protocol.release.chain import Demand
 from coffer_protocol.release.coffer import Coffer, accept_untrusted
+from coffer_protocol.release.trust import Demand
 from coffer_protocol.shard import Secret, encode
 
 from .publishing import ISSUED, Author, identity

@@ -9,8 +9,9 @@ from coffer_protocol.errors import BadSignatureError, ChainError, NotAReleaseErr
 from coffer_protocol.identity import Identity
 from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import Seen, Trust, Walk, walk_untrusted
+from coffer_protocol.release.chain import Walk, walk_untrusted
 from coffer_protocol.release.head import Head
+from coffer_protocol.release.trust import Seen, Trust
 from tests.support import identity
 
 FIRST, SECOND = identity("publisher"), identity("publisher2")

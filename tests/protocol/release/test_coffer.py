@@ -6,10 +6,10 @@ import pytest
 
 from coffer_protocol import errors, shard
 from coffer_protocol.identity import Identity
-from coffer_protocol.release.chain import Demand, Seen
 from coffer_protocol.release.coffer import Coffer, accept_untrusted
 from coffer_protocol.release.head import Head, sign
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash
+from coffer_protocol.release.trust import Demand, Seen
 from tests.support import identity, vectors
 
 VECTORS = vectors("releases")

@@ -6,10 +6,10 @@ import pytest
 
 from coffer_protocol import errors
 from coffer_protocol.message import Entry
-from coffer_protocol.release.chain import Demand, Seen
 from coffer_protocol.release.head import Head, sign
 from coffer_protocol.release.listing import check_listing_untrusted, leaf_hashes
 from coffer_protocol.release.tree import Tree
+from coffer_protocol.release.trust import Demand, Seen
 from tests.support import identity
 
 PUBLISHER = identity("publisher")
