@@ -25,6 +25,7 @@ from bench.setting import published
 _ROOT = Path(__file__).parent.parent
 _SECRET = "postgres://web:orchid-lantern@db.internal/shop"
 _EMPTY = "empty script of pip's"
+_LIBRARIES = "the libraries alone"
 # As pip writes them; since 25.1 without the import of re.
 _WRAPPER = """#!{python}
 # -*- coding: utf-8 -*-
@@ -34,6 +35,15 @@ from posix import getpid
 if __name__ == '__main__':
     sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
     sys.exit(getpid() and 0)
+"""
+# What no client can do without: libsodium, CBOR, and one ML-KEM-768 key pair.
+_LOADER = """#!{python}
+import gc, os
+gc.disable()
+from coffer_protocol.compiled import load
+load("nacl._sodium"), load("cbor2._cbor2")
+load("cryptography.hazmat.bindings._rust").openssl.mlkem.from_mlkem768_seed_bytes(bytes(64)).public_key()
+os._exit(0)
 """
 
 
@@ -87,9 +97,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, published(Path(name) / "home") as setting:
         folder = Path(name)
         programs = installed(folder / "venv", upgrade_pip=options.upgrade_pip)
-        empty = folder / "empty"
-        empty.write_text(_WRAPPER.format(python=programs / "python"))
-        empty.chmod(0o755)
+        empty, libraries = folder / "empty", folder / "libraries"
+        for path, text in ((empty, _WRAPPER), (libraries, _LOADER)):
+            path.write_text(text.format(python=programs / "python"))
+            path.chmod(0o755)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {
             "HOME": str(folder / "home"),
             "COFFER_SERVER": str(setting.address),
@@ -98,6 +109,7 @@ def main() -> None:
         commands: dict[str, tuple[list[str], Mapping[str, str]]] = {
             "python -c pass": ([str(programs / "python"), "-c", "pass"], environment),
             _EMPTY: ([str(empty)], environment),
+            _LIBRARIES: ([str(libraries)], environment),
             "coffer-client get KEY": ([str(programs / "coffer-client"), "get", "db_url"], environment),
             "coffer-client --help": ([str(programs / "coffer-client"), "--help"], environment),
         }
