@@ -5,16 +5,12 @@
 from __future__ import annotations
 
 import sys
-from _thread import allocate_lock
+from _imp import acquire_lock, release_lock
 
 from .lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Final
-
-# Some modules can be made only once, and two threads may want one at the same time.
-_LOCK: Final = allocate_lock()
 
 
 def load(name: str) -> ModuleType:
@@ -30,8 +26,13 @@ def load(name: str) -> ModuleType:
     if library in sys.modules:
         __import__(name)
         return sys.modules[name]
-    with _LOCK:
+    # Some modules can be made only once, and two threads may want one at the same time. This is Python's own lock for that: os.fork waits
+    # for it, so no child finds it taken for ever.
+    acquire_lock()
+    try:
         return sys.modules.get(name) or _load(name, library, folders)
+    finally:
+        release_lock()
 
 
 def _load(name: str, library: str, folders: list[str]) -> ModuleType:
