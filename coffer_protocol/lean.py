@@ -65,18 +65,21 @@ else:
         __dataclass_fields__ = _Fields()
 
         def __init__(self, *given, **values):
-            fields = self.__match_args__ if given else ()
-            if len(given) > len(fields) or any(name in values for name in fields[: len(given)]):
-                raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
-            values.update(zip(fields, given, strict=False))
-            for name in self._fields:
-                try:
-                    value = values.pop(name) if name in values else self._defaults[name]
-                except KeyError:
-                    raise TypeError(f"{type(self).__name__} lacks {name}") from None
-                object.__setattr__(self, name, value)
-            if values:
-                raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+            if given:
+                count = len(given) + len(values)
+                values.update(zip(self.__match_args__, given, strict=False))
+                # One too many, or one given twice.
+                if len(values) < count:
+                    raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
+            if self._defaults:
+                values = self._defaults | values
+            try:
+                for name in self._fields:
+                    object.__setattr__(self, name, values[name])
+            except KeyError:
+                raise TypeError(f"{type(self).__name__} lacks {name}") from None
+            if len(values) > len(self._fields):
+                raise TypeError(f"{type(self).__name__} has no {', '.join(values.keys() - set(self._fields))}")
             self.__post_init__()
 
         def __post_init__(self):
