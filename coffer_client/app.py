@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from coffer_protocol.program import HELP_OPTION, exit_codes, version_line
+
 from .commands import Handler
 from .exits import EXITS
-from .options import COMMANDS, HELP_FLAGS, PROGRAM, SUMMARY, VERSION, Arguments, Command, Option, Parsed, Value
+from .options import COMMANDS, PROGRAM, SUMMARY, VERSION, Arguments, Command, Option, Parsed, Value
 
 _ARGUMENTS = "arguments"
 
@@ -24,7 +26,7 @@ def build(handler_of: Callable[[str], Handler]) -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": list(reversed(HELP_FLAGS))},
+        context_settings=HELP_OPTION,
         epilog=_exit_codes(row.code for row in EXITS),
     )
     app.callback(help=SUMMARY)(_root)
@@ -43,18 +45,12 @@ def _epilog(command: Command) -> str:
 
 def _exit_codes(codes: Iterable[int]) -> str:
     known = {row.code: row.meaning for row in EXITS}
-    return "Exit codes: " + "; ".join(f"{code} {known[code]}" for code in codes) + "."
+    return exit_codes({code: known[code] for code in codes})
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("coffer-secrets")
-        except PackageNotFoundError:
-            number = "(not installed)"
-        typer.echo(f"{PROGRAM} {number}")
+        typer.echo(version_line(PROGRAM))
         raise typer.Exit
 
 

@@ -26,14 +26,19 @@ class Source(StrEnum):
 
 
 def import_secrets(
-    source: Annotated[Source, typer.Argument(help="What to read: a .env file, JSON, what `sops -d --output-type json` prints, …")],
+    source: Annotated[
+        Source,
+        typer.Argument(
+            metavar="SOURCE",
+            help="What to read: dotenv (a .env file), json, sops (what `sops -d --output-type json` prints), folder, or environment.",
+            show_default=False,
+        ),
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition; made where there is none.", show_default=False)],
     client: Annotated[str, typer.Argument(metavar="CLIENT", help="Whose secrets they are.", show_default=False)],
     origin: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PATH]", help="The file or folder to read; - is standard input. None for `environment`.", show_default=False
-        ),
+        typer.Argument(metavar="PATH", help="The file or folder to read; - is standard input. None for `environment`.", show_default=False),
     ] = None,
     only: Annotated[
         str | None,

@@ -12,7 +12,7 @@ _PACKAGES = frozenset({"cryptography", "sqlalchemy", "structlog", "trio"})
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 1 failed (stderr says why, and what to do), 2 usage, or a package is missing. `health` has two more (health.py).
+    Its exit codes are those of cli.EXITS: 2 where a package is missing, too.
     """
     from coffer_protocol.errors import UnavailableError
 

@@ -1,7 +1,4 @@
-"""The command line of the server.
-
-Exit codes: 0 done; 1 failed, and stderr says what happened, where, and what to type next; 2 usage. `health` has two more (health.py).
-"""
+"""The command line of the server."""
 
 from __future__ import annotations
 
@@ -23,13 +20,13 @@ from typer.core import TyperGroup
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
+from coffer_protocol.program import HELP_OPTION, exit_codes, version_line
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, healthsocket, keyfile, logs, server, upkeep
+from . import config, health, healthsocket, keyfile, logs, server, upkeep
 from .errors import NotServingError, StateError
-from .health import EXIT_NOT_SERVING, as_text
 from .service import Service
 from .state import StateFolder
 from .store.base import Publisher
@@ -38,15 +35,23 @@ from .store.base import Publisher
 class _Commands(TyperGroup):
     """Commands whose expected errors are sentences on stderr, never tracebacks."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return super().main(*args, **kwargs)
         except CofferError as error:
             typer.echo(f"coffer-server: {error}", err=True)
         except OSError as error:
             typer.echo(f"coffer-server: {error.filename or 'input/output'}: {error.strerror}", err=True)
-        raise typer.Exit(1)
+        sys.exit(1)
 
+
+PROGRAM: Final = "coffer-server"
+# Those of every command; `health` has more (health.EXITS).
+EXITS: Final = {
+    0: "done",
+    1: "failed, and stderr says what happened, where, and what to type next",
+    2: "wrong usage, or a package is missing",
+}
 
 app = typer.Typer(
     cls=_Commands,
@@ -55,6 +60,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings=HELP_OPTION,
+    epilog=exit_codes(EXITS),
 )
 publisher_app = typer.Typer(help="Say who may publish what.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(publisher_app, name="publisher")
@@ -70,6 +77,19 @@ _GARBAGE_GENERATIONS: Final = 50
 Folder = upkeep.Folder
 ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id, 64 hex digits: that of the suite it speaks.")]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_line(PROGRAM))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """The program without a command."""
 
 
 @app.command()
@@ -156,13 +176,12 @@ def _spare_collections() -> None:
     gc.set_threshold(_GARBAGE_OBJECTS, _GARBAGE_GENERATIONS, _GARBAGE_GENERATIONS)
 
 
-@app.command()
-def health(
+@app.command("health", epilog=exit_codes(EXITS | health.EXITS))
+def show_health(
     folder: Folder,
     as_json: Annotated[bool, typer.Option("--json", help="Print one object, for scripts.")] = False,
 ) -> None:
-    """Ask the server that runs on DIR how it is. Exit codes: 0 all is well; 3 it does not run, does not answer, or stops; 7 degraded: it
-    serves, but from memory alone, or not everything, or it takes no upload."""
+    """Ask the server that runs on DIR how it is."""
     StateFolder(folder).check(["health", str(folder), *(["--json"] if as_json else [])])
     try:
         said = healthsocket.ask(folder)
@@ -170,8 +189,8 @@ def health(
         if as_json:
             typer.echo(json.dumps({"status": "not serving", "reason": str(error)}))
         typer.echo(f"coffer-server: {error}", err=True)
-        raise typer.Exit(EXIT_NOT_SERVING) from None
-    typer.echo(said.to_json() if as_json else as_text(said))
+        raise typer.Exit(health.EXIT_NOT_SERVING) from None
+    typer.echo(said.to_json() if as_json else health.as_text(said))
     raise typer.Exit(said.exit_code)
 
 

@@ -42,9 +42,15 @@ class Writes(StrEnum):
     REFUSED = "refused"
 
 
-# Exit codes of `coffer-server health` beside 0, 1 and 2. None of those that coffer-client has a meaning for says another thing here.
+# None of the exit codes that coffer-client has a meaning for says another thing here.
 EXIT_NOT_SERVING: Final = 3
 EXIT_DEGRADED: Final = 7
+# What `coffer-server health` ends with, beside what every command may end with.
+EXITS: Final = {
+    0: "all is well",
+    EXIT_NOT_SERVING: "the server does not run, does not answer, or stops",
+    EXIT_DEGRADED: "degraded: it serves, but from memory alone, or not everything, or it takes no upload",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,42 @@ Data goes to stdout, everything else to stderr. `exits.py` has the exit codes, `
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Final
 
 import typer
 
 from coffer_protocol.errors import CofferError
+from coffer_protocol.program import HELP_OPTION, exit_codes, version_line
 
 from .. import import_command
 from . import definitions, exits, looking, publishers, setup, status, uploads
 
+PROGRAM: Final = "coffer-companion"
+
 app = typer.Typer(
-    name="coffer-companion",
+    name=PROGRAM,
     help="Compile a definition of secrets and publish it to a Coffer server.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings=HELP_OPTION,
+    epilog=exit_codes(exits.EXITS),
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_line(PROGRAM))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """The program without a command."""
+
+
 # In the order of the help.
 for name, command in (
     ("init", setup.init),

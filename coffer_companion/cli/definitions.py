@@ -24,8 +24,8 @@ def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOptio
 
 
 def explain(
-    client: Annotated[str, typer.Argument(metavar="CLIENT")],
-    key: Annotated[str, typer.Argument(metavar="KEY")],
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="Whose value it is.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The value's name.", show_default=False)],
     file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The definition.")] = Path("secrets.toml"),
     env: EnvOption = None,
     allow_outside: OutsideOption = False,

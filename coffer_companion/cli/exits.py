@@ -1,9 +1,4 @@
-"""How a command ends: its exit code, and the sentence that says why.
-
-0 done; 1 it failed, or somebody is behind and `status --require-adopted` was asked; 2 usage, or a definition that is wrong; 3 the server
-cannot be reached; 4 the server does not know this publisher, or does not let it; 5 what the server shows does not verify; 7 another release
-came first; 10 there are changes, and `diff --exit-code` was asked; 130 interrupted.
-"""
+"""How a command ends: its exit code, and the sentence that says why."""
 
 from __future__ import annotations
 
@@ -42,6 +37,17 @@ REFUSED: Final = 5
 CONFLICT: Final = 7
 CHANGES: Final = 10
 INTERRUPTED: Final = 130
+EXITS: Final = {
+    0: "done",
+    FAILED: "it failed, or somebody is behind and `status --require-adopted` was asked",
+    USAGE: "wrong usage, or a definition that is wrong",
+    UNREACHABLE: "the server cannot be reached",
+    UNKNOWN: "the server does not know this publisher, or does not let it",
+    REFUSED: "what the server shows does not verify",
+    CONFLICT: "another release came first",
+    CHANGES: "there are changes, and `diff --exit-code` was asked",
+    INTERRUPTED: "interrupted",
+}
 
 T = TypeVar("T")
 

@@ -330,3 +330,4 @@ def test_usage(run: Run) -> None:
     assert run("publisher", "add").exit_code == 2
     assert run("no-such-command").exit_code == 2
     assert run("--help").exit_code == 0
+    assert run("publisher", "add", "-h").stdout == run("publisher", "add", "--help").stdout

@@ -1,0 +1,25 @@
+"""What the programs say of themselves in the same words: their help, their version, and what their exit codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# For the context of a typer application; its commands inherit it.
+HELP_OPTION: Final = {"help_option_names": ["-h", "--help"]}
+
+
+def version_line(program: str) -> str:
+    """What `PROGRAM --version` prints. A program that runs from its sources, where nothing is installed, says so."""
+    # Most starts do not ask, and loading this takes longer than answering.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{program} {version('coffer-secrets')}"
+    except PackageNotFoundError:
+        return f"{program} (not installed)"
+
+
+def exit_codes(meanings: Mapping[int, str]) -> str:
+    """The sentence with which a help ends."""
+    return f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in meanings.items())}."
