@@ -1,4 +1,4 @@
-"""Writes everything that is made from the table of commands, and removes what is made no longer."""
+"""Writes everything that is made of what the programs say of themselves, and removes what is made no longer."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from coffer_client.completion import bash, fish, zsh
 from coffer_client.options import PROGRAM
 
 from . import man, page
+from .applications import COMPANION, SERVER
+from .reference import CLIENT
 
 ROOT: Final = Path(__file__).parents[2]
 SHARE: Final = "docs/share"
 PAGE: Final = "docs/client.md"
+PROGRAMS: Final = (CLIENT, SERVER, COMPANION)
 
 
 def made() -> dict[str, str]:
     """What is made, by its path in the repository. What is below `docs` of those in `docs/share` is below an installation's prefix."""
     return {
-        **{f"{SHARE}/man/man1/{name}": text for name, text in man.pages().items()},
+        **{f"{SHARE}/man/man1/{name}": text for program in PROGRAMS for name, text in man.pages(program).items()},
         f"{SHARE}/bash-completion/completions/{PROGRAM}": bash.script(),
         f"{SHARE}/zsh/site-functions/_{PROGRAM}": zsh.script(),
         f"{SHARE}/fish/vendor_completions.d/{PROGRAM}.fish": fish.script(),

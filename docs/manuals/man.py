@@ -1,16 +1,15 @@
-"""Man pages: one for the program, and one for each command, in the man macros that every roff knows."""
+"""Man pages: one for a program, and one for each of its commands, in the man macros that every roff knows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 from typing import Final
 
-from coffer_client.exits import Exit
-from coffer_client.options import COMMANDS, PROGRAM, SUMMARY, Command, Option
+from coffer_client.options import HELP, Option
 
-from .reference import ALL_EXITS, ENVIRONMENT, FILES, OWN_STATUS, ROOT_OPTIONS, Entry, exits, options, usage
+from .model import Command, Entry, Program
 
 # Pages bear a date: that of the last change to what they say that a reader should know of.
 DATE: Final = "2026-11-26"
@@ -21,60 +20,65 @@ _LAYOUT: Final = ".nh\n.ad l\n"
 _PLAIN: Final = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 
 
-def pages() -> dict[str, str]:
-    """Every page, by the name of its file."""
-    return {f"{PROGRAM}.1": _program_page()} | {f"{_name(command)}.1": _command_page(command) for command in COMMANDS}
+def pages(program: Program) -> dict[str, str]:
+    """Every page of a program, by the name of its file."""
+    commands = {f"{_name(command)}.1": _command_page(program, command) for command in program.commands}
+    return {f"{program.name}.1": _program_page(program)} | commands
 
 
-def _program_page() -> str:
-    commands = (_entry(_bold(command.name), f"{paragraph(command.help)}See {_reference(_name(command))}.\n") for command in COMMANDS)
+def _program_page(program: Program) -> str:
+    commands = (
+        _entry(_bold(command.name), f"{paragraph(_paragraphs(command.help)[0])}See {_reference(_name(command))}.\n")
+        for command in program.commands
+    )
+    exits_else = [".PP\n", paragraph(program.exits_else)] if program.exits_else else []
     return "".join(
         (
-            _head(PROGRAM, SUMMARY),
-            _section("SYNOPSIS", f"{_bold(PROGRAM)} {_italic('COMMAND')} [{_italic('OPTION')}]... [{_italic('ARGUMENT')}]...\n"),
-            _section("DESCRIPTION", paragraph(SUMMARY)),
+            _head(program.name, program.summary, program.source),
+            _section("SYNOPSIS", f"{_bold(program.name)} {_italic('COMMAND')} [{_italic('OPTION')}]... [{_italic('ARGUMENT')}]...\n"),
+            _section("DESCRIPTION", paragraph(program.summary)),
             _section("COMMANDS", *commands),
-            _section("OPTIONS", *map(_option, ROOT_OPTIONS)),
-            _section("EXIT STATUS", *_exits(ALL_EXITS), ".PP\n", paragraph(OWN_STATUS)),
-            _section("ENVIRONMENT", *map(_named, ENVIRONMENT)),
-            _section("FILES", *map(_named, FILES)),
-            _section("SEE ALSO", ",\n".join(_reference(_name(command)) for command in COMMANDS) + "\n"),
+            _section("OPTIONS", *map(_option, (*program.options, HELP))),
+            _section("EXIT STATUS", *_exits(program.exits), *exits_else),
+            _section("ENVIRONMENT", *map(_named, program.environment)),
+            _section("FILES", *map(_named, program.files)),
+            _section("SEE ALSO", ",\n".join(_reference(_name(command)) for command in program.commands) + "\n"),
         )
     )
 
 
-def _command_page(command: Command) -> str:
-    parts = [_head(_name(command), command.help), _section("SYNOPSIS", _usage(command)), _section("DESCRIPTION", paragraph(command.help))]
-    if command.arguments:
-        parts.append(_section("ARGUMENTS", _entry(_italic(command.arguments.metavar), paragraph(command.arguments.help))))
-    parts.append(_section("OPTIONS", *map(_option, options(command))))
-    parts.append(_section("EXIT STATUS", *_exits(exits(command))))
-    if command.examples:
-        parts.append(_section("EXAMPLES", ".EX\n", *(f"{_harmless(_escaped(line))}\n" for line in command.examples), ".EE\n"))
-    parts.append(_section("SEE ALSO", f"{_reference(PROGRAM)}: environment and files\n"))
-    return "".join(parts)
+def _command_page(program: Program, command: Command) -> str:
+    examples = [".EX\n", *(f"{_harmless(_escaped(line))}\n" for line in command.examples), ".EE\n"] if command.examples else []
+    return "".join(
+        (
+            _head(_name(command), command.help, program.source),
+            _section("SYNOPSIS", f"{_bold(command.line)}{_escaped(command.usage.removeprefix(command.line))}\n"),
+            _section("DESCRIPTION", ".PP\n".join(map(paragraph, _paragraphs(command.help)))),
+            _section("ARGUMENTS", *(_entry(_italic(taken.metavar), paragraph(taken.help)) for taken in command.arguments)),
+            _section("OPTIONS", *map(_option, (*command.options, HELP))),
+            _section("EXIT STATUS", *_exits(command.exits)),
+            _section("EXAMPLES", *examples),
+            _section("SEE ALSO", f"{_reference(program.name)}: {program.shared}\n"),
+        )
+    )
 
 
 def _name(command: Command) -> str:
-    return f"{PROGRAM}-{command.name}"
+    return command.line.replace(" ", "-")
 
 
-def _head(name: str, summary: str) -> str:
+def _head(name: str, told: str, source: str) -> str:
     # `man -k` takes its line from here, and knows little of fonts.
-    brief = summary.removesuffix(".").replace("`", "")
+    brief = _sentences(told)[0].removesuffix(".").replace("`", "")
     return (
-        f'.\\" Made by scripts/manuals from coffer_client/options.py.\n.TH {_escaped(name.upper())} 1 {DATE} Coffer\n{_LAYOUT}'
+        f'.\\" Made by scripts/manuals from {source}.\n.TH {_escaped(name.upper())} 1 {DATE} Coffer\n{_LAYOUT}'
         f".SH NAME\n{_sentence(f'{name} - {brief[0].lower()}{brief[1:]}')}"
     )
 
 
 def _section(title: str, *parts: str) -> str:
-    return f".SH {title}\n{''.join(parts)}"
-
-
-def _usage(command: Command) -> str:
-    own = f"{PROGRAM} {command.name}"
-    return f"{_bold(own)}{_escaped(usage(command).removeprefix(own))}\n"
+    """A section, and nothing where nothing is in it."""
+    return f".SH {title}\n{''.join(parts)}" if parts else ""
 
 
 def _option(option: Option) -> str:
@@ -82,8 +86,8 @@ def _option(option: Option) -> str:
     return _entry(f"{flags} {_italic(option.metavar)}" if option.metavar else flags, paragraph(option.help))
 
 
-def _exits(rows: Iterable[Exit]) -> Iterable[str]:
-    return (_entry(_bold(str(row.code)), paragraph(f"{row.meaning}.")) for row in rows)
+def _exits(meanings: Mapping[int, str]) -> Iterable[str]:
+    return (_entry(_bold(str(code)), paragraph(f"{meaning}.")) for code, meaning in meanings.items())
 
 
 def _named(entry: Entry) -> str:
@@ -98,9 +102,17 @@ def _reference(page: str) -> str:
     return f"{_bold(page)}(1)"
 
 
+def _paragraphs(text: str) -> list[str]:
+    return text.split("\n\n")
+
+
 def paragraph(text: str) -> str:
     """A paragraph; each sentence begins a line, as roff wants it. What stands between backticks is bold."""
-    return "".join(map(_sentence, re.split(r"(?<=[.]) (?=[A-Z])", text)))
+    return "".join(map(_sentence, _sentences(text)))
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.])\s+(?=[A-Z])", text)
 
 
 def _sentence(text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from coffer_client.options import COMMANDS, Command, Option
+from coffer_client.options import HELP, Option
 
-from .reference import ALL_EXITS, ENVIRONMENT, FILES, OWN_STATUS, Entry, exits, options, usage
+from .model import Command, Entry
+from .reference import CLIENT
 
-BEGIN: Final = "<!-- made by scripts/manuals from coffer_client/options.py: change it there -->"
+BEGIN: Final = f"<!-- made by scripts/manuals from {CLIENT.source}: change it there -->"
 END: Final = "<!-- the end of what is made -->"
 
 
@@ -27,26 +28,25 @@ def by_hand(text: str) -> str:
 
 def _reference() -> Iterator[str]:
     yield "\n## Commands\n"
-    for command in COMMANDS:
+    for command in CLIENT.commands:
         yield from _command(command)
     yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n"
-    yield from (f"| {row.code} | {row.meaning} |\n" for row in ALL_EXITS)
-    yield f"\n{OWN_STATUS}\n"
+    yield from (f"| {code} | {meaning} |\n" for code, meaning in CLIENT.exits.items())
+    yield f"\n{CLIENT.exits_else}\n"
     yield "\n## Environment\n\n"
-    yield from _list(ENVIRONMENT)
+    yield from _list(CLIENT.environment)
     yield "\n## Files\n\n"
-    yield from _list(FILES)
+    yield from _list(CLIENT.files)
     yield "\n"
 
 
 def _command(command: Command) -> Iterator[str]:
-    yield f"\n### {command.name}\n\n{command.help}\n\n```\n{usage(command)}\n```\n\n"
-    if command.arguments:
-        yield f"- `{command.arguments.metavar}`: {command.arguments.help}\n"
-    yield from map(_option, options(command))
+    yield f"\n### {command.name}\n\n{command.help}\n\n```\n{command.usage}\n```\n\n"
+    yield from (f"- `{taken.metavar}`: {taken.help}\n" for taken in command.arguments)
+    yield from map(_option, (*command.options, HELP))
     if command.examples:
         yield "\n```sh\n" + "".join(f"{line}\n" for line in command.examples) + "```\n"
-    yield f"\nIts exit codes: {', '.join(str(row.code) for row in exits(command))}.\n"
+    yield f"\nIts exit codes: {', '.join(map(str, command.exits))}.\n"
 
 
 def _option(option: Option) -> str:

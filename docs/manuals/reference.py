@@ -1,21 +1,14 @@
-"""What the manuals tell beside the table of commands: how a line is written, which variables and files there are."""
+"""`coffer-client`, from its table of commands, with the variables and files that it reads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from coffer_client.exits import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
-from coffer_client.options import HELP, PROGRAM, VERSION, Command, Option
+from coffer_client.options import COMMANDS, PROGRAM, SUMMARY, VERSION
+from coffer_client.options import Command as Row
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A thing by its name, and what it is; between backticks stands what is typed."""
-
-    name: str
-    text: str
-
+from .model import Command, Entry, Program
 
 ENVIRONMENT: Final = (
     Entry(name="COFFER_SERVER", text="The server's address, where `--server` does not give it."),
@@ -55,28 +48,36 @@ FILES: Final = (
     ),
     Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed, for when no server answers."),
 )
-ROOT_OPTIONS: Final = (VERSION, HELP)
 # What every command ends with where it is interrupted stands in no row of the table, for no error is behind it.
-INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")
+_INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")
 _READER_GONE: Final = Exit(code=EXIT_READER_GONE, meaning="nobody reads any more what it prints, as behind `| head`")
-ALL_EXITS: Final = (*EXITS, INTERRUPTED, _READER_GONE)
-OWN_STATUS: Final = f"Else `{PROGRAM} run` ends with the command's own status."
 
 
-def usage(command: Command) -> str:
-    """How the command is typed."""
-    words = [PROGRAM, command.name, "[OPTION]..."] if command.options else [PROGRAM, command.name]
-    taken = command.arguments
-    if taken is not None:
-        words.append((taken.metavar if taken.least else f"[{taken.metavar}]") + ("..." if taken.most is None else ""))
-    return " ".join(words)
+def _meanings(*rows: Exit) -> dict[int, str]:
+    return {row.code: row.meaning for row in rows}
 
 
-def options(command: Command) -> tuple[Option, ...]:
-    """The options of a command, and that for help."""
-    return (*command.options, HELP)
+def _command(row: Row) -> Command:
+    return Command(
+        program=PROGRAM,
+        name=row.name,
+        help=row.help,
+        options=row.options,
+        arguments=(row.arguments,) if row.arguments else (),
+        exits=_meanings(*(exit_ for exit_ in EXITS if exit_.code in row.exits), _INTERRUPTED),
+        examples=row.examples,
+    )
 
 
-def exits(command: Command) -> tuple[Exit, ...]:
-    """How a command can end."""
-    return (*(row for row in EXITS if row.code in command.exits), INTERRUPTED)
+CLIENT: Final = Program(
+    name=PROGRAM,
+    summary=SUMMARY,
+    source="coffer_client/options.py",
+    commands=tuple(map(_command, COMMANDS)),
+    options=(VERSION,),
+    exits=_meanings(*EXITS, _INTERRUPTED, _READER_GONE),
+    exits_else=f"Else `{PROGRAM} run` ends with the command's own status.",
+    environment=ENVIRONMENT,
+    files=FILES,
+    shared="environment and files",
+)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.options import COMMANDS
-from docs.manuals.__main__ import SHARE, made
+from docs.manuals import man
+from docs.manuals.__main__ import PROGRAMS, SHARE, made
 from tests.docs.commands import missing_programs
 from tests.support import ROOT
 from tests.test_house import tracked_files
@@ -53,6 +53,6 @@ def test_an_installation_has_it(tmp_path: Path) -> None:
             assert (prefix / name.removeprefix("docs/")).read_bytes() == (ROOT / name).read_bytes()
     # man finds pages beside the programs in PATH.
     environment = {"PATH": f"{prefix / 'bin'}:/usr/bin:/bin"}
-    pages = ["coffer-client", *(f"coffer-client-{command.name}" for command in COMMANDS)]
+    pages = [name.removesuffix(".1") for program in PROGRAMS for name in man.pages(program)]
     found = subprocess.run(["man", "-w", *pages], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout.split() == [str(prefix / "share" / "man" / "man1" / f"{page}.1") for page in pages]

@@ -9,17 +9,18 @@ import pytest
 from coffer_client.exits import EXIT_INTERRUPTED, EXITS
 from coffer_client.options import COMMANDS, Command
 from docs.manuals import man
+from docs.manuals.__main__ import PROGRAMS
 from docs.manuals.reference import ENVIRONMENT, FILES
 from tests.docs.commands import missing_programs
 
-PAGES = man.pages()
+PAGES = {name: text for program in PROGRAMS for name, text in man.pages(program).items()}
 
 
 def read(page: str) -> str:
     """A page as mandoc shows it, without its bold and with spaces counted as one."""
     if missing := missing_programs("mandoc"):
         pytest.skip(f"this machine has no {missing[0]}")
-    shown = subprocess.run(["mandoc", "-Tascii"], input=PAGES[page], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["mandoc", "-Tutf8"], input=PAGES[page], capture_output=True, text=True, check=True).stdout
     return " ".join(re.sub(".\b", "", shown).split())
 
 

@@ -1,0 +1,95 @@
+"""`coffer-server` and `coffer-companion`, as the help of their typer applications has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+import coffer_companion.cli
+import coffer_companion.cli.exits
+import coffer_server.cli
+import coffer_server.health
+from coffer_client.options import Arguments, Option
+
+from .model import Command, Program
+
+# Exit codes, and what they mean.
+_Exits = Mapping[int, str]
+
+
+def _program(app: typer.Typer, name: str, *, source: str, exits: _Exits, own_exits: Mapping[str, _Exits], exits_else: str = "") -> Program:
+    """A program. `own_exits` are those of commands that have their own, by their names."""
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    return Program(
+        name=name,
+        summary=root.help or "",
+        source=source,
+        commands=tuple(
+            Command(
+                program=name,
+                name=typed,
+                help=command.help or "",
+                options=_options(command),
+                arguments=tuple(_argument(taken) for taken in command.params if isinstance(taken, TyperArgument)),
+                exits=own_exits.get(typed, {}),
+            )
+            for typed, command in _commands(root)
+        ),
+        options=_options(root),
+        exits=exits,
+        exits_else=exits_else,
+        shared="exit status",
+    )
+
+
+def _commands(group: TyperGroup, *typed: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Every command of a group and of the groups in it, with the words by which it is typed."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, *typed, name)
+        else:
+            assert isinstance(command, TyperCommand)
+            yield " ".join((*typed, name)), command
+
+
+def _argument(argument: TyperArgument) -> Arguments:
+    return Arguments(
+        metavar=argument.metavar or "",
+        help=argument.help or "",
+        least=int(argument.required),
+        most=None if argument.nargs < 0 else argument.nargs,
+    )
+
+
+def _options(command: TyperCommand | TyperGroup) -> tuple[Option, ...]:
+    context = typer.Context(command)
+    return tuple(_option(option, context) for option in command.params if isinstance(option, TyperOption))
+
+
+def _option(option: TyperOption, context: typer.Context) -> Option:
+    # Of the two columns of the help, the second: with the default, which stands two spaces behind.
+    _, told = option.get_help_record(context) or ("", "")
+    (flag,) = option.opts
+    return Option(name=flag.removeprefix("--"), metavar=None if option.is_flag else option.metavar, help=" ".join(told.split()))
+
+
+SERVER: Final = _program(
+    coffer_server.cli.app,
+    coffer_server.cli.PROGRAM,
+    source="coffer_server/cli.py",
+    exits=coffer_server.cli.EXITS,
+    own_exits={"health": coffer_server.cli.EXITS | coffer_server.health.EXITS},
+    exits_else="`health` has more.",
+)
+COMPANION: Final = _program(
+    coffer_companion.cli.app,
+    coffer_companion.cli.PROGRAM,
+    source="coffer_companion/cli",
+    exits=coffer_companion.cli.exits.EXITS,
+    own_exits={},
+)
