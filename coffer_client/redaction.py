@@ -6,14 +6,17 @@ escapes; not a text that colours or a line break run through.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Container, Mapping
+import re
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, Self
 
 # As short as this are ports, booleans and the like, which would be found all over an output. A secret so short is soon guessed anyway.
 LEAST_BYTES: Final = 6
-# A command may long have texts that a new release has replaced, so they are looked for as well; but each one costs time.
+# A command may long have texts that a new release has replaced, so they are looked for as well; but not all that there ever were.
 REMEMBERED: Final = 1000
+# So many bytes are looked up at a place: of a stream, hardly any others are alike in so many, and more would take longer.
+_MOST_HEAD_BYTES: Final = 16
 
 
 def marks_of(variables: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -47,6 +50,15 @@ class Redaction:
             marks: what stands in the place of each text. No text is empty.
         """
         self._marks = dict(marks)
+        # A key of thousands of lines is as many texts, so the stream is not searched for each: where a text may begin, it is looked up.
+        self._head_bytes = min((_MOST_HEAD_BYTES, *map(len, self._marks)))
+        self._texts = sorted(self._marks)
+        self._shorter = _next_shorter(self._texts)
+        self._longest: dict[bytes, int] = {}
+        for text in self._texts:
+            head = text[: self._head_bytes]
+            self._longest[head] = max(self._longest.get(head, 0), len(text))
+        self._like_heads = _like(self._longest)
 
     def joined_by(self, marks: Mapping[bytes, bytes], *, in_force: Container[bytes] = ()) -> Self:
         """What is looked for here, and these beside; of those that were here only the last `REMEMBERED` stay, and those in force.
@@ -76,35 +88,53 @@ class Redaction:
         """
         done: list[bytes] = []
         at = covered
-        edge = len(data) if is_last else self._open_from(data)
-        found = [(start, -len(text), text) for text in self._marks if (start := data.find(text)) >= 0]
-        heapq.heapify(found)
-        # What begins at the edge or beyond it is for later: a longer text may begin there.
-        while found and found[0][0] < edge:
-            start, _, text = found[0]
-            if start >= at:
-                done += (data[at:start], self._marks[text])
-            end = start + len(text)
-            at = max(at, end)
-            # A text may overlap with itself: what lies between the first and the last that do is covered by these two.
-            again = data.rfind(text, start + 1, end + len(text) - 1)
-            if again < 0:
-                again = data.find(text, end)
-            if again >= 0:
-                heapq.heapreplace(found, (again, -len(text), text))
-            else:
-                heapq.heappop(found)
+        edge = len(data)
+        for start, rest in self._starts(data):
+            # Of the texts in their order, those that begin with the rest come after it, and those that it begins with before it.
+            place = bisect_right(self._texts, rest)
+            if not is_last and place < len(self._texts) and self._texts[place].startswith(rest):
+                # What begins here or further on is for later: it may become this text, which is longer.
+                edge = start
+                break
+            text = self._texts[place - 1] if place else b""
+            while not rest.startswith(text):
+                text = self._shorter[text]
+            if text:
+                if start >= at:
+                    done += (data[at:start], self._marks[text])
+                at = max(at, start + len(text))
         return b"".join((*done, data[at:edge])), data[edge:], max(0, at - edge)
 
-    def _open_from(self, data: bytes) -> int:
-        """The first place from which on the data are the beginning of a text and not the whole of it."""
-        return min((_beginning(data, text) for text in self._marks), default=len(data))
+    def _starts(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The places where a text or its beginning may stand, in their order, and what stands there, as far as a text could reach."""
+        size = self._head_bytes
+        for run in self._like_heads.finditer(data):
+            for start in range(*run.span()):
+                if longest := self._longest.get(data[start : start + size]):
+                    yield start, data[start : start + longest]
+        # Too near the end for a whole head.
+        for start in range(max(0, len(data) - size + 1), len(data)):
+            yield start, data[start:]
 
 
-def _beginning(data: bytes, text: bytes) -> int:
-    start = max(0, len(data) - len(text) + 1)
-    while (start := data.find(text[:1], start)) >= 0:
-        if text.startswith(data[start:]):
-            return start
-        start += 1
-    return len(data)
+def _like(heads: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Finds runs of places where each byte is that of some head at the same distance: in most streams there are few, and soon found."""
+    first, *others = [b"[%b]" % re.escape(bytes(set(column))) for column in zip(*heads, strict=True)] or [b"(?!)"]
+    # Possessive, for else each place of a run would be kept, to go back to.
+    return re.compile(b"(?:%b(?=%b))++" % (first, b"".join(others)))
+
+
+def _next_shorter(texts: Iterable[bytes]) -> dict[bytes, bytes]:
+    """For each text, the longest of the others that it begins with, or the empty one.
+
+    Args:
+        texts: in their order, in which a text comes before those that begin with it.
+    """
+    shorter: dict[bytes, bytes] = {}
+    last = b""
+    for text in texts:
+        while not text.startswith(last):
+            last = shorter[last]
+        shorter[text] = last
+        last = text
+    return shorter

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,10 @@ from coffer_client.redaction import LEAST_BYTES, REMEMBERED, Redaction, marks_of
 
 # Few letters, so that texts overlap, begin alike, and stand in one another.
 _bytes = st.binary(min_size=1, max_size=6).map(lambda data: bytes(b"ab\n"[byte % 3] for byte in data))
+# The same behind a beginning that is as long as what is looked for first, and repeats itself.
+_long_bytes = _bytes.map(lambda data: b"ab" * 9 + data)
 _marks = st.dictionaries(_bytes, st.sampled_from([b"<1>", b"<2>", b"<aab>"]), max_size=5)
+_long_marks = st.dictionaries(_long_bytes, st.sampled_from([b"<1>", b"<2>"]), max_size=5)
 
 
 def replaced(marks: Mapping[bytes, bytes], pieces: list[bytes]) -> bytes:
@@ -38,8 +43,9 @@ def replaced_whole(marks: Mapping[bytes, bytes], data: bytes) -> bytes:
     return out
 
 
-@given(marks=_marks, pieces=st.lists(_bytes | st.just(b"")))
-def test_however_it_is_cut_the_same_comes_out(marks: dict[bytes, bytes], pieces: list[bytes]) -> None:
+@given(marks=_marks | _long_marks, data=st.data())
+def test_however_it_is_cut_the_same_comes_out(marks: dict[bytes, bytes], data: st.DataObject) -> None:
+    pieces = data.draw(st.lists(_bytes | st.just(b"") | st.sampled_from([b"ab" * 9, *marks])))
     assert replaced(marks, pieces) == replaced_whole(marks, b"".join(pieces))
 
 
@@ -72,6 +78,19 @@ def test_what_goes_on_at_once(piece: bytes, ready: bytes, held: bytes) -> None:
     assert Redaction({b"hunter2": b"<2>", b"hunter22": b"<22>"}).replace(piece) == (ready, held, 0)
 
 
+@pytest.mark.parametrize(
+    ("texts", "data"),
+    [
+        ([b"a", b"aaa", b"ab"], b"ac ab aaa aab aad"),
+        ([b"ab", b"abcd", b"abce", b"abcez"], b"abcf abce abcd abcey abd"),
+        ([b"begin 1234567890 123", b"begin 1234567890 2"], b"begin 1234567890 123 begin 1234567890 2 begin 1234567890 3"),
+    ],
+)
+def test_of_texts_that_begin_alike_the_longest_that_is_there_is_replaced(texts: list[bytes], data: bytes) -> None:
+    marks = {text: b"<%d>" % len(text) for text in texts}
+    assert replaced(marks, [data]) == replaced_whole(marks, data)
+
+
 def test_what_was_only_a_beginning_is_passed_on_at_the_end() -> None:
     assert Redaction({b"hunter2": b"<2>"}).replace(b"hunt", is_last=True) == (b"hunt", b"", 0)
 
@@ -95,6 +114,28 @@ def test_a_variable_gives_its_text_and_its_lines_without_the_blanks_around_them(
 def test_what_is_shorter_than_the_least_is_left() -> None:
     long = b"x" * LEAST_BYTES
     assert marks_of({b"port": b"5432", b"short": long[1:], b"long": long, b"again": long}) == {long: b"<secret long>"}
+
+
+def calls_of_replacing(lines: int, data: bytes) -> int:
+    """How many functions are called, Python's own too, to replace a secret of so many lines."""
+    redaction = Redaction(marks_of({b"key": b"\n".join(b"line %05d." % number for number in range(lines))}))
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        redaction.replace(data)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_what_a_stream_costs_does_not_grow_with_the_lines_of_a_secret() -> None:
+    data = b"an output with line 00003. in it, and the beginning of line 0\n" * 50
+    assert calls_of_replacing(10_000, data) < 2 * calls_of_replacing(10, data)
 
 
 def test_the_oldest_give_way_but_not_to_those_that_come_with_them() -> None:
