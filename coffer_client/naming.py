@@ -12,7 +12,7 @@ from .errors import EnvironmentNameError, NamingError, NoSuchKeyError
 from .output import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Final, TypeVar
 
     from coffer_protocol.shard import SecretValue
@@ -98,19 +98,30 @@ class Naming(Record):
         Raises:
             NamingError: as `error`: several keys give one name, or one has a flaw. The text has all of these keys, and no value.
         """
-        keys_by_name: dict[str, list[str]] = {}
-        for key in values:
-            name = self.prefix + key
-            keys_by_name.setdefault(spell(name.upper() if self.upper else name), []).append(key)
-        problems = []
-        for name, keys in keys_by_name.items():
-            if len(keys) > 1:
-                problems.append(f"{' and '.join(map(repr, keys))} would all be {name}")
-            problems += [f"{key!r} {reason}" for key in keys if (reason := flaw(name, values[key]))]
-        if problems:
-            listed = "; ".join(problems)
+        keys_by_name = self._keys_by_name(values, spell)
+        if flaws := _flaws(keys_by_name, values, flaw):
+            listed = "; ".join(text for _, text in flaws)
             raise error(f"not every secret can stand in {place}: {listed}. Rename them in the definition, or leave them out with --except")
         return {name: values[keys[0]] for name, keys in keys_by_name.items()}
+
+    def _keys_by_name(self, keys: Iterable[str], spell: Callable[[str], str]) -> dict[str, list[str]]:
+        keys_by_name: dict[str, list[str]] = {}
+        for key in keys:
+            name = self.prefix + key
+            keys_by_name.setdefault(spell(name.upper() if self.upper else name), []).append(key)
+        return keys_by_name
+
+
+def _flaws(
+    keys_by_name: Mapping[str, list[str]], values: Mapping[str, Value], flaw: Callable[[str, Value], str | None]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Why keys cannot have these names: for each reason the keys, and a text without any value."""
+    flaws: list[tuple[tuple[str, ...], str]] = []
+    for name, keys in keys_by_name.items():
+        if len(keys) > 1:
+            flaws.append((tuple(keys), f"{' and '.join(map(repr, keys))} would all be {name}"))
+        flaws += [((key,), f"{key!r} {reason}") for key in keys if (reason := flaw(name, values[key]))]
+    return flaws
 
 
 # Every secret, under its own key.
@@ -146,6 +157,16 @@ def environment(
     """
     texts = {key: text_of(value) for key, value in naming.select(secrets).items()}
     return naming.rename(texts, place=place, spell=_underscored, flaw=flaw, error=EnvironmentNameError)
+
+
+def environment_flaws(secrets: Secrets) -> list[tuple[tuple[str, ...], str]]:
+    """Why `environment` would refuse all of these secrets under their own keys: for each reason the keys, and a text without any value.
+
+    Args:
+        secrets: by key.
+    """
+    texts = {key: text_of(value) for key, value in secrets.items()}
+    return _flaws(PLAIN._keys_by_name(texts, _underscored), texts, variable_flaw)
 
 
 def _underscored(name: str) -> str:

@@ -1,4 +1,5 @@
-"""What is allowed in a definition and yet most often a mistake: placeholders, secrets in two places, files that others can read.
+"""What is allowed in a definition and yet most often a mistake: placeholders, secrets in two places, keys that give no variable's name,
+files that others can read.
 
 Only warnings come from here, and none of them ever has a value in it.
 """
@@ -9,9 +10,11 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+from coffer_client.naming import environment_flaws
 
 from .definition import Client, Definition, Origin
 
@@ -65,7 +68,12 @@ def lint(definition: Definition, *, mode: Mode = file_mode, tracked: Tracked = g
         mode: gives a file's permission bits.
         tracked: gives those of some files that git tracks.
     """
-    return (*_placeholders(definition), *_repeated(definition), *_files(definition.secret_files, mode, tracked))
+    return (
+        *_placeholders(definition),
+        *_repeated(definition),
+        *_unfit(definition),
+        *_files(definition.secret_files, mode, tracked),
+    )
 
 
 def _secret_texts(definition: Definition) -> Iterator[tuple[Client, str, str | bytes, Origin]]:
@@ -96,9 +104,20 @@ def _repeated(definition: Definition) -> Iterator[str]:
     for found in uses.values():
         # A group's template that is filled in for each client gives many secrets from one place, and that is no repetition.
         if len({client.name for client, _, _ in found}) > 1 and len({_place(origin) for _, _, origin in found}) > 1:
-            shown = ", ".join(f"{client.name}.{key}" for client, key, _ in found[:_NAMES_SHOWN])
-            more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
-            yield f"{_place(found[0][2])}: {shown}{more} are one and the same secret. Give each its own, or put it into a shared group."
+            shown = _listed([f"{client.name}.{key}" for client, key, _ in found])
+            yield f"{_place(found[0][2])}: {shown} are one and the same secret. Give each its own, or put it into a shared group."
+
+
+def _unfit(definition: Definition) -> Iterator[str]:
+    """What a client is refused when it wants its secrets as variables. What a group gives to many is told once, with those who get it."""
+    names: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for client in definition.clients.values():
+        for keys, text in environment_flaws({secret.key: secret.value for secret in client.secrets}):
+            places = tuple(_place(client.origins[key]) for key in keys)
+            names.setdefault((places, text), []).append(client.name)
+    for (places, text), found in names.items():
+        refused = "`coffer-client run` and `--format shell` refuse that. Rename it, or leave it out there with --except."
+        yield f"{places[0]}: {_listed(found)}: {text}; {refused}"
 
 
 def _files(paths: tuple[Path, ...], mode: Mode, tracked: Tracked) -> Iterator[str]:
@@ -109,6 +128,11 @@ def _files(paths: tuple[Path, ...], mode: Mode, tracked: Tracked) -> Iterator[st
     for path in paths:
         if path in in_git:
             yield f"{path}: git tracks it, and secrets stand in it in the clear. git rm --cached it, ignore it, and change the secrets."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def _place(origin: Origin) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from coffer_client.errors import EnvironmentNameError, NamingError, NoSuchKeyError
 from coffer_client.exits import exit_code
-from coffer_client.naming import PLAIN, Naming, environment, select
+from coffer_client.naming import PLAIN, Naming, environment, environment_flaws, select
 from coffer_protocol.shard import SecretValue
 
 SECRETS: dict[str, SecretValue] = {"web.url": "canary", "db.url": "canary", "db.port": 5432, "DB.port": 1, "x[1]": b"canary"}
@@ -99,6 +99,14 @@ def test_all_that_is_wrong_is_named_at_once_and_no_value_is() -> None:
     assert "'nul.key' has a NUL" in text
     assert "canary" not in text
     assert exit_code(caught.value) == 2
+
+
+def test_the_same_is_told_of_an_environment_before_there_is_one() -> None:
+    assert environment_flaws({"a.b": "canary", "1": 1, "a-b": b"canary", "nul": "canary\0", "fine": b"\0"}) == [
+        (("a.b", "a-b"), "'a.b' and 'a-b' would all be a_b"),
+        (("1",), "'1' gives '1', which is no name for a variable"),
+        (("nul",), "'nul' has a NUL in its value"),
+    ]
 
 
 def test_an_environment_has_what_was_chosen_under_the_names_that_were_asked_for() -> None:

@@ -123,6 +123,55 @@ def test_what_is_shared_on_purpose(text: str, tmp_path: Path) -> None:
     assert found(load_text(tmp_path, TWO + text), tmp_path) == []
 
 
+REFUSED = "`coffer-client run` and `--format shell` refuse that. Rename it, or leave it out there with --except."
+
+
+@pytest.mark.parametrize(
+    ("own", "warning"),
+    [
+        ("9lives='canary'", "secrets.toml:5:1: web: '9lives' gives '9lives', which is no name for a variable"),
+        ("public.9lives=true", "secrets.toml:5:8: web: '9lives' gives '9lives', which is no name for a variable"),
+        (
+            "'tls/web.key'={from_file='key'}",
+            "secrets.toml:5:1: web: 'tls/web.key' gives 'tls/web_key', which is no name for a variable",
+        ),
+        ("a='x'\nb='canary\0'", "secrets.toml:6:1: web: 'b' has a NUL in its value"),
+        ("a='x'\n'smtp.host'='y'\nsmtp-host='z'", "secrets.toml:6:1: web: 'smtp.host' and 'smtp-host' would all be smtp_host"),
+    ],
+)
+def test_what_no_environment_takes(own: str, warning: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"canary")
+    text = own.replace("'canary\0'", '"canary\\u0000"')
+    (found_warning,) = found(load_text(tmp_path, f"{TWO}[web]\n{text}\n"), tmp_path)
+    assert found_warning == f"{warning}; {REFUSED}"
+    assert "canary" not in found_warning
+
+
+def test_what_no_environment_takes_from_a_group_is_told_once(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(9)]
+    group = "[shared.g]\nclients=['*']\n1st='x'\n'db.url'='y'\n"
+    definition = load_text(tmp_path, f"{clients(*names)}{group}[c3]\ndb-url='z'\n[c4]\n2nd='x'\n")
+    line = len(names) + 4
+    assert found(definition, tmp_path) == [
+        f"secrets.toml:{line}:1: c0, c1, c2, c3, c4 and 4 more: '1st' gives '1st', which is no name for a variable; {REFUSED}",
+        f"secrets.toml:{line + 3}:1: c3: 'db-url' and 'db.url' would all be db_url; {REFUSED}",
+        f"secrets.toml:{line + 5}:1: c4: '2nd' gives '2nd', which is no name for a variable; {REFUSED}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[web]\n'db.url-2'='x'\n_a=1\nB={from_file='key'}\nb='y'\n",
+        "[web]\n'db.url'='x'\n[worker]\ndb-url='y'\n",
+    ],
+    ids=["names", "two clients"],
+)
+def test_what_an_environment_takes(text: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\0\xff")
+    assert found(load_text(tmp_path, TWO + text), tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("mode", "readable"), [(0o600, False), (0o400, False), (0o700, False), (0o640, True), (0o644, True), (0o604, True)]
 )
