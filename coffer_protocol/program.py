@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 # For the context of a typer application; its commands inherit it.
@@ -23,3 +25,12 @@ def version_line(program: str) -> str:
 def exit_codes(meanings: Mapping[int, str]) -> str:
     """The sentence with which a help ends."""
     return f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in meanings.items())}."
+
+
+def give_up_output() -> None:
+    """Close stdout where it does not take what was written. Python would try it once more at its end, and fail in words of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            sys.stdout.close()

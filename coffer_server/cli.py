@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
-from coffer_protocol.program import HELP_OPTION, exit_codes, version_line
+from coffer_protocol.program import HELP_OPTION, exit_codes, give_up_output, version_line
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
@@ -42,6 +42,7 @@ class _Commands(TyperGroup):
             typer.echo(f"coffer-server: {error}", err=True)
         except OSError as error:
             typer.echo(f"coffer-server: {error.filename or 'input/output'}: {error.strerror}", err=True)
+            give_up_output()
         sys.exit(1)
 
 

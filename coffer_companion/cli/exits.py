@@ -18,6 +18,7 @@ from coffer_protocol.errors import (
     TruncatedError,
     UnreachableError,
 )
+from coffer_protocol.program import give_up_output
 
 from ..compile import PublisherAsClientError
 from ..definition import DefinitionError, LifetimeError
@@ -92,8 +93,9 @@ def _of_server(error: ServerError) -> str:
 
 
 def report_system(error: OSError) -> int:
-    """Say what the system refused, and return the exit code."""
+    """Say what the system refused, as a full disk that stdout goes to, and return the exit code."""
     errors.print(f"coffer-companion: {error.filename or 'the system'}: {error.strerror}", soft_wrap=True)
+    give_up_output()
     return FAILED
 
 

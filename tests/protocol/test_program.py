@@ -15,9 +15,10 @@ PROGRAMS = ["client", "companion", "server"]
 
 
 def run(program: str, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"coffer_{program}", *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
-    )
+    # What is left in a buffer must not fail again at the end of the process.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", f"coffer_{program}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
