@@ -79,7 +79,7 @@ def _dotenv_quote(text: str) -> str:
     # python-dotenv expands ${NAME:-DEFAULT} between quotes of either kind and has no escape for it. A variable without a name is
     # never set, so ${:-$} is a dollar that it leaves alone.
     escaped = escaped.replace("${", "${:-$}{")
-    # Before 1.2, it took an escaped backslash at the end for an escaped quote; an empty expansion keeps the two apart.
+    # Before 1.2.3, it took an escaped backslash at the end for an escaped quote; an empty expansion keeps the two apart.
     if escaped.endswith("\\"):
         escaped += "${:-}"
     return f'"{escaped}"'
