@@ -24,9 +24,9 @@ from typing import Final
 
 from bench.sessions import fetch
 from bench.setting import Setting
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Entry, Put
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.head import Head
 from coffer_protocol.release.listing import leaf_hashes

@@ -28,14 +28,14 @@ from typing import Final
 
 import trio
 
-from coffer_client import keyfile
+from coffer_common import keyfile
 from coffer_companion import connection
-from coffer_companion.compile import Wanted
-from coffer_companion.history import events
-from coffer_companion.making import based, make
-from coffer_companion.plan import Plan
-from coffer_companion.publish import Publication
-from coffer_companion.rollback import Rollback
+from coffer_companion.releases.commit import based, make
+from coffer_companion.releases.history import events
+from coffer_companion.releases.plan import Plan
+from coffer_companion.releases.rollback import Rollback
+from coffer_companion.releases.shards import Wanted
+from coffer_companion.releases.upload import Publication
 from coffer_companion.target import Target
 from coffer_protocol import shard
 from coffer_protocol.address import ServerAddress

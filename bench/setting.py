@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coffer_client import keyfile
+from coffer_common import keyfile
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.identity import Identity
 from tests.server.running import RunningServer, running_server

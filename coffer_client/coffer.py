@@ -236,7 +236,7 @@ class Coffer(Mapping[str, SecretValue]):
             EnvironmentNameError: a key gives no name, several give one, or a value has a NUL. The text names them all, and no value.
             NoSuchKeyError: a pattern of `only` is like no key.
         """
-        from .naming import Naming, environment
+        from .delivery.naming import Naming, environment
 
         return environment(self, Naming(prefix=prefix, upper=upper, only=only, without=without))
 

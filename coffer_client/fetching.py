@@ -8,20 +8,20 @@ from coffer_protocol.errors import UnreachableError
 from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import Get, OkGet
 
-from . import settings
-from .blocking import Sockets, finish
+from .config import settings
+from .conversation.source import Source
 from .errors import BusyServerError, CacheError, CofferWarning, ConfigurationError
-from .source import Source
+from .io.blocking import Sockets, finish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
     from typing import Final
 
+    from coffer_common import keyfile
     from coffer_protocol.address import Host, ServerAddress
     from coffer_protocol.identity import Identity
 
-    from . import keyfile
     from .coffer import Coffer
 
 DEFAULT_TIMEOUT_S: Final = 10.0
@@ -113,7 +113,7 @@ async def afetch(
     Raises:
         As `fetch`; UnavailableError also where anyio is not installed.
     """
-    from .eventloop import EventLoop
+    from .io.eventloop import EventLoop
 
     wanted = settings.load(
         server=server,
@@ -191,7 +191,7 @@ async def _stand_in(source: Source, failure: UnreachableError | BusyServerError,
     # Only here does a fetch need any of these.
     from datetime import timedelta
 
-    from . import duration
+    from coffer_common import durations
 
     max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if max_stale is None else max_stale
     if not max_stale or not source.wanted.cache:
@@ -203,6 +203,6 @@ async def _stand_in(source: Source, failure: UnreachableError | BusyServerError,
     assert coffer.stale is not None
     source.warn(
         f"no server answered, so this is release {coffer.release.serial} of {coffer.release.coffer!r} as it was fetched "
-        f"{duration.show(coffer.stale)} ago ({failure})"
+        f"{durations.show(coffer.stale)} ago ({failure})"
     )
     return coffer

@@ -9,18 +9,19 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
+from coffer_common import keyfile
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import Identity
 
-from . import keyfile, settings
-from .blocking import Sockets, finish
 from .coffer import Coffer
+from .config import settings
+from .conversation.network import Network
+from .conversation.source import Source
+from .conversation.watching import Failure, Watcher, demand_watchable
 from .errors import CofferWarning
 from .fetching import retrieve
-from .network import Network
-from .source import Source
-from .watching import Failure, Watcher, demand_watchable
+from .io.blocking import Sockets, finish
 
 
 def watch(
@@ -133,7 +134,7 @@ class Releases:
 
     async def __anext__(self) -> Coffer:
         """As `__next__`, in an event loop. A task that comes while another waits in it gets a RuntimeError, and the other waits on."""
-        from .eventloop import EventLoop
+        from .io.eventloop import EventLoop
 
         while not self._is_closed:
             coffer = await self._step(EventLoop)

@@ -10,11 +10,10 @@ from typing import Any
 import tomli
 import tomlkit
 
+from coffer_common import paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.release.trust import Seen
-
-from . import places
 
 
 class SettingsError(CofferError):
@@ -27,7 +26,7 @@ def remembered_server() -> str | None:
     Raises:
         SettingsError: the file is there and cannot be read.
     """
-    path = places.settings_file()
+    path = paths.settings_file()
     try:
         content = tomli.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -49,8 +48,8 @@ def remember_server(address: ServerAddress) -> Path:
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by `coffer-companion init`: the server that uploads go to."))
     document.add("server", tomlkit.item(str(address)))
-    path = places.settings_file()
-    places.write_atomically(path, tomlkit.dumps(document).encode())
+    path = paths.settings_file()
+    paths.write_atomically(path, tomlkit.dumps(document).encode())
     return path
 
 
@@ -110,7 +109,7 @@ class PublisherState:
             "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
             "pending": _seen_to(self.pending),
         }
-        places.write_atomically(path, json.dumps(content).encode())
+        paths.write_atomically(path, json.dumps(content).encode())
 
 
 def _seen_to(seen: Seen | None) -> dict[str, Any] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from .crypto.primitives import check_ed25519_public, check_x25519_public
 from .errors import KeyTextError
 from .identity import format_id, parse_id, parse_publisher_key
 from .lean import TYPE_CHECKING, Record
 from .limits import NAME_CHARACTERS
-from .primitives import check_ed25519_public, check_x25519_public
 
 if TYPE_CHECKING:
     from typing import Final

@@ -6,14 +6,14 @@ that speaks suite 0. Files are read and written by the programs; what stands in 
 
 from __future__ import annotations
 
-from . import primitives
+from .crypto import primitives
 from .errors import KeyTextError
 from .lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
-    from .primitives import Random
+    from .crypto.primitives import Random
 
 SEED_BYTES: Final = 32
 ID_BYTES: Final = 32

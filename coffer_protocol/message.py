@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from . import cbor
+from .crypto.primitives import check_x25519_public
 from .errors import DecodeError, KeyTextError, MalformedMessageError
 from .identity import ID_BYTES
 from .lean import TYPE_CHECKING, IntEnum, Record
 from .limits import ERROR_BYTES, LISTING_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, NOTE_BYTES, SIGNED_BYTES
-from .primitives import check_x25519_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

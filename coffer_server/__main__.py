@@ -17,7 +17,7 @@ def main() -> None:
     from coffer_protocol.errors import UnavailableError
 
     try:
-        from coffer_protocol import primitives
+        from coffer_protocol.crypto import primitives
 
         primitives.check_available()
         from . import cli

@@ -17,16 +17,18 @@ import trio
 import typer
 from typer.core import TyperGroup
 
+from coffer_common.program import HELP_OPTION, exit_codes, give_up_output, version_line
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
-from coffer_protocol.program import HELP_OPTION, exit_codes, give_up_output, version_line
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, health, healthsocket, keyfile, logs, server, upkeep
+from . import config, keyfile, logs, server, upkeep
 from .errors import NotServingError, StateError
+from .health import report as health
+from .health import socket as healthsocket
 from .service import Service
 from .state import StateFolder
 from .store.base import Publisher

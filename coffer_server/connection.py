@@ -30,12 +30,12 @@ from coffer_protocol.question import Question
 from coffer_protocol.session import ServerSession
 
 from . import watch
-from .answering import answer
 from .channel import Channel
 from .errors import RefusedError, StoppingError, StoreError, UnavailableError
 from .logs import log, place_of
-from .recipient import Recipient
+from .questions import answer
 from .service import Service
+from .shard_answers import Recipient
 from .upload import Upload
 
 

@@ -15,10 +15,10 @@ import trio
 
 from coffer_protocol.address import Host
 
-from . import healthsocket
-from .checkup import Checkup
 from .connection import serve_connection
 from .errors import ListenError
+from .health import socket as healthsocket
+from .health.probe import Checkup
 from .logs import log
 from .service import Service
 

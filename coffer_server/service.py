@@ -19,10 +19,10 @@ from .auto_reset import AutoResetEvent
 from .broadcast import Broadcast
 from .config import Settings
 from .errors import BusyError, StoreError
+from .health.write_status import Writing
 from .logs import log
 from .store.base import Fetched, Retention, Store
 from .upload import Upload
-from .writing import Writing
 
 # Look-ups at one time: more threads than cores only wait for each other.
 _READERS: Final = 8

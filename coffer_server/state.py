@@ -17,10 +17,10 @@ from coffer_protocol.identity import Identity
 from . import config, keyfile
 from .config import Settings
 from .errors import StateError
-from .store.database import Database
-from .store.sql import SqlStore
-from .store.sqlite import Sqlite
-from .store.stores import open_postgres, open_sqlite, postgres
+from .store.open import open_postgres, open_sqlite, postgres
+from .store.sql.database import Database
+from .store.sql.sqlite import Sqlite
+from .store.sql_store import SqlStore
 
 _OTHERS = 0o077
 

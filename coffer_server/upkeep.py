@@ -17,13 +17,14 @@ import typer
 from . import eventlines, keyfile
 from .errors import StateError
 from .state import StateFolder
-from .store import copies, verification
-from .store.log import read
-from .store.roots import RootKeys
-from .store.rotation import Rotation, take_over
-from .store.sql import SqlStore
-from .store.sqlite import Progress, Sqlite
-from .store.verification import Verified
+from .store.log import verification
+from .store.log.log import read
+from .store.log.verification import Verified
+from .store.sql.root_keys import RootKeys
+from .store.sql.sqlite import Progress, Sqlite
+from .store.sql_store import SqlStore
+from .store.upkeep import backup as copies
+from .store.upkeep.rotation import Rotation, take_over
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.")]
 

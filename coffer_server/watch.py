@@ -11,8 +11,8 @@ from coffer_protocol.message import Message, Still
 
 from .channel import Channel
 from .errors import StoppingError
-from .recipient import Recipient
 from .service import Service
+from .shard_answers import Recipient
 from .store.base import Fetched
 
 # Watchers that came at one time should not all be told Still at one time: each waits for a part of `still_s` that is drawn anew.

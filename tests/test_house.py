@@ -13,20 +13,21 @@ import pytest
 
 from tests.support import ROOT
 
-PACKAGES = ("coffer_protocol", "coffer_server", "coffer_companion", "coffer_client")
+PACKAGES = ("coffer_protocol", "coffer_common", "coffer_server", "coffer_companion", "coffer_client")
 MAY_IMPORT = {
     "coffer_protocol": set[str](),
-    "coffer_server": {"coffer_protocol"},
-    "coffer_client": {"coffer_protocol"},
-    "coffer_companion": {"coffer_protocol", "coffer_client"},
+    "coffer_common": {"coffer_protocol", "coffer_client"},
+    "coffer_server": {"coffer_protocol", "coffer_common"},
+    "coffer_client": {"coffer_protocol", "coffer_common"},
+    "coffer_companion": {"coffer_protocol", "coffer_common", "coffer_client"},
 }
 # Libraries that belong to one room, each with the modules that may import it.
 ROOMS = {
-    "jinja2": {"coffer_client/rendering.py"},
-    "nacl": {"coffer_protocol/primitives.py", "coffer_protocol/sodium.py"},
-    "cryptography": {"coffer_protocol/primitives.py"},
+    "jinja2": {"coffer_client/delivery/template.py"},
+    "nacl": {"coffer_protocol/crypto/primitives.py", "coffer_protocol/crypto/sodium.py"},
+    "cryptography": {"coffer_protocol/crypto/primitives.py"},
     "cbor2": {"coffer_protocol/cbor.py"},
-    "anyio": {"coffer_client/eventloop.py"},
+    "anyio": {"coffer_client/io/eventloop.py"},
     "sqlalchemy": {"coffer_server/store/"},
     "sqlite3": {"coffer_server/store/"},
     "psycopg": {"coffer_server/store/"},
@@ -51,7 +52,7 @@ IMPURE = {
     "io",
 }
 # The client's conversation waits for what it is given, and is the same whoever waits.
-CONVERSATION = {f"coffer_client/{name}.py" for name in ("connection", "network", "source", "verifying", "watching")}
+CONVERSATION = {f"coffer_client/conversation/{name}.py" for name in ("connection", "network", "source", "verifying", "watching")}
 WAITING = {"socket", "_socket", "ssl", "asyncio", "trio", "anyio", "selectors", "select", "threading"}
 PURE_EXCEPTIONS = {("coffer_protocol/cbor.py", "io")}  # cbor2 reads from a BytesIO
 

@@ -10,11 +10,10 @@ from typing import Annotated, Final
 
 import typer
 
+from coffer_common.program import HELP_OPTION, exit_codes, version_line
 from coffer_protocol.errors import CofferError
-from coffer_protocol.program import HELP_OPTION, exit_codes, version_line
 
-from .. import import_command
-from . import definitions, exits, looking, publishers, setup, status, uploads
+from . import definitions, exits, imports, inspecting, publishers, setup, status, uploads
 
 PROGRAM: Final = "coffer-companion"
 
@@ -48,14 +47,14 @@ for name, command in (
     ("keygen", setup.keygen),
     ("check", definitions.check),
     ("explain", definitions.explain),
-    ("import", import_command.import_secrets),
+    ("import", imports.import_secrets),
     ("upload", uploads.upload),
     ("diff", uploads.diff),
     ("rollback", uploads.rollback),
     ("address", setup.address),
-    ("history", looking.history),
-    ("show", looking.show),
-    ("verify", looking.verify),
+    ("history", inspecting.history),
+    ("show", inspecting.show),
+    ("verify", inspecting.verify),
     ("status", status.status),
 ):
     app.command(name)(command)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .. import checking
-from ..compile import wanted_shards
+from ..definition import lint
+from ..releases.shards import wanted_shards
 from . import exits
 from .options import EnvOption, FileArgument, OutsideOption, load_definition
 from .output import warn
@@ -18,7 +18,7 @@ def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOptio
     """Read a definition, and say what is wrong or looks wrong with it. Nothing is sent."""
     definition = load_definition(file, env, allow_outside)
     wanted = wanted_shards(definition)
-    warn((*definition.warnings, *checking.lint(definition)))
+    warn((*definition.warnings, *lint.lint(definition)))
     keys = sum(len(client.secrets) for client in definition.clients.values())
     typer.echo(f"{file}: {len(definition.clients)} clients with {len(wanted)} public keys, {keys} values: good")
 

@@ -9,6 +9,7 @@ import trio
 import typer
 
 from coffer_client.errors import UsageError
+from coffer_common.program import give_up_output
 from coffer_protocol.errors import (
     CofferError,
     KeyTextError,
@@ -18,15 +19,14 @@ from coffer_protocol.errors import (
     TruncatedError,
     UnreachableError,
 )
-from coffer_protocol.program import give_up_output
 
-from ..compile import PublisherAsClientError
 from ..definition import DefinitionError, LifetimeError
-from ..importing import ImportingError
-from ..making import PublishersDifferError
-from ..publishers import OwnKeyError, UnknownPublisherError
-from ..reading import NoReleaseError, NoteKeyMissingError, NotLetInError
-from ..rollback import NothingToTakeBackError
+from ..importers.sources import ImportingError
+from ..releases.commit import PublishersDifferError
+from ..releases.publishers import OwnKeyError, UnknownPublisherError
+from ..releases.reader import NoReleaseError, NoteKeyMissingError, NotLetInError
+from ..releases.rollback import NothingToTakeBackError
+from ..releases.shards import PublisherAsClientError
 from ..settings import SettingsError
 from .output import errors
 

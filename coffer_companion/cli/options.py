@@ -10,16 +10,16 @@ from typing import Annotated
 
 import typer
 
-from coffer_client import keyfile
+from coffer_common import keyfile, paths
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, parse_public_file
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S
 
-from .. import places, settings
-from ..compile import wanted_shards
+from .. import settings
 from ..definition import Definition, load, parse_lifetime
-from ..publish import Publication
+from ..releases.shards import wanted_shards
+from ..releases.upload import Publication
 from ..settings import parse_address
 from ..target import Target
 
@@ -76,7 +76,7 @@ def server_address(server: str | None, definition: Definition | None) -> ServerA
         ("--server", lambda: server),
         ("COFFER_SERVER", lambda: os.environ.get("COFFER_SERVER")),
         ("[coffer] server", lambda: definition.server if definition is not None else None),
-        (str(places.settings_file()), settings.remembered_server),
+        (str(paths.settings_file()), settings.remembered_server),
     ]
     for source, read in places_in_order:
         if text := read():
@@ -90,7 +90,7 @@ def read_identity(path: Path | None) -> Identity:
     Raises:
         KeyTextError: there is none, or it cannot be used.
     """
-    place = path or places.publisher_key()
+    place = path or paths.publisher_key()
     if path is None and not place.exists():
         raise KeyTextError(f"there is no publisher's identity at {place}: `coffer-companion init ADDRESS` makes one")
     return keyfile.read(place, program="coffer-companion")
@@ -142,7 +142,7 @@ def chosen_target(coffer: str | None, server: str | None, identity: Path | None)
         raise KeyTextError(f"--coffer is {coffer!r}, and the server's address says {address.coffer!r}: make them agree")
     name = coffer or address.coffer
     if name is None:
-        known = places.known_coffers(server=address.server, publisher=publisher.id())
+        known = paths.known_coffers(server=address.server, publisher=publisher.id())
         if len(known) != 1:
             which = f"these were published from here: {', '.join(known)}" if known else "none was published from here yet"
             raise KeyTextError(f"which coffer? Say --coffer NAME; {which}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..plan import Plan
+from ..releases.plan import Plan
 
 errors = Console(stderr=True, highlight=False, markup=False)
 output = Console(highlight=False, markup=False)

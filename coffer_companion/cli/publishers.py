@@ -11,10 +11,10 @@ import typer
 from coffer_protocol.address import check_name
 from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
 
-from .. import checking
-from ..making import PublishersDifferError, based
-from ..publishers import Addition, Publisher, Retirement, publishers
-from ..reading import publisher_line
+from ..definition import lint
+from ..releases.commit import PublishersDifferError, based
+from ..releases.publishers import Addition, Publisher, Retirement, publishers
+from ..releases.reader import publisher_line
 from ..settings import PublisherState
 from ..target import Target
 from . import exits
@@ -144,7 +144,7 @@ def retire(
         definition = load_definition(file, env, allow_outside)
         target = defined_target(definition, server, identity)
         anew = publication(definition, expires)
-        warn((*definition.warnings, *checking.lint(definition)))
+        warn((*definition.warnings, *lint.lint(definition)))
 
     def told(publisher: Publisher) -> None:
         key = "KEY" if publisher.standing is None else publisher.standing.name or publisher.standing.key.text()

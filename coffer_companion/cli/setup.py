@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from coffer_client import keyfile
+from coffer_common import keyfile, paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import parse_id
 
-from .. import places, settings
+from .. import settings
 from ..definition import Definition
-from ..reading import publisher_line
+from ..releases.reader import publisher_line
 from ..settings import PublisherState, parse_address
 from ..target import Target
 from .options import (
@@ -37,7 +37,7 @@ def init(
 ) -> None:
     """Make a publisher's identity, remember the server, and print what the server's operator must type."""
     parsed = parse_address(address, "ADDRESS")
-    path = identity or places.publisher_key()
+    path = identity or paths.publisher_key()
     public = (read_identity(path) if path.exists() else keyfile.create(path)).public()
     written = settings.remember_server(parsed)
     tell(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}")
@@ -55,7 +55,7 @@ def keygen(
     ] = None,
 ) -> None:
     """Make a publisher's identity, and print its public key."""
-    place = path or places.publisher_key()
+    place = path or paths.publisher_key()
     identity = keyfile.create(place)
     tell(f"identity: {place}")
     typer.echo(identity.public().text())

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from coffer_client import duration
+from coffer_common import durations
 from coffer_protocol.identity import format_id
 
-from ..adoption import Adoption, Client, wait
+from ..releases.adoption import Adoption, Client, wait
 from . import exits
 from .exits import execute
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
@@ -34,7 +34,7 @@ def status(
 ) -> None:
     """Show which release each client has fetched, as the server says, and who is behind."""
     target = chosen_target(coffer, server, identity)
-    timeout_s = 0.0 if wait_for is None else duration.parse(wait_for, "--wait").total_seconds()
+    timeout_s = 0.0 if wait_for is None else durations.parse(wait_for, "--wait").total_seconds()
 
     def told(adoption: Adoption) -> None:
         if adoption.behind and timeout_s:

@@ -10,13 +10,12 @@ import typer
 
 from coffer_protocol.release.head import SignedHead
 
-from .. import checking
-from ..between import Held, compare, find_difference, held
-from ..definition import parse_lifetime
-from ..making import Drafting, based, make, preview
-from ..plan import Plan
-from ..publish import Publication
-from ..rollback import Rollback
+from ..definition import lint, parse_lifetime
+from ..releases.commit import Drafting, based, make, preview
+from ..releases.diff import Held, compare, find_difference, held
+from ..releases.plan import Plan
+from ..releases.rollback import Rollback
+from ..releases.upload import Publication
 from ..settings import PublisherState
 from ..target import Target
 from . import exits
@@ -60,7 +59,7 @@ def upload(
     definition = load_definition(file, env, allow_outside)
     target = defined_target(definition, server, identity)
     wanted = publication(definition, expires)
-    warn((*definition.warnings, *checking.lint(definition)))
+    warn((*definition.warnings, *lint.lint(definition)))
     if (release := carry_out(target, wanted.draft, dry_run, allow_removals, as_json, restore=restore)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()

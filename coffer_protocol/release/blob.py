@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .. import cbor, hpke, primitives
+from .. import cbor
+from ..crypto import hpke, primitives
 from ..errors import BlobError
 from ..identity import BareKey, PublicKey
 from ..lean import TYPE_CHECKING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import cbor, shard
 from ..cbor import Tagged
+from ..crypto.primitives import sha256
 from ..errors import (
     DecodeError,
     ExpiredReleaseError,
@@ -16,7 +17,6 @@ from ..errors import (
 )
 from ..lean import TYPE_CHECKING, Record
 from ..limits import SERIAL_JUMP
-from ..primitives import sha256
 from . import blob as blobs
 from . import head as heads
 from . import tree

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import cbor, primitives
+from .. import cbor
 from ..address import check_name
+from ..crypto import primitives
 from ..errors import BadSignatureError, DecodeError, KeyTextError, NotAReleaseError, UntrustedPublisherError
 from ..identity import format_id
 from ..lean import TYPE_CHECKING, Record

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .. import cbor, primitives, shard
+from .. import cbor, shard
+from ..crypto import primitives
 from ..errors import DecodeError, NoteError
 from ..lean import TYPE_CHECKING, Record
 from ..limits import NOTE_BYTES
@@ -13,7 +14,7 @@ from .blob import pad, unpad
 if TYPE_CHECKING:
     from typing import Final
 
-    from ..primitives import Random
+    from ..crypto.primitives import Random
     from ..shard import SecretValue
 
 NOTE_KEY_BYTES: Final = 32

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .. import cbor
+from ..crypto.primitives import sha256
 from ..lean import TYPE_CHECKING
-from ..primitives import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..crypto.primitives import sha256
 from ..lean import TYPE_CHECKING, Record
-from ..primitives import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,19 +6,20 @@ another type. It has no forward secrecy; it is for Get alone.
 
 from __future__ import annotations
 
-from .. import frame, primitives
+from .. import frame
+from ..crypto import primitives
+from ..crypto.primitives import blake2b
 from ..errors import KeyTextError, UnopenableError
 from ..frame import Frame
 from ..identity import ID_BYTES
 from ..lean import TYPE_CHECKING
 from ..message import Direction, MessageType
-from ..primitives import blake2b
 
 if TYPE_CHECKING:
     from typing import Final
 
+    from ..crypto.primitives import Random
     from ..identity import Identity
-    from ..primitives import Random
     from . import Transport
 
 SUITE: Final = 0

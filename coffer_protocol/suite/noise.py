@@ -7,7 +7,7 @@ give it Coffer's frames.
 
 from __future__ import annotations
 
-from .. import primitives
+from ..crypto import primitives
 from ..errors import KeyTextError, UnopenableError
 from ..lean import TYPE_CHECKING
 from ..message import MessageType
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Final, TypeAlias
 
+    from ..crypto.primitives import Random
     from ..identity import Identity
-    from ..primitives import Random
     from . import Transport
 
 Pattern = tuple[tuple[str, ...], tuple[str, ...]]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from coffer_protocol import cbor
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import PublicKey
-from coffer_protocol.primitives import sha256
 
 from ..errors import EventError
 

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-from coffer_protocol import primitives
-from coffer_protocol.primitives import AEAD_TAG_BYTES, XCHACHA_NONCE_BYTES, Random
+from coffer_protocol.crypto import primitives
+from coffer_protocol.crypto.primitives import AEAD_TAG_BYTES, XCHACHA_NONCE_BYTES, Random
 
 from ..errors import SealError
 

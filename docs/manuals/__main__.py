@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from coffer_client.completion import bash, fish, zsh
-from coffer_client.options import PROGRAM
+from coffer_client.cli.completion import bash, fish, zsh
+from coffer_client.cli.options import PROGRAM
 
 from . import man, page
 from .applications import COMPANION, SERVER

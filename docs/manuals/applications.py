@@ -12,8 +12,8 @@ from typer.main import get_command
 import coffer_companion.cli
 import coffer_companion.cli.exits
 import coffer_server.cli
-import coffer_server.health
-from coffer_client.options import Arguments, Option
+import coffer_server.health.report
+from coffer_client.cli.options import Arguments, Option
 
 from .model import Command, Program
 
@@ -83,7 +83,7 @@ SERVER: Final = _program(
     coffer_server.cli.PROGRAM,
     source="coffer_server/cli.py",
     exits=coffer_server.cli.EXITS,
-    own_exits={"health": coffer_server.cli.EXITS | coffer_server.health.EXITS},
+    own_exits={"health": coffer_server.cli.EXITS | coffer_server.health.report.EXITS},
     exits_else="`health` has more.",
 )
 COMPANION: Final = _program(

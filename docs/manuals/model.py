@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coffer_client.options import Arguments, Option
+from coffer_client.cli.options import Arguments, Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

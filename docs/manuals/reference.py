@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from coffer_client.exits import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
-from coffer_client.options import COMMANDS, PROGRAM, SUMMARY, VERSION
-from coffer_client.options import Command as Row
+from coffer_client.cli.exits import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
+from coffer_client.cli.options import COMMANDS, PROGRAM, SUMMARY, VERSION
+from coffer_client.cli.options import Command as Row
 
 from .model import Command, Entry, Program
 
@@ -72,7 +72,7 @@ def _command(row: Row) -> Command:
 CLIENT: Final = Program(
     name=PROGRAM,
     summary=SUMMARY,
-    source="coffer_client/options.py",
+    source="coffer_client/cli/options.py",
     commands=tuple(map(_command, COMMANDS)),
     options=(VERSION,),
     exits=_meanings(*EXITS, _INTERRUPTED, _READER_GONE),

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from coffer_client.credential import Credential
-from tests.support import ROOT, identity
+from coffer_client.config.credential import Credential
+from tests.support import identity
 
 from .fake_server import FakeServer
 
@@ -23,19 +21,6 @@ def credential(request: pytest.FixtureRequest) -> Credential:
 def whole() -> Credential:
     """The client, known by its public key text."""
     return Credential(identity=identity("web"))
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with nothing in it, and an environment without COFFER_ variables."""
-    for name in list(os.environ):
-        if name.startswith(("COFFER_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    # The programs that tests start find the sources as the tests do.
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    return tmp_path
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import anyio
 
-from coffer_client.blocking import Sockets, finish
-from coffer_client.eventloop import EventLoop
-from coffer_client.network import Network
+from coffer_client.conversation.network import Network
+from coffer_client.io.blocking import Sockets, finish
+from coffer_client.io.eventloop import EventLoop
 
 BACKENDS = ("asyncio", "trio")
 DRIVERS = ("sockets", *BACKENDS)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import TruncatedError, UnopenableError
 from coffer_protocol.identity import Identity

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol import shard
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import BareKey, Identity
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from coffer_client.blocking import Sockets, finish
 from coffer_client.coffer import Coffer
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
+from coffer_client.config.settings import Settings, trust_of
+from coffer_client.conversation.network import Network
+from coffer_client.conversation.source import Source
 from coffer_client.fetching import retrieve
-from coffer_client.memory import Folders, Memory
-from coffer_client.network import Network
-from coffer_client.settings import Settings, trust_of
-from coffer_client.source import Source
+from coffer_client.io.blocking import Sockets, finish
+from coffer_client.trust_store import Folders, Memory
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.release.trust import Trust
 

@@ -6,7 +6,7 @@ from datetime import timedelta, timezone
 
 from hypothesis import strategies as st
 
-from coffer_client.output import Secrets
+from coffer_client.delivery.text import Secrets
 from coffer_protocol.shard import INT_MAX, INT_MIN
 
 # What breaks quoting, beside what hypothesis thinks of.

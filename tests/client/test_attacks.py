@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol import frame
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import (
     BadSignatureError,
     ChainError,
@@ -33,7 +34,6 @@ from coffer_protocol.errors import (
 from coffer_protocol.frame import Frame
 from coffer_protocol.limits import SERIAL_JUMP
 from coffer_protocol.message import Get, MessageType, OkGet
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree

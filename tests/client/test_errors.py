@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from coffer_client import errors
+from coffer_client.cli.exits import EXITS, exit_code
 from coffer_client.errors import NoSuchKeyError, RefusedClientError
-from coffer_client.exits import EXITS, exit_code
 from coffer_protocol import errors as protocol_errors
 from coffer_protocol.errors import CofferError
 

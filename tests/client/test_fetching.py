@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 import coffer_client
-from coffer_client.blocking import Sockets, finish
-from coffer_client.credential import Credential
+from coffer_client.cli.exits import exit_code
+from coffer_client.config.credential import Credential
+from coffer_client.config.settings import Settings, trust_of
+from coffer_client.conversation.network import Network
+from coffer_client.conversation.source import Source
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError
-from coffer_client.exits import exit_code
 from coffer_client.fetching import retrieve
-from coffer_client.memory import Folders, Memory
-from coffer_client.network import Network
-from coffer_client.settings import Settings, trust_of
-from coffer_client.source import Source
+from coffer_client.io.blocking import Sockets, finish
+from coffer_client.trust_store import Folders, Memory
 from coffer_protocol import frame
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import (
@@ -49,9 +49,9 @@ from coffer_protocol.shard import SecretValue
 from tests.support import identity, vectors
 
 from .fake_server import SERVER, FakeServer, Peer, Script, address_of, answering, giving, giving_in_turn, hosting, serving, unused_host
+from .io.test_happy_eyeballs import black_hole, closed, place
 from .releases import NOW, SERIAL, History, make_body, signed_of
 from .sources import Client
-from .test_dialling import black_hole, closed, place
 
 PLENTY_S = 30.0
 # What a silent server is given: long enough for a handshake on a busy machine.

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol.address import Host
 from tests.published import published
 from tests.support import ROOT

@@ -19,7 +19,7 @@ from typing import Final
 
 import pytest
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol.message import Get, OkGet
 from tests.support import ROOT
 

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, S
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from coffer_client.coffer import Coffer
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_client.errors import ConfigurationError
 from coffer_client.pydantic_source import CofferSettingsSource
 from coffer_protocol.shard import SecretValue

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 import coffer_client
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_client.errors import BusyServerError, CofferWarning, ConfigurationError
 from coffer_client.releases import Releases
 from coffer_protocol.address import ServerAddress
@@ -21,11 +21,11 @@ from coffer_protocol.errors import CofferError, KeyNotFoundError
 from coffer_protocol.message import Error, KeyNotFound, OkGet, Watch
 from tests.support import identity
 
+from .conversation.test_watching import Waits, telling
 from .drivers import BACKENDS
 from .fake_server import FakeServer, Peer, Script, address_of, answering, giving_in_turn, hosting, unused_host
 from .releases import History
 from .sources import PLENTY_S, Client
-from .test_watching import Waits, telling
 
 # Nothing here takes so long; it ends a test that would hang.
 GUARD_S = 60.0

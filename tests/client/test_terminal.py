@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 
 from .fake_server import FakeServer, staying
 from .terminal import CTRL_BACKSLASH, CTRL_C, CTRL_Z, terminal

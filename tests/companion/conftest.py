@@ -12,13 +12,12 @@ import pytest
 import trio
 
 import coffer_client
-from coffer_client import keyfile
-from coffer_companion import places
-from coffer_companion.compile import wanted_shards
+from coffer_common import keyfile, paths
 from coffer_companion.definition import load
-from coffer_companion.making import Approve, Base, Drafting, based, make
-from coffer_companion.plan import Plan
-from coffer_companion.publish import Publication
+from coffer_companion.releases.commit import Approve, Base, Drafting, based, make
+from coffer_companion.releases.plan import Plan
+from coffer_companion.releases.shards import wanted_shards
+from coffer_companion.releases.upload import Publication
 from coffer_companion.target import Target
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.identity import Identity
@@ -154,7 +153,7 @@ class Operator:
 @pytest.fixture
 def operator(home: Path, shared_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """An operator at a real server, with a coffer and an identity of this test's own."""
-    identity = keyfile.create(places.publisher_key())
+    identity = keyfile.create(paths.publisher_key())
     coffer = f"c{identity.id().hex()[:12]}"
     monkeypatch.setenv("COFFER_SERVER", str(shared_server.address))
     operator = Operator(home=home, server=shared_server, coffer=coffer, identity=identity)

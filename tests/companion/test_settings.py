@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_companion import places, settings
+from coffer_common import paths
+from coffer_companion import settings
 from coffer_companion.settings import PublisherState, SettingsError
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
@@ -34,9 +35,9 @@ def test_a_damaged_settings_file_says_how_to_mend_it(home: Path, content: bytes)
 
 def test_xdg_variables_are_followed_and_relative_ones_ignored(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
-    assert places.settings_file() == tmp_path / "elsewhere" / "coffer" / "companion.toml"
+    assert paths.settings_file() == tmp_path / "elsewhere" / "coffer" / "companion.toml"
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
-    assert places.settings_file() == home / ".config" / "coffer" / "companion.toml"
+    assert paths.settings_file() == home / ".config" / "coffer" / "companion.toml"
 
 
 def test_state_both_ways(tmp_path: Path) -> None:
@@ -82,20 +83,20 @@ def test_damaged_state_is_not_taken_for_no_state(tmp_path: Path, content: str) -
 def test_state_is_kept_apart_by_server_coffer_and_publisher() -> None:
     one = {"server": bytes(32), "coffer": "shop", "publisher": bytes(32)}
     files = {
-        places.state_file(**one),  # type: ignore[arg-type]
-        places.state_file(**(one | {"server": b"\1" * 32})),  # type: ignore[arg-type]
-        places.state_file(**(one | {"coffer": "other"})),  # type: ignore[arg-type]
-        places.state_file(**(one | {"publisher": b"\1" * 32})),  # type: ignore[arg-type]
+        paths.state_file(**one),  # type: ignore[arg-type]
+        paths.state_file(**(one | {"server": b"\1" * 32})),  # type: ignore[arg-type]
+        paths.state_file(**(one | {"coffer": "other"})),  # type: ignore[arg-type]
+        paths.state_file(**(one | {"publisher": b"\1" * 32})),  # type: ignore[arg-type]
     }
     assert len(files) == 4
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    places.write_atomically(path, b"old")
+    paths.write_atomically(path, b"old")
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        places.write_atomically(path, b"new")
+        paths.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client import configfile, doctor
-from coffer_client.configuration import KINDS, LOCAL_PATH, SYSTEM_PATH, key_of, variable_of
-from coffer_client.exits import EXITS
-from coffer_client.options import GET
+from coffer_client.cli import doctor
+from coffer_client.cli.exits import EXITS
+from coffer_client.cli.options import GET
+from coffer_client.config import file as configfile
+from coffer_client.config.lookup import KINDS, LOCAL_PATH, SYSTEM_PATH, key_of, variable_of
 from coffer_protocol.message import KeyNotFound
 from tests.client.fake_server import FakeServer, address_of, answering, unused_host
 from tests.docs.commands import home_environment, run

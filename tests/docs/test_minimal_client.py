@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import pytest
 
-from coffer_client.credential import Credential
-from coffer_protocol import cbor, primitives, shard
+from coffer_client.config.credential import Credential
+from coffer_protocol import cbor, shard
 from coffer_protocol.address import ServerAddress
+from coffer_protocol.crypto import primitives
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import ShardError, UnopenableError
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Error, Get, Hello, KeyNotFound, MessageType, OkGet
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree

@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
 from coffer_protocol.shard import SecretValue
+from tests.client.conversation.test_watching import telling
 from tests.client.fake_server import FakeServer, Script, giving_in_turn, hosting
 from tests.client.releases import History
-from tests.client.test_watching import telling
 from tests.support import ROOT, identity
 
 TEXT = (ROOT / "docs" / "releases-client.md").read_text(encoding="utf-8")

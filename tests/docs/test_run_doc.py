@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client import redaction, supervise
-from coffer_client.credential import Credential
+from coffer_client.config.credential import Credential
+from coffer_client.process import redaction, supervisor
 from tests.client.fake_server import FakeServer, staying
 from tests.support import ROOT, identity
 
@@ -47,7 +47,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
 def test_its_numbers_are_the_codes() -> None:
     assert f"shorter than {redaction.LEAST_BYTES} bytes" in TEXT
     assert f"the last {redaction.REMEMBERED:,} texts" in TEXT
-    assert f"waits for {supervise.DRAIN_S:.3g} s at most" in TEXT
+    assert f"waits for {supervisor.DRAIN_S:.3g} s at most" in TEXT
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)", TEXT))))

@@ -10,9 +10,10 @@ from typing import Final
 
 import pytest
 
-from coffer_server.health import EXIT_DEGRADED, EXIT_NOT_SERVING, Reads, Status, Writes
+from coffer_server.health.report import EXIT_DEGRADED, EXIT_NOT_SERVING, Reads, Status, Writes
 from coffer_server.state import StateFolder
-from coffer_server.store import events, schema
+from coffer_server.store import events
+from coffer_server.store.sql import schema
 from tests.server.publishing import Author
 from tests.server.running import running_server
 from tests.server.sockets import upload

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from coffer_client.rendering import Template
+from coffer_client.delivery.template import Template
 from tests.server.running import running_server
 from tests.support import ROOT
 

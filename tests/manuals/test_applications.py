@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 import coffer_companion.cli
 import coffer_server.cli
 from coffer_companion.cli import exits
-from coffer_companion.import_command import Source
-from coffer_server import health
+from coffer_companion.cli.imports import Source
+from coffer_server.health import report as health
 from docs.manuals.applications import COMPANION, SERVER
 from docs.manuals.model import Command, Program
 

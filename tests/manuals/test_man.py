@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.exits import EXIT_INTERRUPTED, EXITS
-from coffer_client.options import COMMANDS, Command
+from coffer_client.cli.exits import EXIT_INTERRUPTED, EXITS
+from coffer_client.cli.options import COMMANDS, Command
 from docs.manuals import man
 from docs.manuals.__main__ import PROGRAMS
 from docs.manuals.reference import ENVIRONMENT, FILES

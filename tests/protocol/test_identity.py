@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffer_protocol import identity as identities
-from coffer_protocol import primitives
+from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import BareKey, Identity, PublicKey, format_id, parse_client_key, parse_id, parse_publisher_key
 from tests.support import identity, vectors

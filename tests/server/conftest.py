@@ -12,9 +12,9 @@ import pytest
 
 import tests.postgres
 from coffer_server.store.base import Store
-from coffer_server.store.memory import MemoryStore
-from coffer_server.store.stores import open_postgres, open_sqlite
+from coffer_server.store.open import open_postgres, open_sqlite
 from tests.postgres import Postgres
+from tests.server.memory_store import MemoryStore
 
 from .publishing import AT_REST_KEY
 from .running import RunningServer, running_server

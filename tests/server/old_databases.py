@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.message import Drop, Put, Reuse
-from coffer_protocol.primitives import sha256
 
 from .publishing import ISSUED, Author, Release, identity
 

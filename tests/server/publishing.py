@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Drop, Entry, Put, Reuse
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.head import Head
 from coffer_protocol.release.listing import leaf_hashes

@@ -13,7 +13,7 @@ from typing import Final
 
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.identity import Identity
-from coffer_server.health import Health
+from coffer_server.health.report import Health
 
 ROOT: Final = Path(__file__).parents[2]
 # Far more than it takes, for the machine may have much else to do.

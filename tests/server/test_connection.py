@@ -19,7 +19,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_server import channel
 from coffer_server.config import Settings
 from coffer_server.store.base import Fetched
-from coffer_server.store.memory import MemoryStore
+from tests.server.memory_store import MemoryStore
 
 from .publishing import ISSUED, Author, identity
 from .streams import Dialer, StreamClient, service_of

@@ -13,12 +13,13 @@ from sqlalchemy import Engine, event
 
 from coffer_protocol.message import Drop
 from coffer_server.errors import StoreError
-from coffer_server.store import opening, verification
 from coffer_server.store.base import Retention
-from coffer_server.store.roots import RootKeys
-from coffer_server.store.rotation import Rotation
-from coffer_server.store.sqlite import Sqlite
-from coffer_server.store.stores import SqliteStore, open_sqlite
+from coffer_server.store.log import verification
+from coffer_server.store.open import SqliteStore, open_sqlite
+from coffer_server.store.sql.root_keys import RootKeys
+from coffer_server.store.sql.sqlite import Sqlite
+from coffer_server.store.upkeep import prepare as opening
+from coffer_server.store.upkeep.rotation import Rotation
 
 from . import old_databases
 from .conftest import make_read_only

@@ -267,7 +267,7 @@ def test_a_missing_package_is_named() -> None:
 
 def test_libraries_that_are_too_old_are_named() -> None:
     code = (
-        "from coffer_protocol import primitives; from coffer_protocol.errors import UnavailableError\n"
+        "from coffer_protocol.crypto import primitives; from coffer_protocol.errors import UnavailableError\n"
         "def check(): raise UnavailableError('no ML-KEM-768')\n"
         "primitives.check_available = check\n"
         "from coffer_server.__main__ import main; main()"

@@ -22,7 +22,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_server import server
 from coffer_server.config import Settings
 from coffer_server.errors import ListenError
-from coffer_server.store.memory import MemoryStore
+from tests.server.memory_store import MemoryStore
 
 from .publishing import ISSUED, Author
 from .streams import StreamClient, service_of

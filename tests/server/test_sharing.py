@@ -18,8 +18,8 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
 from coffer_server import keyfile
-from coffer_server.store import verification
-from coffer_server.store.stores import open_postgres
+from coffer_server.store.log import verification
+from coffer_server.store.open import open_postgres
 from tests.postgres import Postgres
 
 from .publishing import Author, identity

@@ -20,7 +20,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_server import keyfile
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
-from coffer_server.store.rotation import Rotation
+from coffer_server.store.upkeep.rotation import Rotation
 
 from . import old_databases
 from .publishing import ISSUED, Author, identity

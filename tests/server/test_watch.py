@@ -14,7 +14,7 @@ from coffer_protocol.release.coffer import Coffer
 from coffer_server.config import STILL_S, Settings
 from coffer_server.errors import StoreError
 from coffer_server.store.base import Change, Fetched
-from coffer_server.store.memory import MemoryStore
+from tests.server.memory_store import MemoryStore
 
 from .publishing import ISSUED, Author, client_id, identity
 from .streams import Dialer, StreamClient, service_of

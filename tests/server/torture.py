@@ -28,9 +28,9 @@ from typing import Final
 
 from coffer_protocol.message import Commit, Drop, OkCommit, Put
 from coffer_server.state import StateFolder
-from coffer_server.store import verification
 from coffer_server.store.base import Change
-from coffer_server.store.sql import SqlStore
+from coffer_server.store.log import verification
+from coffer_server.store.sql_store import SqlStore
 
 from .publishing import Author, Release, identity
 from .running import RunningServer, running_server

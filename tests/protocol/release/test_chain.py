@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import BadSignatureError, ChainError, NotAReleaseError, UntrustedPublisherError, WrongCofferError
 from coffer_protocol.identity import Identity
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.chain import Walk, walk_untrusted
 from coffer_protocol.release.head import Head

@@ -105,7 +105,7 @@ def test_a_release_is_good_until_it_expires(now: int, is_good: bool) -> None:
 
 
 def test_a_shard_that_opens_and_is_no_shard_is_refused() -> None:
-    from coffer_protocol.primitives import sha256
+    from coffer_protocol.crypto.primitives import sha256
     from coffer_protocol.release import blob as blobs
 
     publisher = identity("publisher")

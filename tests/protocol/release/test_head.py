@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from coffer_protocol import cbor
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import BadSignatureError, NotAReleaseError, UntrustedPublisherError
-from coffer_protocol.primitives import sha256
 from coffer_protocol.release.head import Head, sign, verify_untrusted
 from tests.support import identity, vectors
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffer_protocol.primitives import sha256
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
 from tests.support import identity, vectors
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coffer_protocol import primitives
+from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import UnopenableError
 from coffer_protocol.message import MessageType
 from coffer_protocol.suite.noise import IK, IK_HFS, PROLOGUE, PROTOCOL_NAME, HandshakeState, NoiseInitiator, NoiseResponder, hint

@@ -1,0 +1,132 @@
+"""What several commands do alike: read the options of a source, fetch from it, write."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from coffer_protocol.lean import TYPE_CHECKING
+
+from ...config import settings
+from ...conversation.source import Source
+from ...errors import OutputError, ReaderGoneError, UsageError
+from ...fetching import retrieve
+from ...io.blocking import Sockets, finish
+from ..options import NAMING, PROGRAM
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from coffer_protocol.identity import Identity
+
+    from ...coffer import Coffer
+    from ...delivery.naming import Naming
+    from ..options import Parsed
+
+
+def tell(message: str) -> None:
+    """A line for people, on stderr."""
+    say(f"{PROGRAM}: {message}\n")
+
+
+def say(text: str) -> None:
+    """Write to stderr. Where that is gone, as a terminal may be, nobody is left to be told, and what was begun goes on."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def write(data: bytes) -> None:
+    """Write to stdout, all at once.
+
+    Raises:
+        ReaderGoneError: nobody reads it any more.
+        OutputError: it does not take it.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError("nobody reads stdout any more") from None
+        raise OutputError(f"stdout cannot be written: {error.strerror}") from None
+
+
+def warn(message: str) -> None:
+    """A line for people about what is not as it should be, where the command goes on."""
+    tell(f"warning: {message}")
+
+
+def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Settings:
+    """From where, as whom, and how: the options that this command has, and what is configured where they are not given.
+
+    Args:
+        parsed: the command line.
+        identity: who asks, where that is not to be looked for.
+    """
+    timeout = given(parsed, "timeout")
+    return settings.load(
+        server=parsed.text("server"),
+        identity=identity or parsed.text("identity"),
+        bare=parsed.switch("bare"),
+        environment=os.environ,
+        config=parsed.text("config"),
+        state=parsed.text("state"),
+        cache=False if parsed.values.get("no-cache") else None,
+        timeout_s=None if timeout is None else settings.parse_seconds(timeout, "--timeout"),
+        max_stale=span(parsed, "max-stale") if "max-stale" in parsed.values else None,
+    )
+
+
+def given(parsed: Parsed, name: str) -> str | None:
+    """The value of an option; None where it was not given, and where the command has no such option."""
+    return parsed.text(name) if name in parsed.values else None
+
+
+def source(parsed: Parsed) -> Source:
+    """The server that is asked, and what is remembered of it; raises as `wanted`."""
+    return Source.of(wanted(parsed), Sockets(), warn=warn)
+
+
+def naming(parsed: Parsed) -> Naming:
+    """Which secrets, under which names."""
+    from ...delivery.naming import Naming
+
+    return Naming(
+        only=parsed.texts("only"), without=parsed.texts("except"), prefix=parsed.text("prefix") or "", upper=parsed.switch("upper")
+    )
+
+
+def refuse_naming(parsed: Parsed, reason: str) -> None:
+    """Refuse the options of `naming` on a line that has no use for them.
+
+    Raises:
+        UsageError: one was given.
+    """
+    if given := [option.flag for option in NAMING if parsed.values[option.name]]:
+        raise UsageError(f"{' and '.join(given)}: {reason}")
+
+
+def fetch(source: Source) -> Coffer:
+    """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
+    from ...coffer import expiry_warning
+
+    coffer = finish(retrieve(source, timeout_s=source.wanted.timeout_s, max_stale=source.wanted.max_stale))
+    if warning := expiry_warning(coffer.release, time.time()):
+        warn(warning)
+    return coffer
+
+
+def span(parsed: Parsed, name: str) -> timedelta | None:
+    """The span of time that an option names; None where it was not given. Raises as `duration.parse`."""
+    text = parsed.text(name)
+    if text is None:
+        return None
+    from coffer_common import durations
+
+    return durations.parse(text, f"--{name}")

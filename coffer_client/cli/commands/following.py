@@ -1,0 +1,57 @@
+"""What the commands that stay do alike: take releases as they come, tell of what fails, and run a shell's command."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+
+from ...coffer import Coffer
+from ...conversation.watching import Failure
+from ...errors import CommandFailedError
+from ...fetching import PASSING
+from ...process.hardening import forbid_cores
+from .common import tell
+
+
+def releases(events: Iterable[Coffer | Failure], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
+    """The releases among a Watcher's events. Of failures that follow each other, the first is told. No core of this process is written.
+
+    Args:
+        events: of a Watcher.
+        has_begun: whether there was a release before the first event.
+        meanwhile: what is said to happen until there is one again.
+
+    Raises:
+        CofferError: it fails from the start, for a reason that does not pass by itself.
+    """
+    # It holds secrets for as long as it follows.
+    forbid_cores()
+    is_failing = False
+    for event in events:
+        if isinstance(event, Failure):
+            # What is wrong from the start is for whoever has just typed it; later there may be nobody to type it again.
+            if not has_begun and not isinstance(event.error, PASSING):
+                raise event.error
+            if not is_failing:
+                tell(f"{event.error} ({meanwhile})")
+            is_failing = True
+            continue
+        has_begun, is_failing = True, False
+        yield event
+
+
+def run_shell(command: str, variables: Mapping[bytes, bytes]) -> None:
+    """Run a shell's command, and wait for it.
+
+    Args:
+        command: what `sh -c` is given.
+        variables: its whole environment.
+
+    Raises:
+        CommandFailedError: its exit status is not 0, or a signal has ended it.
+    """
+    words = ["/bin/sh", "-c", command]
+    # Its stdin would be this process's, which has none to give.
+    status = subprocess.run(words, env=dict(variables), stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 (what was asked for)
+    if status:
+        raise CommandFailedError(f"--exec: the command ended with {status}")

@@ -1,0 +1,19 @@
+"""`id`: print the public key as the definition has it; a public key text's id goes to stderr, as logs and lists show it."""
+
+from __future__ import annotations
+
+import os
+
+from ...config import settings
+from ..options import Parsed
+from .common import tell, write
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says."""
+    credential = settings.load_credential(
+        parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ, config=parsed.text("config")
+    )
+    if not credential.bare:
+        tell(f"the id of this key is {credential.id_text()}")
+    write(f"{credential.public_text()}\n".encode())

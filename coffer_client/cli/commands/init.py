@@ -1,0 +1,144 @@
+"""`init`: an identity, a configuration, and a first fetch, which says what the operator has still to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from coffer_common import files, keyfile
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableError
+
+from ...config import file as configfile
+from ...config import settings
+from ...config.lookup import CONFIG, Configuration
+from ...conversation.source import Source
+from ...errors import BusyServerError, ConfigurationError
+from ...fetching import retrieve
+from ...io.blocking import Sockets, finish
+from ..options import PROGRAM, Parsed
+from .common import tell, warn, write
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says. That the server does not know this client yet is no failure: the line is then what was asked for.
+
+    Raises:
+        ConfigurationError: the file names another address, or cannot be read.
+        OutputError: it cannot be written.
+        KeyTextError: the address or the identity cannot be used, or the identity cannot be made.
+        UnreachableError, BusyServerError: all is made, and no server could be asked.
+        CofferError: as `fetch`, where all is made and the server refused, or what it gave does not verify.
+    """
+    address = _address(parsed.arguments[0])
+    timeout = parsed.text("timeout")
+    timeout_s = None if timeout is None else settings.parse_seconds(timeout, "--timeout")
+    path = _config_path(parsed)
+    values = configfile.read(path, is_named=True) if os.path.exists(path) else {}
+    address = _joined(address, values.get("server"), path, is_forced=parsed.switch("force"))
+
+    typed = parsed.text("identity")
+    identity = None if typed is None else files.absolute(typed)
+    if path != settings.default_config_path(os.environ):
+        # Before the identity's, which would be for its owner alone: a machine's configuration is for others too.
+        configfile.make_folder(path)
+    _make_identity(identity, path if values else None, bare=parsed.switch("bare"))
+    configfile.write(path, _wanted(address, identity, bare=parsed.switch("bare")))
+    wanted = settings.load(
+        server=address, identity=identity, bare=parsed.switch("bare"), environment=os.environ, config=path, timeout_s=timeout_s
+    )
+    tell(f"the configuration is {path}")
+    _warn_of_others(path, address)
+    _try(wanted)
+
+
+def _address(text: str) -> ServerAddress:
+    try:
+        address = ServerAddress.from_text(text)
+    except KeyTextError as error:
+        raise KeyTextError(f"ADDRESS: {error}") from None
+    # Refuses one with which no client could start.
+    settings.trust_of(address)
+    return address
+
+
+def _config_path(parsed: Parsed) -> str:
+    path = parsed.text("config") or os.environ.get(CONFIG) or settings.default_config_path(os.environ)
+    if path is None or path == os.devnull:
+        raise ConfigurationError("there is no place for a configuration: name a file with --config PATH")
+    return files.absolute(path)
+
+
+def _joined(address: ServerAddress, there: str | None, path: str, *, is_forced: bool) -> ServerAddress:
+    """The address to write: with the higher serial, where the file has the same one from another day."""
+    if there is None or is_forced:
+        return address
+    try:
+        other = ServerAddress.from_text(there)
+    except KeyTextError:
+        other = None
+    if other is None or replace(other, serial=0) != replace(address, serial=0):
+        raise ConfigurationError(f"{path} names another address, and stays as it is: `{PROGRAM} config` shows it, and --force replaces it")
+    return max(address, other, key=lambda each: each.serial)
+
+
+def _make_identity(identity: str | None, config: str | None, *, bare: bool) -> None:
+    """Make the identity, or keep the one that is there.
+
+    Args:
+        identity: the path that was typed, or None for the place where a fetch would look.
+        config: the configuration file, where it is there already.
+        bare: whether a new one goes by its bare key.
+    """
+    if identity is None:
+        found = settings.find_identity(Configuration(os.environ, (config,) if config else (), is_named=True))
+        if not found.text:
+            tell(f"the identity is the one in {found.place}")
+            return
+        identity = found.text
+    if os.path.exists(identity):
+        settings.load_credential(identity, bare=bare, environment=os.environ, config=config)
+        tell(f"the identity is {identity}, which was there before")
+    else:
+        keyfile.create(identity, bare=bare)
+        tell(f"made the identity {identity}")
+
+
+def _wanted(address: ServerAddress, identity: str | None, *, bare: bool) -> Mapping[str, str | bool]:
+    values: dict[str, str | bool] = {"server": str(address)}
+    # What a fetch finds by itself need not be written down.
+    if identity is not None and identity != settings.default_identity_path(os.environ):
+        values["identity"] = identity
+    if bare:
+        values["bare"] = True
+    return values
+
+
+def _warn_of_others(path: str, address: ServerAddress) -> None:
+    """Say where get and run would not go by what has just been written."""
+    configured = settings.configuration_of(os.environ)
+    found = configured.find("server")
+    if found is None or (found.place != path and path not in configured.paths):
+        warn(f"get and run do not look there by themselves: name it with --config or {CONFIG}")
+    elif found.place != path and found.text != str(address):
+        warn(f"{found.label} comes before it, and names another server")
+
+
+def _try(wanted: settings.Settings) -> None:
+    """A first fetch; and the line for the operator, unless it worked."""
+    line = f"{wanted.credential.clients_line()}\n".encode()
+    try:
+        # The cache says nothing about the server.
+        source = Source.of(wanted, Sockets(), warn=warn)
+        coffer = finish(retrieve(source, timeout_s=wanted.timeout_s, max_stale=timedelta()))
+    except KeyNotFoundError:
+        tell("the server answers, and does not know this client yet. Send this line to your operator, for [clients] in the definition")
+        write(line)
+    except (UnreachableError, BusyServerError):
+        tell("no server could be asked. Where your operator does not have it yet, send this line, for [clients] in the definition")
+        write(line)
+        raise
+    else:
+        tell(f"it works: release {coffer.release.serial} of {coffer.release.coffer!r} verifies; secrets for this client: {len(coffer)}")

@@ -1,0 +1,26 @@
+"""`keygen`: make an identity file, and print the line that the operator needs."""
+
+from __future__ import annotations
+
+import os
+
+from coffer_common import keyfile
+
+from ...config import settings
+from ...config.credential import Credential
+from ..options import Parsed
+from .common import tell, write
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says."""
+    default = settings.default_identity_path(os.environ)
+    path = parsed.arguments[0] if parsed.arguments else default
+    bare = parsed.switch("bare")
+    credential = Credential(identity=keyfile.create(path, bare=bare), bare=bare)
+    if path == default:
+        tell(f"made {path}, which get and run find by themselves")
+    else:
+        tell(f"made {path}; name it with --identity or {settings.IDENTITY}")
+    tell("send this line to your operator, for [clients] in the definition; the name is free to choose")
+    write(f"{credential.clients_line()}\n".encode())

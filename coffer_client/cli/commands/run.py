@@ -1,0 +1,64 @@
+"""`run`: become a command that has the secrets in its environment; with `--watch` or `--redact`, stay beside it."""
+
+from __future__ import annotations
+
+import os
+
+from coffer_protocol.lean import TYPE_CHECKING
+
+from ...errors import UsageError
+from ...process import command as run
+from .common import fetch, naming, source, span, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from ..options import Parsed
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says."""
+    # Only what holds secrets for longer than it takes to print them pays for this.
+    from ...process.hardening import forbid_cores
+
+    is_watched = parsed.switch("watch")
+    if not is_watched and (parsed.text("on-change") is not None or parsed.text("splay") is not None):
+        raise UsageError("--on-change and --splay go with --watch")
+    forbid_cores()
+    inherited: Mapping[bytes, bytes] = {} if parsed.switch("pristine") else os.environb
+    if is_watched or parsed.switch("redact"):
+        _supervise(parsed, inherited)
+    run.execute(parsed.arguments, run.command_environment(fetch(source(parsed)), inherited, naming(parsed)))
+
+
+def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
+    import random
+
+    from ...conversation.watching import Watcher
+    from ...io.blocking import iterate
+    from ...process import supervisor as supervise
+    from ...process.hardening import forbid_tracing
+    from ...process.relay import Relay
+
+    # This process keeps the identity and the secrets for as long as the command lives, and the command is of the same user.
+    forbid_tracing()
+    change = supervise.Change.from_text(parsed.text("on-change") or supervise.RESTART)
+    splay = span(parsed, "splay")
+    splay_s = splay.total_seconds() if splay else 0.0
+    origin = source(parsed)
+    # Refused before the command is started, not after.
+    watcher = Watcher(origin) if parsed.switch("watch") else None
+    first = fetch(origin)
+    draw = random.SystemRandom().uniform
+    supervisor = supervise.Supervisor(
+        parsed.arguments,
+        first,
+        change=change,
+        splay=lambda: draw(0, splay_s),
+        tell=tell,
+        inherited=inherited,
+        naming=naming(parsed),
+        relay=Relay(tell=tell) if parsed.switch("redact") else None,
+    )
+    supervisor.run(iterate(watcher.events()) if watcher else ())

@@ -1,0 +1,38 @@
+"""`watch`: a line, or a command, for each release."""
+
+from __future__ import annotations
+
+import os
+
+from ...conversation.watching import Watcher
+from ...errors import CommandFailedError, NamingError, NoSuchKeyError
+from ...io.blocking import iterate
+from ...process import command as run
+from ..options import Parsed
+from .common import naming, refuse_naming, source, tell, write
+from .following import releases, run_shell
+
+
+def main(parsed: Parsed) -> None:
+    """Do what the command line says, without an end.
+
+    Raises:
+        NamingError, NoSuchKeyError: the first release has not what is wanted.
+    """
+    command = parsed.text("exec")
+    if command is None:
+        refuse_naming(parsed, "these go with --exec")
+    has_begun = False
+    for coffer in releases(iterate(Watcher(source(parsed)).events())):
+        if command is None:
+            issued = f"{coffer.release.issued:%Y-%m-%dT%H:%M:%SZ}" if coffer.release.issued else "-"
+            write(f"{issued} {coffer.release.serial}\n".encode())
+            continue
+        try:
+            run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))
+        except (NamingError, NoSuchKeyError, CommandFailedError) as error:
+            # What cannot be given from the start is for whoever has just typed it; later the next release is another matter.
+            if not has_begun and not isinstance(error, CommandFailedError):
+                raise
+            tell(f"release {coffer.release.serial}: {error}")
+        has_begun = True

@@ -1,0 +1,183 @@
+"""One file of a result: replaced whole where it differs, with its mode and its owner, and else not touched."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import re
+import signal
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from coffer_common import files
+
+from ..errors import OutputError, UsageError
+
+_DEFAULT_MODE: Final = 0o600
+_MODE: Final = re.compile(r"0?[0-7]{3}", re.ASCII)
+# Numbers of users and groups have 32 bits, of which all set stands for none.
+_LAST_NUMBER: Final = 2**32 - 2
+_DIGITS: Final = 10
+# What is written first, in the folder of the file that it then becomes.
+_NEW_PREFIX: Final = ".coffer-"
+_NEW_SUFFIX: Final = ".new"
+# No write takes so long: what is older was left by a process that was killed, and what is younger may be another's, which is at work.
+_LEFT_AFTER_S: Final = 600.0
+# Those that end a process, and can be made to wait.
+_ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may do what with a file.
+
+    Attributes:
+        mode: the permission bits.
+        user: the number of its owner; None for this process's own.
+        group: the number of its group; None for the one that the system gives.
+        owner: the owner and the group as they were typed, for errors.
+    """
+
+    mode: int = _DEFAULT_MODE
+    user: int | None = None
+    group: int | None = None
+    owner: str = ""
+
+    @classmethod
+    def from_text(cls, *, mode: str | None, owner: str | None) -> Self:
+        """Parse a mode such as 0640, and an owner such as `web`, `web:adm` or `33:33`.
+
+        Raises:
+            UsageError: it is none, or this machine does not know the user or the group.
+        """
+        if mode is not None and not _MODE.fullmatch(mode):
+            raise UsageError("--mode is three octal digits, with or without a 0 before them: 0640")
+        bits = _DEFAULT_MODE if mode is None else int(mode, 8)
+        if owner is None:
+            return cls(mode=bits)
+        user, colon, group = owner.partition(":")
+        if not user or (colon and not group):
+            raise UsageError("--owner is USER or USER:GROUP, by names or numbers")
+        return cls(
+            mode=bits,
+            user=_number(user, "user", lambda name: pwd.getpwnam(name).pw_uid),
+            group=_number(group, "group", lambda name: grp.getgrnam(name).gr_gid) if group else None,
+            owner=owner,
+        )
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether users who are neither the owner nor of the group can read or change the file."""
+        return bool(self.mode & (stat.S_IROTH | stat.S_IWOTH))
+
+    def fits(self, status: os.stat_result) -> bool:
+        """Whether a file has it already."""
+        user = os.geteuid() if self.user is None else self.user
+        return stat.S_IMODE(status.st_mode) == self.mode and status.st_uid == user and self.group in (None, status.st_gid)
+
+
+def _number(name: str, kind: str, find: Callable[[str], int]) -> int:
+    if name.isascii() and name.isdecimal() and len(name) <= _DIGITS and int(name) <= _LAST_NUMBER:
+        return int(name)
+    try:
+        return find(name)
+    except KeyError:
+        raise UsageError(f"--owner: this machine has no {kind} {name!r}") from None
+
+
+def place(path: str, data: bytes, access: Access) -> bool:
+    """Make `data` the content of a file, or leave everything as it was; on the disk when this returns.
+
+    A file that has this content, mode and owner is not touched. Another process sees the old file or the new one, and none in between.
+
+    Args:
+        path: the file. Its folder exists.
+        data: the content.
+        access: who may do what with it.
+
+    Returns:
+        Whether the file was replaced, or made.
+
+    Raises:
+        OutputError: it cannot be written, or is a link or no regular file; what was there is untouched.
+    """
+    try:
+        _tidy(os.path.dirname(path) or ".")
+        if _stands(path, data, access):
+            return False
+        _replace(path, data, access)
+    except FileNotFoundError:
+        raise OutputError(f"{path}: there is no folder {os.path.dirname(path) or '.'}: make it first") from None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    return True
+
+
+def _stands(path: str, data: bytes, access: Access) -> bool:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(status.st_mode):
+        # To replace the link would leave the file that others read as it was; to follow it would write where whoever made it wants.
+        raise OutputError(f"{path} is a symbolic link to {os.readlink(path)}: name the file itself, or remove the link")
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputError(f"{path} is no regular file, and is not replaced; without -o the result goes to stdout")
+    try:
+        return access.fits(status) and files.read(path, limit_bytes=len(data)) == data
+    except PermissionError:
+        return False
+
+
+def _tidy(folder: str) -> None:
+    """Remove what processes that were killed have left: it may hold secrets."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        # Who may not list a folder may write in it all the same; and where there is none, that is told later.
+        return
+    for name in names:
+        new = os.path.join(folder, name)
+        # Another's, in a folder that all can write, stays.
+        with contextlib.suppress(OSError):
+            if name.startswith(_NEW_PREFIX) and name.endswith(_NEW_SUFFIX) and os.lstat(new).st_mtime < time.time() - _LEFT_AFTER_S:
+                os.unlink(new)
+
+
+def _replace(path: str, data: bytes, access: Access) -> None:
+    folder = os.path.dirname(path) or "."
+    # A signal that ends this process waits until nothing is left that nobody removes.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        # 0600, and of a name that nobody else has or can have prepared.
+        descriptor, new = tempfile.mkstemp(prefix=_NEW_PREFIX, suffix=_NEW_SUFFIX, dir=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                _hand_over(descriptor, path, access)
+                os.fsync(descriptor)
+            os.replace(new, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+            raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    files.sync_folder(folder)
+
+
+def _hand_over(descriptor: int, path: str, access: Access) -> None:
+    if access.user is not None:
+        try:
+            os.fchown(descriptor, access.user, -1 if access.group is None else access.group)
+        except PermissionError:
+            raise OutputError(f"{path} cannot be given to {access.owner}: only root gives files away") from None
+    # After the owner, for a change of owner may take bits away; and whatever the umask is.
+    os.fchmod(descriptor, access.mode)

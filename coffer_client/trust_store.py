@@ -1,0 +1,365 @@
+"""What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
+
+There are files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
+one of another history, be refused (PROTOCOL.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
+verified at each use as on its first day. Both are written under one lock, never go back to an older release, and take a newer one only
+where it was accepted under what they hold. `.host` names the host that has served last, where the address has several.
+"""
+
+from __future__ import annotations
+
+import os
+
+from coffer_common import files
+from coffer_protocol import cbor
+from coffer_protocol.errors import DecodeError, ForkError
+from coffer_protocol.identity import format_id
+from coffer_protocol.lean import TYPE_CHECKING, Record
+from coffer_protocol.limits import MESSAGE_BYTES
+from coffer_protocol.release.trust import Seen, Trust
+
+from .config.settings import xdg_folder
+from .errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final, Self
+
+    from coffer_protocol.address import Host
+
+    from .config.settings import Environment, Settings
+
+# Keys of 32 bytes, and few of them.
+_TRUST_LIMIT_BYTES: Final = 1 << 20
+# A name of the DNS, in brackets or not, and a port.
+_HOST_LIMIT_BYTES: Final = 1 << 10
+_VERSION: Final = 1
+# The cache says when its release was last fetched to within this; to be exact would cost every fetch a write to the disk.
+_REFRESH_S: Final = 60.0
+_KEY_BYTES: Final = 32
+
+
+class Folders(Record):
+    """Where the files go.
+
+    Attributes:
+        state: the folder of the trust; None where there is none.
+        cache: the folder of the cache; None where none is kept.
+    """
+
+    state: str | None
+    cache: str | None
+
+
+def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environment: Environment) -> Folders:
+    """The folder that is named, for both; else `$XDG_STATE_HOME/coffer/client` and `$XDG_CACHE_HOME/coffer/client`.
+
+    Args:
+        state: a folder, or None for the default ones.
+        cache: whether a cache is kept.
+        environment: the process's variables.
+
+    Raises:
+        ConfigurationError: as `files.absolute`.
+    """
+    if state is not None:
+        folder = files.absolute(state)
+        return Folders(state=folder, cache=folder if cache else None)
+    trust, cached = (xdg_folder(environment, *place) for place in (("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")))
+    return Folders(state=trust and os.path.join(trust, "client"), cache=os.path.join(cached, "client") if cached and cache else None)
+
+
+class Cached(Record):
+    """The body of an OkGet as it came, and when it was last fetched, in seconds since 1970."""
+
+    body: bytes
+    fetched_at: int
+
+
+class _Record(Record):
+    """The trust, and the publishers of the address that it grew from: where the operator hands out others, theirs is the word."""
+
+    root: tuple[bytes, ...]
+    trust: Trust
+
+    def encode(self) -> bytes:
+        trust = self.trust
+        assert trust.seen is not None
+        return cbor.encode(
+            {
+                "v": _VERSION,
+                "coffer": trust.coffer,
+                "root": self.root,
+                "publishers": trust.publishers,
+                "servers": trust.servers,
+                "serial": trust.seen.serial,
+                "signed_sha256": trust.seen.signed_sha256,
+                "signer": trust.signer,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Parse what `encode` made.
+
+        Raises:
+            DecodeError: it did not make this.
+        """
+        match cbor.decode(data):
+            case {
+                "v": 1,
+                "coffer": str() as coffer,
+                "root": list() as root,
+                "publishers": [_, *_] as publishers,
+                "servers": (list() | None) as servers,
+                "serial": int() as serial,
+                "signed_sha256": bytes() as signed_sha256,
+                "signer": bytes() as signer,
+                **others,
+            } if not others:
+                trust = Trust(
+                    coffer=coffer,
+                    publishers=_keys(publishers),
+                    servers=None if servers is None else _keys(servers),
+                    seen=Seen(serial=serial, signed_sha256=signed_sha256),
+                    signer=signer,
+                )
+                return cls(root=_keys(root), trust=trust)
+        raise DecodeError("not what this version writes")
+
+
+def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
+    keys = tuple(value for value in values if isinstance(value, bytes) and len(value) == _KEY_BYTES)
+    if len(keys) != len(values):
+        raise DecodeError("not a list of keys")
+    return keys
+
+
+class Memory:
+    """The files of one address and identity.
+
+    Where they cannot be read or written, fetching goes on: `warn` is told once, and this process remembers for itself.
+    """
+
+    def __init__(self, wanted: Settings, folders: Folders, *, warn: Callable[[str], None]) -> None:
+        """Nothing is read or written yet.
+
+        Args:
+            wanted: whose files they are.
+            folders: where they stand.
+            warn: is given a sentence for people.
+        """
+        self._address = wanted.address
+        self._root = wanted.address.publishers
+        self._warn = warn
+        # Both ids whole: whoever could choose one that begins alike would share the file.
+        name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
+        self._trust_path, self._lock_path, self._host_path = (
+            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock", "host")
+        )
+        self._cache_path = os.path.join(folders.cache, f"{name}.cache") if folders.cache is not None else None
+        self._initial = wanted.trust
+        # What this process has accepted, where the files do not take it.
+        self._unwritten: Trust | None = None
+        # Who has served last in this process.
+        self._last_host: str | None = None
+        self._is_warned = False
+
+    def recall(self) -> Trust:
+        """What is known, and so demanded of the next release: what was remembered, or else what the address says.
+
+        What was remembered may be older than the serial of the address. It is where the heads begin that were missed since, and the
+        address's serial is demanded beside it.
+
+        Raises:
+            StateError: the file is damaged. To go on without it would let an old release pass for the newest.
+        """
+        try:
+            record = self._read()
+        except OSError as error:
+            self._give_up(error)
+            record = None
+        return self._known(record)
+
+    def _known(self, record: _Record | None) -> Trust:
+        """What is known, where this is what the file holds; None where it holds nothing, or cannot be read."""
+        # Where the files have taken what came since, they know more than this process did when they failed.
+        if self._unwritten is not None and (record is None or _serial(record.trust) < _serial(self._unwritten)):
+            return self._unwritten
+        if record is None:
+            return self._initial
+        trust = record.trust
+        if record.root == self._root:
+            return trust
+        # The operator's word. As of a release that this client has not seen, it is all that counts: the heads on the way there are by
+        # publishers that it need not name, so nobody could follow them under it.
+        if _serial(trust) < self._address.serial:
+            return self._initial
+        from dataclasses import replace
+
+        return replace(trust, publishers=self._initial.publishers, servers=None)
+
+    def hosts(self) -> tuple[Host, ...]:
+        """The address's hosts: the one that has served last, and the others in the address's order."""
+        hosts = self._address.hosts
+        if len(hosts) == 1:
+            return hosts
+        last = self._last_host or self._read_host()
+        return tuple(sorted(hosts, key=lambda host: str(host) != last))
+
+    def _read_host(self) -> str:
+        try:
+            data = files.read(self._host_path, limit_bytes=_HOST_LIMIT_BYTES) if self._host_path is not None else None
+        except OSError:
+            data = None
+        # What is no host of the address, any more or at all, stands for none of them.
+        return (data or b"").decode(errors="replace").strip()
+
+    def _write_host(self, host: Host) -> None:
+        assert self._host_path is not None
+        try:
+            files.replace(self._host_path, f"{host}\n".encode())
+        except OSError:
+            # It saves time, and nothing else hangs on it.
+            return
+
+    def record(self, trust: Trust, body: bytes, *, under: Trust, host: Host, now: float) -> bool:
+        """Remember a release that has been accepted, and who has served it.
+
+        Where another process has remembered a newer one in the meantime, that one stays.
+
+        Args:
+            trust: what follows from the release (`Trust.after`).
+            body: the OkGet's, as it came.
+            under: what `recall` gave, and the release was accepted under.
+            host: where it came from.
+            now: seconds since 1970.
+
+        Returns:
+            Whether this is done. Where it is not, another process has remembered a release since `under`, and this one is not older: what
+            that one says of publishers may forbid it. Nothing was remembered; it is to be accepted again, under what is recalled then.
+
+        Raises:
+            ForkError: another process was given another release at the same serial.
+            StateError: the file is damaged.
+        """
+        is_other_host = host != self.hosts()[0]
+        self._last_host = str(host)
+        try:
+            if self._trust_path is None or self._lock_path is None:
+                raise FileNotFoundError("there is no home folder")
+            with files.Lock(self._lock_path):
+                if is_other_host:
+                    self._write_host(host)
+                old = self._read()
+                if _has_gone_on(known := self._known(old), since=under):
+                    return _is_overtaken(trust, by=known)
+                # The cache first: killed between the two, a client has a cache that is newer than its trust, and not one that is refused
+                # for being older.
+                self._refresh_cache(Cached(body=body, fetched_at=int(now)))
+                record = _Record(root=self._root, trust=trust)
+                if record != old:
+                    files.replace(self._trust_path, record.encode())
+                self._unwritten = None
+        except OSError as error:
+            self._give_up(error)
+            if _has_gone_on(known := self.recall(), since=under):
+                return _is_overtaken(trust, by=known)
+            self._unwritten = trust
+        return True
+
+    def _refresh_cache(self, new: Cached) -> None:
+        if self._cache_path is None:
+            return
+        old = self.cached()
+        if old is not None and old.body == new.body and 0 <= new.fetched_at - old.fetched_at < _REFRESH_S:
+            return
+        try:
+            files.replace(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
+        except OSError as error:
+            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}): nothing is kept for when no server answers")
+
+    def cached(self) -> Cached | None:
+        """The last answer, unverified; None where there is none that can be read."""
+        try:
+            data = files.read(self._cache_path, limit_bytes=2 * MESSAGE_BYTES) if self._cache_path is not None else None
+            content = cbor.decode(data) if data is not None else None
+        except (OSError, DecodeError):
+            return None
+        match content:
+            case {"v": 1, "fetched_at": int() as fetched_at, "body": bytes() as body, **others} if not others:
+                return Cached(body=body, fetched_at=fetched_at)
+        return None
+
+    def forget(self) -> bool:
+        """Remove what is remembered. Returns whether there was anything.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        paths = [path for path in (self._trust_path, self._cache_path, self._host_path) if path is not None]
+        # Where nothing was ever kept there is no folder to lock in, and none is made.
+        if self._lock_path is None or not any(map(os.path.exists, paths)):
+            return False
+        with files.Lock(self._lock_path):
+            removed = [files.remove(path) for path in paths]
+        return any(removed)
+
+    def _read(self) -> _Record | None:
+        data = files.read(self._trust_path, limit_bytes=_TRUST_LIMIT_BYTES) if self._trust_path is not None else None
+        if data is None:
+            return None
+        try:
+            return _Record.decode(data)
+        except DecodeError:
+            raise StateError(
+                f"{self._trust_path}: what this client remembers of its releases is damaged. Restore it from a backup; or, where the "
+                "server is known to give its newest release, forget it: coffer-client trust reset"
+            ) from None
+
+    def _give_up(self, error: OSError) -> None:
+        self._warn_once(
+            f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}): that the server goes back to an old release "
+            "will not be noticed, and nothing is kept for when it does not answer. --state DIR names a folder that can be written"
+        )
+
+    def _warn_once(self, message: str) -> None:
+        if not self._is_warned:
+            self._is_warned = True
+            self._warn(message)
+
+
+def _serial(trust: Trust) -> int:
+    return trust.seen.serial if trust.seen is not None else 0
+
+
+def _has_gone_on(known: Trust, *, since: Trust) -> bool:
+    """Whether what is known now is of another release: one that has been accepted since."""
+    return known.is_anchored and known.seen != since.seen
+
+
+def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
+    """Whether a release that was accepted is older than the newest that is known.
+
+    Raises:
+        ForkError: they are two with one serial.
+    """
+    if _serial(trust) == _serial(by) and trust.seen != by.seen:
+        raise ForkError(
+            f"two processes of this client were given two releases under one serial, {_serial(by)}. The operator resolves it by "
+            "publishing anew: coffer-companion upload"
+        )
+    return _serial(trust) < _serial(by)
+
+
+def describe(trust: Trust) -> str:
+    """A trust as lines for people and scripts: a word, and what it stands for."""
+    seen = trust.seen
+    if seen is None:
+        newest = "none"
+    else:
+        newest = f"{seen.serial} {seen.signed_sha256.hex()}" if seen.signed_sha256 else f"none; the address demands {seen.serial} or later"
+    lines = [f"coffer {trust.coffer}", f"release {newest}"]
+    lines += [f"publisher {format_id(key)}" for key in trust.publishers]
+    lines += [f"server {format_id(server)}" for server in trust.servers or ()]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,102 @@
+"""`coffer-companion import`: secrets from where they were before, into a definition."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coffer_common import paths
+
+from ..importers import sources as importing
+from ..importers.sources import Importable, ImportingError
+
+
+class Source(StrEnum):
+    """What secrets are imported from."""
+
+    DOTENV = "dotenv"
+    JSON = "json"
+    SOPS = "sops"
+    FOLDER = "folder"
+    ENVIRONMENT = "environment"
+
+
+def import_secrets(
+    source: Annotated[
+        Source,
+        typer.Argument(
+            metavar="SOURCE",
+            help="What to read: dotenv (a .env file), json, sops (what `sops -d --output-type json` prints), folder, or environment.",
+            show_default=False,
+        ),
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition; made where there is none.", show_default=False)],
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="Whose secrets they are.", show_default=False)],
+    origin: Annotated[
+        str | None,
+        typer.Argument(metavar="PATH", help="The file or folder to read; - is standard input. None for `environment`.", show_default=False),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="PREFIX", help="Of the environment, the variables that begin so.", show_default=False),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over keys that the client has already.")] = False,
+) -> None:
+    """Add secrets from another form to a client's table in a definition. Comments and all else in it stay as they are."""
+    values = _read(source, origin, only, file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except UnicodeDecodeError:
+        raise ImportingError(f"{file}: it is not UTF-8 text, so it is no definition") from None
+    changed = importing.add_secrets(text, client, values, replace=replace)
+    # Secrets stand in it: it is its owner's alone from now on.
+    paths.write_atomically(file.resolve(), changed.encode())
+    typer.echo(
+        f"{file}: {len(importing.flatten(values))} values for {client}; see them in place, then `coffer-companion check {file}`", err=True
+    )
+
+
+def _read(source: Source, origin: str | None, only: str | None, file: Path) -> Mapping[str, Importable]:
+    """The values that a source holds.
+
+    Raises:
+        ImportingError: it cannot be read, or the arguments do not fit it.
+    """
+    if (source is Source.ENVIRONMENT) != (origin is None):
+        raise ImportingError(
+            "environment takes no PATH: the variables are this process's own"
+            if origin is not None
+            else f"{source} takes the PATH to read, or -"
+        )
+    if (source is Source.ENVIRONMENT) != (only is not None):
+        raise ImportingError("environment takes --only PREFIX, so that not all of it is taken; nothing else does")
+    if source is Source.ENVIRONMENT:
+        return importing.read_environ(os.environ, only=only or "")
+    path = origin or "-"
+    try:
+        match source:
+            case Source.FOLDER:
+                return importing.read_folder(Path(path), definition=file)
+            case Source.DOTENV:
+                return importing.read_dotenv(_text(path))
+            case Source.JSON:
+                return importing.read_json(_text(path))
+            case Source.SOPS:
+                return importing.read_sops(_text(path))
+    except ImportingError as error:
+        raise ImportingError(f"{path}: {error}") from None
+
+
+def _text(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ImportingError("it is not UTF-8 text") from None

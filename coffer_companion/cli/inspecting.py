@@ -1,0 +1,174 @@
+"""Commands that look at what the server holds, and change nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from coffer_protocol.identity import format_id
+from coffer_protocol.release.head import SignedHead
+
+from ..releases.audit import Verified
+from ..releases.audit import verify as verify_base
+from ..releases.commit import based
+from ..releases.contents import Contents, contents
+from ..releases.history import Changes, Event, events
+from ..releases.publisher_entry import short_key
+from ..releases.publishers import publishers
+from ..target import Target
+from .exits import execute
+from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
+from .output import expiry, output, show_json, show_table, tell, when
+
+_NAMES_SHOWN = 3
+
+
+def history(
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many releases, the newest first.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the releases: when, by whom, what each changed, and when it expires."""
+    target = chosen_target(coffer, server, identity)
+    found, labels = execute(partial(_history, target, limit))
+    if as_json:
+        show_json([_event_as_json(event, labels) for event in found])
+        return
+    now = time.time()
+    rows = [
+        (
+            str(event.release.head.serial),
+            when(event.release.head.issued),
+            _by(event.release, labels),
+            expiry(event.release.head.expires, now),
+            _changes_told(event),
+        )
+        for event in found
+    ]
+    show_table(("release", "issued (UTC)", "by", "expires", "clients"), rows)
+
+
+async def _history(target: Target, limit: int) -> tuple[list[Event], dict[bytes, str]]:
+    async with based(target) as base:
+        labels = {publisher.sign: publisher.label for publisher in await publishers(base)} if base.release is not None else {}
+        # The server ends the session where it is asked for a release that it does not hold any more, so that comes last.
+        return [event async for event in events(base, limit=limit)], labels
+
+
+def _by(release: SignedHead, labels: dict[bytes, str]) -> str:
+    return labels.get(release.head.publisher, short_key(release.head.publisher))
+
+
+def _changes_told(event: Event) -> str:
+    told = "what it changed is not held any more" if event.changes is None else _names_told(event.changes)
+    return told if event.release.head.publishers is None else f"{told}; publishers changed"
+
+
+def _names_told(changes: Changes) -> str:
+    parts = []
+    for sign, names in (("+", changes.added), ("~", changes.changed), ("-", changes.removed)):
+        if names and not changes.is_named:
+            parts.append(f"{sign}{len(names)}")
+        elif names:
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            parts.append(f"{sign}{len(names)} {', '.join(names[:_NAMES_SHOWN])}{more}")
+    unnamed = "" if changes.is_named else " (named under an earlier note key)"
+    return ("; ".join(parts) or "none") + unnamed
+
+
+def _event_as_json(event: Event, labels: dict[bytes, str]) -> dict[str, Any]:
+    changes = event.changes
+    return _head_as_json(event.release) | {
+        "by": _by(event.release, labels),
+        "held": changes is not None,
+        "named": changes is not None and changes.is_named,
+        "added": None if changes is None else list(changes.added),
+        "changed": None if changes is None else list(changes.changed),
+        "removed": None if changes is None else list(changes.removed),
+    }
+
+
+def _head_as_json(release: SignedHead) -> dict[str, Any]:
+    head = release.head
+    return {
+        "coffer": head.coffer,
+        "serial": head.serial,
+        "issued": head.issued,
+        "expires": head.expires,
+        "publisher": format_id(head.publisher),
+        "publishers": None if head.publishers is None else [format_id(key) for key in head.publishers],
+        "count": head.count,
+        "sha256": release.sha256.hex(),
+    }
+
+
+def show(
+    serial: Annotated[int | None, typer.Argument(metavar="SERIAL", help="The release; else the newest.", min=1, show_default=False)] = None,
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who is in a release: each client's public keys by their ids, its secrets by name, and since when they are as they are."""
+    target = chosen_target(coffer, server, identity)
+    shown = execute(partial(_show, target, serial))
+    if as_json:
+        show_json(_contents_as_json(shown))
+        return
+    head = shown.release.head
+    output.print(
+        f"coffer {head.coffer}, release {head.serial}, issued {when(head.issued)} UTC, expires {expiry(head.expires, time.time())}",
+        soft_wrap=True,
+    )
+    rows = [
+        (client.name, format_id(client.id), f"{client.suite}", f"{client.since}", ", ".join(client.keys) or "none")
+        for client in shown.clients
+    ]
+    show_table(("client", "id", "suite", "since", "keys"), rows)
+
+
+async def _show(target: Target, serial: int | None) -> Contents:
+    async with based(target) as base:
+        return await contents(base, serial)
+
+
+def _contents_as_json(shown: Contents) -> dict[str, Any]:
+    clients: Sequence[Any] = [
+        {"client": client.name, "id": format_id(client.id), "suite": client.suite, "since": client.since, "keys": list(client.keys)}
+        for client in shown.clients
+    ]
+    return _head_as_json(shown.release) | {"clients": clients}
+
+
+def verify(
+    coffer: CofferOption = None,
+    server: ServerOption = None,
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that what the server holds is exactly what was signed. Exit 5 where it is not."""
+    target = chosen_target(coffer, server, identity)
+    verified = execute(partial(_verify, target))
+    newest, first = verified.newest.head, verified.first
+    if as_json:
+        counts = {"first": first, "clients": verified.clients, "publishers": verified.publishers}
+        show_json(_head_as_json(verified.newest) | counts)
+        return
+    typer.echo(f"coffer {newest.coffer}: releases {first} to {newest.serial} are one chain, each by a publisher trusted at its time")
+    typer.echo(
+        f"release {newest.serial}: the keys of {verified.clients} clients and {verified.publishers} publishers are exactly those that were "
+        "signed, and every note opens"
+    )
+    if first > 1:
+        tell(f"releases before {first} are not there: the server began anew with it")
+
+
+async def _verify(target: Target) -> Verified:
+    async with based(target) as base:
+        return await verify_base(base)

@@ -1,0 +1,69 @@
+"""What is in a release: clients, their public keys' ids, and their secrets by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coffer_protocol.release.blob import ALG_SEALED_BOX
+from coffer_protocol.release.head import SignedHead
+
+from .commit import Base
+from .diff import Held, held, notes_of
+from .publisher_entry import is_publisher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One client's key in a release.
+
+    Attributes:
+        name: what the client is called.
+        id: the key's.
+        suite: the suite that it speaks.
+        since: the release in which its shard was sealed.
+        keys: its secrets' names, in the shard's order.
+    """
+
+    name: str
+    id: bytes
+    suite: int
+    since: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A release, and its clients in the order of their names."""
+
+    release: SignedHead
+    clients: tuple[Client, ...]
+
+
+async def contents(base: Base, serial: int | None) -> Contents:
+    """What is in a release; None is the newest.
+
+    Raises:
+        NoReleaseError: there is no such release.
+        ServerError: with code `limit`: what was in it is not held any more.
+        EarlierNoteKeyError: it was made under a note key that has been replaced since.
+    """
+    newest = base.existing()
+    if serial is None or serial == newest.head.serial:
+        release = Held(release=newest, listing=base.listing)
+    else:
+        release = await held(base.reader, serial)
+    entries = tuple(
+        entry for entry in release.listing.values() if not is_publisher(entry, coffer=base.target.coffer, note_key=base.note_key)
+    )
+    notes = await notes_of(base.reader, release, entries, base.note_key)
+    clients = [
+        Client(
+            name=notes[entry.id].client,
+            id=entry.id,
+            suite=0 if entry.alg == ALG_SEALED_BOX else 1,
+            since=entry.since,
+            keys=tuple(key for key, _ in notes[entry.id].keys),
+        )
+        for entry in entries
+    ]
+    return Contents(release=release.release, clients=tuple(sorted(clients, key=lambda client: (client.name, client.id))))

@@ -1,0 +1,107 @@
+"""What happened to a coffer, release by release: from heads, which are kept for ever, and entries and notes as long as they are held."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from coffer_protocol.errors import ServerError
+from coffer_protocol.identity import format_id
+from coffer_protocol.message import Entry
+from coffer_protocol.release.head import SignedHead
+
+from .commit import Base
+from .diff import EarlierNoteKeyError, Held, find_difference, notes_of
+from .listing import Listing
+from .reader import in_batches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a release did.
+
+    A client of several hosts is told by the hosts whose blobs differ: one that gets its second host counts as added.
+
+    Attributes:
+        added, changed, removed: the clients' names, sorted; their ids where `is_named` is False.
+        is_named: False where the note key has been replaced since: the names cannot be read any more, and publishers are not told apart.
+    """
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    is_named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One release: its head, and what it did; None where the server does not hold that any more."""
+
+    release: SignedHead
+    changes: Changes | None
+
+
+async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
+    """The newest releases, the newest first. Two of them are held at a time.
+
+    Args:
+        base: the newest release.
+        limit: how many.
+
+    Raises:
+        NoReleaseError: there is none.
+        What `Reader.history` and `Reader.entries` raise, but for Error `limit`: then the server does not hold what is older.
+    """
+    newest = base.existing()
+    # One more, to compare the last one with.
+    chain = (await base.reader.history(max(1, newest.head.serial - limit)))[::-1]
+    after: Held | None = Held(release=newest, listing=base.listing)
+    for number, release in enumerate(chain[:limit]):
+        before = None
+        if after is not None:
+            before = await _held_before(base, chain[number + 1] if number + 1 < len(chain) else None, release)
+        yield Event(release=release, changes=await _changes(base, before, after) if before and after else None)
+        after = before
+
+
+async def _held_before(base: Base, release: SignedHead | None, follower: SignedHead) -> Held | None:
+    """The release before another with its entries; an empty one before the coffer's first; None where it is not held."""
+    if release is None:
+        # A coffer begins anew where its server's database was lost: then, too, everything in the first that is held was added by it.
+        return Held(release=follower, listing=Listing())
+    try:
+        return Held(release=release, listing=await base.reader.entries(release))
+    except ServerError as error:
+        if error.code != "limit":
+            raise
+        return None
+
+
+async def _changes(base: Base, before: Held, after: Held) -> Changes:
+    difference = find_difference(before.listing, after.listing, coffer=base.target.coffer, note_key=base.note_key)
+    try:
+        old = await _names(base, before, difference.gone)
+        new = await _names(base, after, difference.made)
+        is_named = True
+    except EarlierNoteKeyError:
+        old, new = _ids(difference.gone), _ids(difference.made)
+        is_named = False
+    return Changes(
+        added=tuple(sorted(new - old)),
+        changed=tuple(sorted(new & old)),
+        removed=tuple(sorted(old - new)),
+        is_named=is_named,
+    )
+
+
+async def _names(base: Base, release: Held, entries: tuple[Entry, ...]) -> set[str]:
+    """The names of some clients of a release. Of their notes nothing else is kept."""
+    names: set[str] = set()
+    for batch in in_batches(entries):
+        notes = await notes_of(base.reader, release, batch, base.note_key)
+        names |= {note.client for note in notes.values()}
+    return names
+
+
+def _ids(entries: tuple[Entry, ...]) -> set[str]:
+    return {format_id(entry.id) for entry in entries}

@@ -1,0 +1,166 @@
+"""Who may publish a coffer: the keys that its releases name, and the publishers in its tree who hold the note key (PROTOCOL.md, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from coffer_protocol.errors import CofferError
+from coffer_protocol.identity import PublicKey, format_id
+from coffer_protocol.release.notes import NoteKey
+
+from .commit import Base, Draft
+from .plan import Plan
+from .publisher_entry import Standing, is_publisher, short_key
+from .upload import Publication
+
+
+class UnknownPublisherError(CofferError):
+    """No publisher of the coffer is the one that was named."""
+
+
+class OwnKeyError(CofferError):
+    """A publisher cannot retire itself: nobody would be left to sign what comes next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """One who is trusted, or stands in the tree, or both.
+
+    Attributes:
+        sign: its publisher key, 32 bytes.
+        standing: how it stands in the tree; None where it was not handed the note key.
+        is_trusted: whether its releases are believed.
+        is_own: whether it is the one at work.
+    """
+
+    sign: bytes
+    standing: Standing | None
+    is_trusted: bool
+    is_own: bool
+
+    @property
+    def label(self) -> str:
+        """What a person knows it by."""
+        return short_key(self.sign) if self.standing is None else self.standing.label
+
+
+async def publishers(base: Base) -> tuple[Publisher, ...]:
+    """All of them, in the order of their labels."""
+    own = base.target.identity.publisher_key()
+    standings = {standing.key.sign: standing for standing in await standings_of(base)}
+    found = [
+        Publisher(sign=key, standing=standings.get(key), is_trusted=key in base.publishers, is_own=key == own)
+        for key in base.publishers | standings.keys()
+    ]
+    return tuple(sorted(found, key=lambda publisher: (publisher.label, publisher.sign)))
+
+
+async def standings_of(base: Base) -> tuple[Standing, ...]:
+    """The publishers in the newest release's tree. They are found by their marks; their notes alone are asked for."""
+    coffer, note_key = base.target.coffer, base.note_key
+    entries = [entry for entry in base.listing.values() if is_publisher(entry, coffer=coffer, note_key=note_key)]
+    notes = await base.reader.notes(base.existing().head.serial, entries, note_key)
+    return tuple(Standing.from_note(note) for note in notes.values())
+
+
+def _plan(base: Base, standings: tuple[Standing, ...], remark: str) -> Plan:
+    clients = len(base.listing) - len(standings)
+    return Plan(coffer=base.target.coffer, serial=base.serial, clients=(), unchanged=clients, remarks=(remark,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """Letting another publisher in: the release names it, and hands it the note key."""
+
+    key: PublicKey
+    name: str
+
+    async def draft(self, base: Base) -> Draft:
+        """What is to change; nothing where the publisher is in already. A `making.Drafting`.
+
+        Raises:
+            NoReleaseError: there is no release that could be followed.
+            NoteError: a publisher's note cannot be read.
+        """
+        base.existing()
+        standings = await standings_of(base)
+        standing = Standing(name=self.name, key=self.key)
+        is_in_tree = standing in standings
+        is_named = self.key.sign in base.publishers
+        return Draft(
+            plan=_plan(base, standings, f"publisher {standing.label} is {'already in' if is_in_tree and is_named else 'added'}"),
+            put=() if is_in_tree else (standing.wanted(base.note_key),),
+            note_key=base.note_key,
+            publishers=None if is_named and is_in_tree else base.publishers | {self.key.sign},
+            lifetime_s=base.lifetime_s(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """Taking a publisher's trust away: the release names the others, and drops its shard.
+
+    A retired publisher still knows the note key. With a copy of the server's database it could read the names in later notes, and try
+    guesses at later values against their hashes. So the note key is replaced, for which every shard must be sealed anew, and that needs
+    the definition. Without one the note key stays as it is.
+
+    Attributes:
+        who: what `find_publisher` looks for.
+        anew: what to seal under a new note key; None: the old one stays.
+        told: shown whom the search has found, before anything is changed.
+    """
+
+    who: str | PublicKey
+    anew: Publication | None
+    told: Callable[[Publisher], None]
+
+    async def draft(self, base: Base) -> Draft:
+        """What is to change. A `making.Drafting`.
+
+        Raises:
+            UnknownPublisherError: there is no such publisher.
+            OwnKeyError: it is the one at work.
+            NoReleaseError: there is no release that could be followed.
+            NoteError: a publisher's note cannot be read.
+        """
+        base.existing()
+        retired = find_publisher(self.who, await publishers(base))
+        if retired.is_own:
+            raise OwnKeyError("a publisher does not retire itself: let another one do it, with its own identity (--identity)")
+        self.told(retired)
+        remark = f"publisher {retired.label} is retired"
+        trusted = base.publishers - {retired.sign}
+        standings = await standings_of(base)
+        if self.anew is not None:
+            others = tuple(standing for standing in standings if standing.key.sign != retired.sign)
+            draft = await self.anew.draft_anew(base, others, trusted, NoteKey.generate())
+            remark += ", and the note key is replaced: every shard is sealed anew"
+            return replace(draft, plan=replace(draft.plan, remarks=(remark,)))
+        return Draft(
+            plan=_plan(base, standings, f"{remark}; it still knows the note key"),
+            drop=() if retired.standing is None else (retired.standing.key.id,),
+            note_key=base.note_key,
+            publishers=trusted,
+            lifetime_s=base.lifetime_s(),
+        )
+
+
+def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publisher:
+    """The publisher with these keys, this name, or this publisher key (64 hex digits, or the first 16).
+
+    Raises:
+        UnknownPublisherError: there is none, or more than one.
+    """
+    if isinstance(who, PublicKey):
+        found = [publisher for publisher in among if publisher.sign == who.sign]
+    else:
+        digits = who.upper()
+        found = [
+            publisher for publisher in among if who == publisher.label or digits in (short_key(publisher.sign), format_id(publisher.sign))
+        ]
+    if len(found) != 1:
+        labels = ", ".join(publisher.label for publisher in among)
+        shown = short_key(who.sign) if isinstance(who, PublicKey) else who
+        raise UnknownPublisherError(f"{'no publisher is' if not found else 'more than one publisher is'} {shown!r}; there are {labels}")
+    return found[0]

@@ -1,0 +1,69 @@
+"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (PROTOCOL.md, 3, Reuse)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from coffer_protocol.errors import CofferError
+
+from .commit import Base, Draft
+from .diff import Held, compare, find_difference, held
+from .publisher_entry import Standing
+
+
+class NothingToTakeBackError(CofferError):
+    """The release to go back to is the newest, or there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Going back to what every client had in an earlier release.
+
+    Publishers are left as they are: who was retired does not come back, who was added stays.
+
+    Attributes:
+        serial: the release to go back to.
+        lifetime_s: how long the new release is good for; None where `is_forever`, else as long as the newest was made good for.
+        is_forever: whether it is good for ever.
+    """
+
+    serial: int
+    lifetime_s: int | None = None
+    is_forever: bool = False
+
+    async def draft(self, base: Base) -> Draft:
+        """What is to change. A `making.Drafting`.
+
+        Raises:
+            NothingToTakeBackError, NoReleaseError: there is no earlier release of that serial.
+            ServerError: with code `limit`: its blobs are not held any more.
+            EarlierNoteKeyError: it was made under a note key that has been replaced since.
+        """
+        newest = base.existing()
+        if self.serial == newest.head.serial:
+            raise NothingToTakeBackError(f"release {self.serial} is the newest: name an earlier one (`coffer-companion history`)")
+        now = Held(release=newest, listing=base.listing)
+        then = await held(base.reader, self.serial)
+        difference = find_difference(now.listing, then.listing, coffer=base.target.coffer, note_key=base.note_key)
+        plan = await compare(base, now, then, difference)
+        is_change = bool(difference.gone or difference.made)
+        return Draft(
+            plan=replace(plan, serial=base.serial),
+            drop=difference.dropped,
+            reuse=difference.made,
+            # Blobs that come back are older than the release that brings them. This one is not, so `adoption` knows of the way back.
+            put=((await own_standing(base)).wanted(base.note_key),) if is_change else (),
+            note_key=base.note_key,
+            lifetime_s=None if self.is_forever else self.lifetime_s or base.lifetime_s(),
+        )
+
+
+async def own_standing(base: Base) -> Standing:
+    """How the publisher at work stands in the newest release.
+
+    Raises:
+        NoteError: its note does not say.
+    """
+    own = base.listing[base.target.identity.id()]
+    notes = await base.reader.notes(base.existing().head.serial, [own], base.note_key)
+    return Standing.from_note(notes[own.id])

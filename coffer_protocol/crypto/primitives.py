@@ -1,0 +1,346 @@
+"""The cryptographic primitives of protocol 1, each from the library that does it best.
+
+Every other module asks this one: nothing else in the house but `sodium` imports `nacl` or `cryptography`. libsodium (PyNaCl) does X25519,
+Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does ML-KEM-768; hashes are the interpreter's own.
+
+`cryptography` is asked through its compiled module: the classes that it documents for ML-KEM load its whole backend at their first use,
+which takes longer than a fetch (bench/README.md, "The client's start-up"). What is called there is what those classes call.
+
+Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises `ValueError`
+without detail, and the caller gives it the name that its section of PROTOCOL.md has for it.
+"""
+
+from __future__ import annotations
+
+from .. import compiled
+from ..errors import KeyTextError, UnavailableError
+from ..lean import TYPE_CHECKING
+from . import hashes, sodium
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import TypeAlias
+
+# Draws that many random bytes; an argument wherever randomness is needed, so that tests can fix it.
+Random: TypeAlias = "Callable[[int], bytes]"
+
+SHA256_BYTES = 32
+X25519_BYTES = 32
+ED25519_BYTES = 32
+ED25519_SIGNATURE_BYTES = 64
+MLKEM768_PUBLIC_BYTES = 1184
+MLKEM768_CIPHERTEXT_BYTES = 1088
+MLKEM768_SEED_BYTES = 64
+AEAD_TAG_BYTES = 16
+XCHACHA_NONCE_BYTES = 24
+
+_X25519_PRIME = 2**255 - 19
+# The points of low order with a canonical encoding, little-endian: 0, 1, p - 1 and the two of order 8 (RFC 7748's curve; the
+# same list is in Wycheproof's x25519 vectors, flag LowOrderPublic). A shared secret made with one of them is no secret.
+_X25519_LOW_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    )
+)
+
+
+def random_bytes(count: int) -> bytes:
+    """`count` bytes from the operating system's generator."""
+    return sodium.random_bytes(count)
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256 (FIPS 180-4), 32 bytes."""
+    return hashes.sha256(data)
+
+
+def sha3_256(data: bytes) -> bytes:
+    """SHA3-256 (FIPS 202), 32 bytes."""
+    return hashes.sha3_256(data).digest()
+
+
+def shake256(data: bytes, size_bytes: int) -> bytes:
+    """SHAKE-256 (FIPS 202), `size_bytes` of output."""
+    return hashes.shake_256(data).digest(size_bytes)
+
+
+def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b"") -> bytes:
+    """BLAKE2b (RFC 7693), keyed where `key` is given; `person` is padded with zero bytes to 16."""
+    return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person)
+
+
+def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
+    """HKDF-SHA256's first step (RFC 5869, 2.2): 32 bytes."""
+    return hashes.hmac_sha256(salt, ikm)
+
+
+def hkdf_sha256_expand(key: bytes, *, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
+    """HKDF-SHA256's second step (RFC 5869, 2.3), for a key that is random already, or extracted."""
+    output = block = b""
+    for number in range(1, -(-size_bytes // SHA256_BYTES) + 1):
+        block = hashes.hmac_sha256(key, block + info + bytes([number]))
+        output += block
+    return output[:size_bytes]
+
+
+def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
+    """HKDF-SHA256 (RFC 5869), extract and expand."""
+    return hkdf_sha256_expand(hkdf_sha256_extract(salt=salt, ikm=ikm), info=info, size_bytes=size_bytes)
+
+
+def same(left: bytes, right: bytes) -> bool:
+    """Whether two byte strings are equal, in time that does not depend on where they differ."""
+    return sodium.same(left, right)
+
+
+# ------------------------------------------------------------------------------------------------------ X25519
+
+
+def check_x25519_public(key: bytes) -> None:
+    """Refuse a public key that is not canonical or of low order, which libsodium itself would take (PROTOCOL.md, 1).
+
+    Raises:
+        KeyTextError: the key is not 32 bytes, not canonical, or of low order.
+    """
+    if len(key) != X25519_BYTES:
+        raise KeyTextError(f"a public key has 32 bytes, this one {len(key)}")
+    if int.from_bytes(key, "little") >= _X25519_PRIME:
+        raise KeyTextError("the public key is not in its canonical encoding: copy it anew from its owner")
+    if key in _X25519_LOW_ORDER:
+        raise KeyTextError("the public key is of low order and protects nothing: copy it anew from its owner")
+
+
+def x25519_public(secret: bytes) -> bytes:
+    """The public key of an X25519 secret key (RFC 7748)."""
+    return sodium.x25519_public(secret)
+
+
+def x25519(secret: bytes, public: bytes) -> bytes:
+    """The shared secret, 32 bytes.
+
+    Raises:
+        ValueError: the public key is of low order; one that has passed `check_x25519_public` is not.
+    """
+    return sodium.x25519(secret, public)
+
+
+# ----------------------------------------------------------------------------------------------------- Ed25519
+
+
+def check_ed25519_public(key: bytes) -> None:
+    """Refuse a publisher's key that is not a canonical point of the main subgroup.
+
+    Raises:
+        KeyTextError: it is not.
+    """
+    if len(key) != ED25519_BYTES:
+        raise KeyTextError(f"a publisher key has 32 bytes, this one {len(key)}")
+    if not sodium.is_ed25519_public(key):
+        raise KeyTextError("the publisher key is not a point that can be used: copy it anew from its owner")
+
+
+def ed25519_public(seed: bytes) -> bytes:
+    """The public key of an Ed25519 seed (RFC 8032)."""
+    from nacl import bindings
+
+    return bindings.crypto_sign_seed_keypair(seed)[0]
+
+
+def ed25519_sign(seed: bytes, message: bytes) -> bytes:
+    """The detached signature, 64 bytes (RFC 8032)."""
+    from nacl import bindings
+
+    _, secret = bindings.crypto_sign_seed_keypair(seed)
+    return bindings.crypto_sign(message, secret)[:ED25519_SIGNATURE_BYTES]
+
+
+def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
+    """Verify with libsodium's rules, which refuse keys of small order and encodings that are not canonical.
+
+    Raises:
+        ValueError: the signature is not good.
+    """
+    sodium.ed25519_verify(public, message, signature)
+
+
+# ------------------------------------------------------------------------------------------------------- AEADs
+
+
+def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    """ChaCha20-Poly1305 (RFC 8439): ciphertext and tag."""
+    return sodium.chacha20poly1305_seal(key, nonce, plaintext, associated)
+
+
+def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+    """The plaintext.
+
+    Raises:
+        ValueError: the ciphertext is not authentic.
+    """
+    return sodium.chacha20poly1305_open(key, nonce, ciphertext, associated)
+
+
+def xchacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha): ciphertext and tag; the nonce of 24 bytes may be random."""
+    from nacl import bindings
+
+    return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+
+
+def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+    """The plaintext.
+
+    Raises:
+        ValueError: the ciphertext is not authentic.
+    """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
+    if len(ciphertext) < AEAD_TAG_BYTES:
+        raise ValueError("too short for a tag")
+    try:
+        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)
+    except CryptoError:
+        raise ValueError("not authentic") from None
+
+
+# ---------------------------------------------------------------------------------------------------- NaCl box
+
+
+def box(secret: bytes, public: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+    """NaCl's `crypto_box`: 16 bytes longer than its plaintext."""
+    from nacl import bindings
+
+    return bindings.crypto_box_easy(plaintext, nonce, public, secret)
+
+
+def box_open(secret: bytes, public: bytes, nonce: bytes, ciphertext: bytes) -> bytes:
+    """The plaintext.
+
+    Raises:
+        ValueError: the ciphertext is not authentic.
+    """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
+    if len(ciphertext) < AEAD_TAG_BYTES:
+        raise ValueError("too short for a tag")
+    try:
+        return bindings.crypto_box_open_easy(ciphertext, nonce, public, secret)
+    except CryptoError:
+        raise ValueError("not authentic") from None
+
+
+def sealed_box(public: bytes, plaintext: bytes) -> bytes:
+    """libsodium's `crypto_box_seal`: 48 bytes longer than its plaintext."""
+    from nacl import bindings
+
+    return bindings.crypto_box_seal(plaintext, public)
+
+
+def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
+    """The plaintext.
+
+    Raises:
+        ValueError: it was not sealed to this key, or with an ephemeral key that must not be used.
+    """
+    from nacl import bindings
+    from nacl.exceptions import CryptoError
+
+    try:
+        check_x25519_public(ciphertext[:X25519_BYTES])
+        return bindings.crypto_box_seal_open(ciphertext, public, secret)
+    # PyNaCl refuses what is too short with a TypeError, and its own ValueError is one of ours already.
+    except (CryptoError, TypeError, KeyTextError):
+        raise ValueError("not sealed to this key") from None
+
+
+# --------------------------------------------------------------------------------------------------- ML-KEM-768
+
+
+def _openssl() -> ModuleType:
+    # A client that goes by its bare key has no use for it, and starts without.
+    return compiled.load("cryptography.hazmat.bindings._rust").openssl  # type: ignore[no-any-return]
+
+
+def _mlkem() -> ModuleType:
+    """OpenSSL's ML-KEM.
+
+    Raises:
+        UnavailableError: it is not there.
+    """
+    openssl = _openssl()
+    if not hasattr(openssl, "mlkem"):
+        raise UnavailableError(
+            "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
+            "The wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography"
+        )
+    mlkem: ModuleType = openssl.mlkem
+    return mlkem
+
+
+def check_available() -> None:
+    """See at start that ML-KEM-768 is there, rather than at the first request.
+
+    Raises:
+        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
+    """
+    _mlkem()
+
+
+def check_mlkem_public(key: bytes) -> None:
+    """Refuse what is not an ML-KEM-768 encapsulation key (FIPS 203, 7.2).
+
+    Raises:
+        KeyTextError: it is not.
+        UnavailableError: see `check_available`.
+    """
+    mlkem = _mlkem()
+    try:
+        mlkem.from_mlkem768_public_bytes(key)
+    except ValueError:
+        raise KeyTextError("the ML-KEM-768 key cannot be used: copy the public key text anew from its owner") from None
+
+
+def mlkem_public(seed: bytes) -> bytes:
+    """The encapsulation key, 1,184 bytes, of a seed d ‖ z of 64 bytes (FIPS 203).
+
+    Raises:
+        UnavailableError: see `check_available`.
+    """
+    public: bytes = _mlkem().from_mlkem768_seed_bytes(seed).public_key().public_bytes_raw()
+    return public
+
+
+def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
+    """Encapsulate to a key: the ciphertext (1,088 bytes) and the shared secret (32).
+
+    Raises:
+        ValueError: the key cannot be used.
+        UnavailableError: see `check_available`.
+    """
+    shared, ciphertext = _mlkem().from_mlkem768_public_bytes(public).encapsulate()
+    return ciphertext, shared
+
+
+def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
+    """The shared secret. Of a forged ciphertext, another one (implicit rejection): the AEAD that uses it will not open.
+
+    Raises:
+        ValueError: the ciphertext has not 1,088 bytes.
+        UnavailableError: see `check_available`.
+    """
+    shared: bytes = _mlkem().from_mlkem768_seed_bytes(seed).decapsulate(ciphertext)
+    return shared
+
+
+def openssl_version() -> str:
+    """What the OpenSSL calls itself that does ML-KEM here."""
+    text: str = _openssl().openssl_version_text()
+    return text

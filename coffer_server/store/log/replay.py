@@ -1,0 +1,157 @@
+"""The tables that answer, made anew from the event log in a database of their own, with every release checked on the way."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy
+from sqlalchemy import Connection
+from sqlalchemy.pool import StaticPool
+
+from coffer_protocol.crypto.primitives import sha256
+from coffer_protocol.errors import ReleaseError
+from coffer_protocol.release import head as heads
+from coffer_protocol.release import tree
+from coffer_protocol.release.head import Head
+from coffer_protocol.release.tree import Tree
+
+from ...errors import DamagedError
+from ..events import BEGINNING, Adopted, Changed, Entered, Event, PublisherAdded, PublisherRemoved, Released
+from ..sealing import Keyring
+from ..sql.schema import metadata
+from . import log, projection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What the log says.
+
+    Attributes:
+        tables: a database with the tables that answer as the log makes them; the others in it are empty.
+        events: how many there are.
+        releases: how many of them are releases.
+        sha256: the hash of the last event, which vouches for all before it.
+    """
+
+    tables: Connection
+    events: int
+    releases: int
+    sha256: bytes
+
+
+@dataclass(slots=True)
+class _Coffer:
+    """One coffer, as far as the log has been read: publishers' keys by their ids, leaf hashes by clients' ids, and the last release."""
+
+    publishers: dict[bytes, bytes] = field(default_factory=dict)
+    leaves: dict[bytes, bytes] = field(default_factory=dict)
+    last: Head | None = None
+    last_sha256: bytes | None = None
+    # Of the release whose changes have been read, where its head has not.
+    changing: int | None = None
+
+
+@contextmanager
+def replayed(connection: Connection, keyring: Keyring) -> Iterator[Replayed]:
+    """Replay the whole log of a database. What comes of it is there until the context ends.
+
+    Raises:
+        EventError, SealError: the log is broken.
+        DamagedError: a release in it is not what its publisher signed.
+    """
+    engine = sqlalchemy.create_engine("sqlite://", creator=_scratch, poolclass=StaticPool)
+    try:
+        with engine.begin() as tables:
+            metadata.create_all(tables)
+            check = _Check()
+            events, sha256_ = 0, BEGINNING
+            for event in log.read(connection, keyring):
+                check.take(event)
+                projection.apply(tables, keyring, event.happening, at=event.at)
+                events, sha256_ = event.number, event.sha256
+            yield Replayed(tables=tables, events=events, releases=check.releases, sha256=sha256_)
+    finally:
+        engine.dispose()
+
+
+def _scratch() -> sqlite3.Connection:
+    """A database in a file without a name, which is gone when it is closed. Its members have no blobs, so keys to them are not checked."""
+    return sqlite3.connect("", check_same_thread=False)
+
+
+class _Check:
+    """Checks releases as their events come, one after the other."""
+
+    def __init__(self) -> None:
+        self._coffers: dict[str, _Coffer] = {}
+        self.releases = 0
+
+    def take(self, event: Event) -> None:
+        """Take the next event.
+
+        Raises:
+            EventError: it is not one of this version.
+            DamagedError: it is a release that cannot be.
+        """
+        match event.happening:
+            case PublisherAdded(coffer=coffer, key=key):
+                self._of(coffer).publishers[key.id] = key.sign
+            case PublisherRemoved(coffer=coffer, publisher=publisher):
+                self._of(coffer).publishers.pop(publisher, None)
+            case Changed() as changed:
+                self._change(changed)
+            case Released(signed=signed):
+                head = self._head(event, signed)
+                self._verify(event, signed, set(self._of(head.coffer).publishers.values()))
+                self._follow(event, head, signed, is_whole=True)
+            case Adopted(signed=signed, held=held):
+                head = self._head(event, signed)
+                self._verify(event, signed, {head.publisher})
+                self._follow(event, head, signed, is_whole=held)
+            case _:
+                pass
+
+    def _of(self, coffer: str) -> _Coffer:
+        return self._coffers.setdefault(coffer, _Coffer())
+
+    def _change(self, changed: Changed) -> None:
+        coffer = self._of(changed.coffer)
+        coffer.changing = changed.serial
+        for change in changed.changes:
+            if isinstance(change, Entered):
+                data = tree.leaf_data(
+                    coffer=changed.coffer, client_id=change.id, alg=change.alg, since=change.since, blob_sha256=change.sha256
+                )
+                coffer.leaves[change.id] = tree.leaf_hash(data)
+            else:
+                coffer.leaves.pop(change.id, None)
+
+    def _head(self, event: Event, signed: bytes) -> Head:
+        try:
+            return heads.claimed_untrusted(signed)
+        except ReleaseError as error:
+            raise DamagedError(f"event {event.number} is no release: {error}") from None
+
+    def _verify(self, event: Event, signed: bytes, publishers: set[bytes]) -> None:
+        try:
+            heads.verify_untrusted(signed, publishers=publishers)
+        except ReleaseError as error:
+            raise DamagedError(f"event {event.number}: {error}") from None
+
+    def _follow(self, event: Event, head: Head, signed: bytes, *, is_whole: bool) -> None:
+        """Check a release's place in its coffer's history, and its tree where all that was in it is known."""
+        coffer = self._of(head.coffer)
+        what = f"event {event.number}, release {head.serial} of {head.coffer!r}"
+        if coffer.last is not None and (head.serial != coffer.last.serial + 1 or head.prev != coffer.last_sha256):
+            raise DamagedError(f"{what}, does not follow release {coffer.last.serial}")
+        if coffer.changing not in (None, head.serial):
+            raise DamagedError(f"{what}, stands behind the changes of release {coffer.changing}")
+        if is_whole:
+            made = Tree(coffer.leaves[client] for client in sorted(coffer.leaves))
+            if (made.size, made.root) != (head.count, head.root):
+                raise DamagedError(f"{what}, does not have the root that its publisher signed")
+        coffer.last, coffer.last_sha256, coffer.changing = head, sha256(signed), None
+        self.releases += 1

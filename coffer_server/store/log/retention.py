@@ -1,0 +1,72 @@
+"""Retention, inside a transaction: what is let go of once no release that is held has it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Connection, and_, bindparam, case, exists, func, select
+
+from .. import rules
+from ..base import Retention
+from ..events import Pruned
+from ..sql.schema import blobs, fetches, members, releases
+
+# In one statement. However much is let go, this much is in memory.
+_ROWS_AT_A_TIME: Final = 1000
+
+_COFFERS: Final = (
+    select(
+        releases.c.coffer,
+        func.min(releases.c.serial).label("first"),
+        func.max(releases.c.serial).label("last"),
+        func.max(case((releases.c.committed <= bindparam("long_ago"), releases.c.serial))).label("aged"),
+    )
+    .where(releases.c.held)
+    .group_by(releases.c.coffer)
+)
+_UNHOLD: Final = (
+    releases.update()
+    .where(releases.c.coffer == bindparam("of_coffer"), releases.c.held, releases.c.serial < bindparam("first"))
+    .values(held=False)
+)
+_ENDED: Final = (
+    select(members.c.coffer, members.c.client, members.c.from_serial, members.c.since, members.c.alg, members.c.sha256)
+    .where(members.c.coffer == bindparam("of_coffer"), members.c.until_serial <= bindparam("first"))
+    .limit(_ROWS_AT_A_TIME)
+)
+_OF_ROW: Final[dict[str, BindParameter[Any]]] = {
+    name: bindparam(f"of_{name}") for name in ("coffer", "client", "from_serial", "since", "alg", "sha256")
+}
+_DELETE_MEMBER: Final = members.delete().where(
+    members.c.coffer == _OF_ROW["coffer"], members.c.client == _OF_ROW["client"], members.c.from_serial == _OF_ROW["from_serial"]
+)
+_BLOB_KEY: Final = ("coffer", "client", "since", "alg", "sha256")
+_DELETE_BLOB: Final = blobs.delete().where(
+    *(blobs.c[name] == _OF_ROW[name] for name in _BLOB_KEY),
+    ~exists().where(and_(*(members.c[name] == blobs.c[name] for name in _BLOB_KEY))),
+)
+_DELETE_FETCH: Final = fetches.delete().where(
+    fetches.c.coffer == _OF_ROW["coffer"],
+    fetches.c.client == _OF_ROW["client"],
+    ~exists().where(members.c.coffer == fetches.c.coffer, members.c.client == fetches.c.client),
+)
+
+
+def due(connection: Connection, retention: Retention, *, now: int) -> list[Pruned]:
+    """What retention is to let go of now: for each coffer that has something to let go of, from which release on all is held."""
+    coffers = connection.execute(_COFFERS, {"long_ago": now - retention.age_s}).all()
+    found = [(row, Pruned(coffer=row.coffer, first=rules.held_from(retention, last=row.last, aged=row.aged))) for row in coffers]
+    return [pruned for row, pruned in found if row.first < pruned.first]
+
+
+def let_go(connection: Connection, pruned: Pruned) -> int:
+    """Let go of what was in the releases before the first that is held, and not in any from there on; how many blobs that were."""
+    of_coffer: dict[str, Any] = {"of_coffer": pruned.coffer, "first": pruned.first}
+    connection.execute(_UNHOLD, of_coffer)
+    blobs_gone = 0
+    while rows := connection.execute(_ENDED, of_coffer).all():
+        keys = [{f"of_{name}": value for name, value in row._mapping.items()} for row in rows]
+        connection.execute(_DELETE_MEMBER, keys)
+        blobs_gone += connection.execute(_DELETE_BLOB, keys).rowcount
+        connection.execute(_DELETE_FETCH, keys)
+    return blobs_gone

@@ -1,0 +1,123 @@
+"""Follows what other servers commit to the same PostgreSQL database: LISTEN, and a look at the numbers, so that a notice may be lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import psycopg
+
+from ...logs import log
+from ..base import Standing, Trouble
+from ..sql.postgres import Postgres
+from .fallback import RememberedReads
+
+# How long nothing may be heard before the numbers are looked at all the same: a connection may have died without a word.
+_SILENCE_S: Final = 1.0
+# How long after a failure the next connection is tried.
+_RETRY_S: Final = 0.5
+
+_LAST_EVENT: Final = b"SELECT MAX(number) FROM events"
+_BLOCKED: Final = b"SELECT client FROM blocked"
+_NEWEST: Final = b"SELECT coffer, MAX(serial) FROM releases GROUP BY coffer"
+
+
+class Follower:
+    """A thread with a connection of its own that hears of every release, and of who is blocked.
+
+    A notice only says when to look: what has been committed is read from the tables, at every notice, after every silence, and after every
+    new connection. So a notice that was lost is a release that comes a second late.
+
+    Args:
+        database: what is followed.
+        reads: told of releases, of who is blocked, and whether the database is away; what they remember is renewed here.
+        heard: told of releases, too.
+
+    Attributes:
+        standing: what it has heard of; None before it has looked for the first time.
+    """
+
+    def __init__(self, database: Postgres, reads: RememberedReads, heard: Callable[[str, int], None]) -> None:
+        self._database = database
+        self._reads = reads
+        self._heard = heard
+        self.standing: Standing | None = None
+        self._is_noticed = False
+        self._is_stopping = False
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="coffer-follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait until it has ended."""
+        self._is_stopping = True
+        os.write(self._waker, b"\0")
+        self._thread.join()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                with contextlib.closing(self._database.listen()) as connection:
+                    self._follow(connection)
+            except Exception as error:  # noqa: BLE001 (whatever it was, the next connection is tried)
+                self._lost(error)
+                self._wait(_RETRY_S)
+
+    def _follow(self, connection: psycopg.Connection[Any]) -> None:
+        connection.add_notify_handler(self._notice)
+        while not self._is_stopping:
+            self._is_noticed = False
+            self._look(connection)
+            self._found()
+            has_more = self._reads.renew()
+            # A notice that came with an answer makes the connection readable no more.
+            if not (self._is_noticed or has_more):
+                self._wait(_SILENCE_S, connection.fileno())
+
+    def _wait(self, timeout_s: float, *descriptors: int) -> None:
+        # Not select(): in a server with many connections a new descriptor has a number that it does not take.
+        readable = select.poll()
+        for descriptor in (self._wake, *descriptors):
+            readable.register(descriptor, select.POLLIN)
+        readable.poll(timeout_s * 1000)
+
+    def _notice(self, _: psycopg.Notify) -> None:
+        self._is_noticed = True
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        # In this order: a release between the two is read twice, and none is missed.
+        [(last_event,)] = connection.execute(_LAST_EVENT).fetchall()
+        before = self.standing
+        if before is not None and (last_event or 0) == before.event:
+            return
+        newest = dict(connection.execute(_NEWEST).fetchall())
+        # Behind the releases, and told before them: who hears of a release has heard of every block before it.
+        self._reads.heard_blocked(client for (client,) in connection.execute(_BLOCKED, binary=True).fetchall())
+        for coffer, serial in newest.items():
+            if before is None or before.releases.get(coffer) != serial:
+                self._reads.heard(coffer, serial)
+                self._heard(coffer, serial)
+        self.standing = Standing(event=last_event or 0, releases=newest, away=None)
+
+    def _lost(self, error: Exception) -> None:
+        if not self._reads.is_away:
+            reason = " ".join(str(error).split())
+            self._reads.is_away = True
+            if self.standing is not None:
+                self.standing = replace(self.standing, away=Trouble(since=int(time.time()), reason=reason))
+            log.warning("the database is away: serving from memory", error=type(error).__name__, reason=reason)
+
+    def _found(self) -> None:
+        if self._reads.is_away:
+            self._reads.is_away = False
+            if self.standing is not None:
+                self.standing = replace(self.standing, away=None)
+            log.info("the database is back")

@@ -1,0 +1,38 @@
+"""A store that several servers share, on PostgreSQL: it follows what others commit, and serves from memory while the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..base import Standing
+from ..cache import Cache
+from ..sql.postgres import Postgres
+from ..sql.root_keys import RootKeys
+from ..sql_store import SqlStore
+from .fallback import RememberedReads
+from .follower import Follower
+
+
+class SharedStore(SqlStore):
+    """The `Store` protocol over PostgreSQL. Arguments and errors are those of `SqlStore`."""
+
+    def __init__(self, database: Postgres, roots: RootKeys, reads: RememberedReads, cache: Cache) -> None:
+        super().__init__(database, roots, reads, cache)
+        self._postgres = database
+        self._remembered = reads
+        self._follower: Follower | None = None
+
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """See `Store`."""
+        self._follower = Follower(self._postgres, self._remembered, heard)
+
+    def standing(self) -> Standing:
+        """See `Store`: as far as this server has heard."""
+        heard = None if self._follower is None else self._follower.standing
+        return super().standing() if heard is None else heard
+
+    def close(self) -> None:
+        """See `Store`."""
+        if self._follower is not None:
+            self._follower.stop()
+        super().close()

@@ -1,0 +1,47 @@
+"""The outlines of current releases, as tables keep them: what a server that starts reads instead of every member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from ..snapshot import Leaf, Snapshot
+from . import history
+from .schema import IS_CURRENT, members, outlines, releases
+
+_LEAVES: Final = (
+    select(members.c.client, members.c.alg, members.c.since, members.c.sha256, members.c.blob_bytes)
+    .where(members.c.coffer == bindparam("coffer"), IS_CURRENT)
+    .order_by(members.c.client)
+)
+_LAST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
+
+
+def leaves(connection: Connection, coffer: str) -> Iterator[Leaf]:
+    """What the tree of a coffer's current release is made of, read one by one."""
+    rows = connection.execute(_LEAVES, {"coffer": coffer}, execution_options={"yield_per": history.ROWS_AT_A_TIME})
+    return (Leaf(*row) for row in rows)
+
+
+def keep(connection: Connection, coffer: str, serial: int, snapshot: Snapshot) -> None:
+    """Keep the outline of a release, in the place of that of the one before."""
+    connection.execute(outlines.delete().where(outlines.c.coffer == coffer))
+    connection.execute(outlines.insert(), {"coffer": coffer, "serial": serial, "outline": snapshot.to_bytes()})
+
+
+def make_anew(connection: Connection) -> None:
+    """Make all of them from the members."""
+    connection.execute(outlines.delete())
+    for coffer, serial in connection.execute(_LAST).all():
+        keep(connection, coffer, serial, Snapshot.of(coffer, leaves(connection, coffer)))
+
+
+def wrong(connection: Connection) -> str | None:
+    """The first coffer whose outline is not what its members make; None where all are. One that is not kept is not wrong."""
+    last = {row.coffer: row.serial for row in connection.execute(_LAST)}
+    for coffer, serial, outline in connection.execute(select(outlines)).all():
+        if serial != last.get(coffer) or outline != Snapshot.of(coffer, leaves(connection, coffer)).to_bytes():
+            return str(coffer)
+    return None

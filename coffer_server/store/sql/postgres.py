@@ -1,0 +1,201 @@
+"""A store on PostgreSQL, which any number of servers share; several hosts in its URL are a primary and its standbys."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+import sqlalchemy
+from psycopg import errors as pg
+from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from ...errors import SettingsError, StoreError, UnavailableError
+from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader, Rows
+
+# The advisory lock that a transaction which writes holds: ASCII "coffer", for other programs in the same database draw their own numbers.
+_LOCK: Final = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'; SELECT pg_advisory_xact_lock({int.from_bytes(b'coffer', 'big')})"
+# A host that has vanished must cost seconds. libpq's own values would let a read wait for minutes. Each is in seconds but the last, which
+# is in milliseconds; the URL may say otherwise.
+_CONNECTING: Final = {
+    "connect_timeout": "3",
+    "keepalives_idle": "3",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+    "target_session_attrs": "read-write",
+    "application_name": "coffer-server",
+}
+# What PostgreSQL says where a session ends, or cannot begin, for reasons that pass: it stops or starts, is a standby now, is full.
+_PASSING: Final = (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.ReadOnlySqlTransaction, pg.TooManyConnections)
+_UNSYNCED: Final = "coffer_unsynced"
+_NO_PARAMETERS: Final[Mapping[str, object]] = {}
+# The channel of LISTEN and NOTIFY. A notice's payload is the serial of a new release, a space, and the coffer's name.
+CHANNEL: Final = "coffer_release"
+
+_Result = TypeVar("_Result")
+
+
+class Postgres:
+    """The `Database` protocol over a PostgreSQL server, or a primary and its standbys.
+
+    Args:
+        url: as SQLAlchemy has it, `postgresql+psycopg://…`; each host is a parameter `host=NAME:PORT` where there are several.
+
+    Raises:
+        SettingsError: the URL is not one.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = sqlalchemy.make_url(url)
+        except (ArgumentError, ValueError):
+            # Neither is repeated, for there is a password in it.
+            raise SettingsError("store: this is not the URL of a database") from None
+        self._engine = sqlalchemy.create_engine(
+            parsed.update_query_dict({name: value for name, value in _CONNECTING.items() if name not in parsed.query}),
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            # After a failover every connection of the pool is dead: this finds out before a statement does.
+            pool_pre_ping=True,
+            isolation_level="REPEATABLE READ",
+        )
+        event.listen(self._engine, "connect", _prepare)
+        # Connections that `read` keeps aside from the pool: asking each time whether one still lives would cost as much as the read.
+        self._idle: list[PoolProxiedConnection] = []
+        self.name = f"database {parsed.database} on {parsed.query.get('host', parsed.host)}"
+
+    @contextmanager
+    def transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        """See `Database`."""
+        try:
+            with self._engine.connect() as connection, self._writing(connection) if writes else connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise _failure(error.orig) from None
+
+    @contextmanager
+    def _writing(self, connection: Connection) -> Iterator[None]:
+        # Behind the lock every statement must see what its last holder committed, not what there was when this transaction began.
+        connection.execution_options(isolation_level="READ COMMITTED")
+        connection.info.pop(_UNSYNCED, None)
+        with connection.begin():
+            connection.exec_driver_sql(_LOCK)
+            yield
+        # A commit whose wait for the standby is cancelled succeeds, with a warning.
+        if connection.info.pop(_UNSYNCED, False):
+            raise StoreError("the commit is on the primary, and no standby has confirmed it: look at the standby, and upload again")
+
+    def read(self, work: Callable[[Reader], _Result]) -> _Result:
+        """See `Database`."""
+        while True:
+            kept, is_new = self._take()
+            connection = kept.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            try:
+                with connection.transaction():
+                    return work(_Reader(connection))
+            except psycopg.Error as error:
+                # A connection that was kept may be one to a server that is gone, and a new one to its successor.
+                if is_new or not _passes(error):
+                    raise _failure(error) from None
+            finally:
+                if connection.closed:
+                    kept.invalidate()
+                else:
+                    self._idle.append(kept)
+
+    def _take(self) -> tuple[PoolProxiedConnection, bool]:
+        """A connection, and whether it is new."""
+        try:
+            return self._idle.pop(), False
+        except IndexError:
+            pass
+        try:
+            return self._engine.raw_connection(), True
+        except psycopg.Error as error:
+            raise _failure(error) from None
+
+    def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
+        """See `Database`."""
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_notify(CHANNEL, f"{serial} {coffer}")))
+
+    def touch(self, connection: Connection) -> None:
+        """See `Database`. A message for nobody in the write-ahead log, which the standby must confirm as it must any change."""
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_logical_emit_message(True, "coffer", "")))
+
+    def listen(self) -> psycopg.Connection[Any]:
+        """A connection of its own, which commits every statement and listens to announcements. The caller closes it."""
+        try:
+            pooled = self._engine.raw_connection()
+            connection = pooled.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            # From here on it is not the pool's any more.
+            pooled.detach()
+            try:
+                connection.rollback()
+                connection.autocommit = True
+                connection.execute(f"LISTEN {CHANNEL}".encode())
+            except psycopg.Error:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            raise _failure(error) from None
+        return connection
+
+    def check(self) -> None:
+        """See `Database`. PostgreSQL checks its pages where it was made with checksums, as it reads them."""
+
+    def keep_copy(self, version: int) -> None:
+        """See `Database`. It is not a file: who looks after it has backups."""
+
+    def forget_deleted(self) -> None:
+        """See `Database`. PostgreSQL's own vacuum does that, in its time."""
+
+    def close(self) -> None:
+        """See `Database`."""
+        while self._idle:
+            self._idle.pop().close()
+        self._engine.dispose()
+
+
+def _prepare(connection: psycopg.Connection[Any], record: Any) -> None:
+    """Notice a warning at a commit: it says that the standby has not confirmed it (syncrep.c in PostgreSQL's source, class 01)."""
+
+    def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.source_function == "SyncRepWaitForLSN":
+            record.info[_UNSYNCED] = True
+
+    connection.add_notice_handler(notice)
+
+
+class _Reader:
+    """The `Reader` protocol over a connection of psycopg, which has parameters as `%(name)s`, and prepares what it is given often."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, parameters: Mapping[str, object] = _NO_PARAMETERS, /) -> Rows:
+        """See `Reader`."""
+        return self._connection.execute(_native(statement), parameters, binary=True)
+
+
+@functools.cache
+def _native(statement: str) -> bytes:
+    return re.sub(r":(\w+)", r"%(\1)s", statement).encode()
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether what failed may succeed later, on another connection, or on another server."""
+    # Only what the server itself said has a code: without one there was no server, or none any more.
+    return isinstance(error, _PASSING) or (isinstance(error, pg.OperationalError) and error.sqlstate is None)
+
+
+def _failure(error: BaseException | None) -> StoreError:
+    # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
+    text = " ".join(str(error).split())
+    return UnavailableError(f"the database cannot be reached: {text}") if _passes(error) else StoreError(f"the database failed: {text}")

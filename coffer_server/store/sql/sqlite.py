@@ -1,0 +1,225 @@
+"""SQLite: WAL, durable at every commit, one writer and any number of readers beside it; what its errors mean, and copies of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import sqlalchemy
+from sqlalchemy import Connection, PoolProxiedConnection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from ...errors import StoreError
+from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader
+
+_WRITES: Final = "coffer_writes"
+# What is copied at a time in a backup: 4 MiB of 4 KiB pages, between two words to the operator.
+_BACKUP_PAGES: Final = 1024
+# The low byte of an extended result code is the code itself (sqlite.org/rescode.html).
+_PRIMARY_CODE: Final = 0xFF
+_MENDS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space on it; nothing was changed, and what is there is still served",
+    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only: mount or chmod it so that it can be written",
+    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {BUSY_TIMEOUT_S} s: wait for that one, or end it",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that its folder is there, and that this user may write in it",
+    sqlite3.SQLITE_IOERR: "the disk fails to read or to write: see the system's log",
+}
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+# Told how many pages of how many are copied.
+Progress = Callable[[int, int], None]
+
+
+_Result = TypeVar("_Result")
+
+
+class Sqlite:
+    """The `Database` protocol over a file.
+
+    Args:
+        path: where it is. It is made where it is not there, readable by its owner alone.
+        is_frozen: whether nobody writes it, as is so with a backup: then it is read as it stands, and nothing is put beside it.
+
+    Attributes:
+        path: the same.
+        engine: SQLAlchemy's.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+
+    def __init__(self, path: Path, *, is_frozen: bool = False) -> None:
+        self.path = path
+        self._is_frozen = is_frozen
+        self._uri = f"{path.absolute().as_uri()}?{'immutable=1' if is_frozen else 'mode=rw'}"
+        if not path.exists():
+            try:
+                # SQLite gives its other files the mode of this one.
+                path.touch(mode=0o600)
+            except OSError as error:
+                raise StoreError(f"{path}: it cannot be made: {error.strerror}") from None
+        self.engine = sqlalchemy.create_engine(
+            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=CONNECTIONS, max_overflow=0
+        )
+        event.listen(self.engine, "connect", _prepare_frozen if is_frozen else _prepare)
+        event.listen(self.engine, "begin", _begin)
+        # Connections that `read` keeps aside from the pool.
+        self._idle: list[PoolProxiedConnection] = []
+
+    @property
+    def name(self) -> str:
+        """See `Database`."""
+        return str(self.path)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._uri, uri=True, timeout=float(BUSY_TIMEOUT_S), check_same_thread=False)
+
+    @contextmanager
+    def transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        """See `Database`."""
+        try:
+            with self.engine.connect() as connection:
+                if writes:
+                    connection = connection.execution_options(**{_WRITES: True})
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
+            raise self.explain(error.orig) from None
+
+    def read(self, work: Callable[[Reader], _Result]) -> _Result:
+        """See `Database`."""
+        try:
+            kept = self._take()
+            connection = kept.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("COMMIT")
+                self._idle.append(kept)
+        except sqlite3.Error as error:
+            raise self.explain(error) from None
+
+    def _take(self) -> PoolProxiedConnection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.engine.raw_connection()
+
+    def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
+        """See `Database`. A file has one server."""
+
+    def touch(self, connection: Connection) -> None:
+        """See `Database`. The first page is written, and says the same as before: nobody here uses this number."""
+        connection.exec_driver_sql("PRAGMA user_version = 0")
+
+    def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
+        """What an error of the driver means to the operator, and what mends it. Where a copy is made, that is what cannot be written."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
+        if code in _DAMAGED and self._is_frozen:
+            flaw = "it is no database" if code == sqlite3.SQLITE_NOTADB else "it is damaged"
+            return StoreError(f"{self.path}: {flaw}, and so no backup: name another one, as `coffer-server backup` makes them")
+        if code in _DAMAGED:
+            folder = shlex.quote(str(self.path.parent))
+            mend = f"it is damaged: restore a backup\n  coffer-server restore {folder} BACKUP\n"
+            return StoreError(f"{self.path}: {mend}SQLite says: {error}")
+        if code in _MENDS:
+            return StoreError(f"{copying_to or self.path}: {_MENDS[code]} (SQLite says: {error})")
+        return StoreError(f"{self.path}: the database failed: {error}")
+
+    def check(self) -> None:
+        """See `Database`: SQLite looks at every page."""
+        with self.transaction() as connection:
+            [verdict] = connection.exec_driver_sql("PRAGMA integrity_check(1)").one()
+            if verdict != "ok":
+                raise self.explain(_corrupt(verdict))
+            if (orphan := connection.exec_driver_sql("PRAGMA foreign_key_check").first()) is not None:
+                raise self.explain(_corrupt(f"a row of {orphan[0]} has none in {orphan[2]} to which it belongs"))
+
+    def copy(self, path: Path, progress: Progress = lambda done, total: None) -> None:
+        """Copy the database, as it is at this moment, into a new file, while others read and write it. Durable when it returns.
+
+        Raises:
+            FileExistsError: there is a file already.
+            StoreError: one of the two databases failed; the copy is not there.
+        """
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with closing(self._connect()) as source, closing(sqlite3.connect(path)) as target:
+                # A transaction that stays open is one state of the database, whoever writes meanwhile; else the copy would begin anew.
+                source.execute("BEGIN")
+                source.execute("SELECT * FROM sqlite_master").fetchone()
+                source.backup(target, pages=_BACKUP_PAGES, progress=lambda _, left, total: progress(total - left, total), sleep=0)
+                # One file, and nothing beside it.
+                target.execute("PRAGMA journal_mode = DELETE")
+            sync(path)
+            sync(path.parent)
+        except sqlite3.Error as error:
+            path.unlink(missing_ok=True)
+            raise self.explain(error, copying_to=path) from None
+
+    def keep_copy(self, version: int) -> None:
+        """See `Database`."""
+        kept = backup_path(self.path, version)
+        made = kept.with_name(f"{kept.name}.partial")
+        # What an interrupted migration has left.
+        made.unlink(missing_ok=True)
+        self.copy(made)
+        made.replace(kept)
+
+    def forget_deleted(self) -> None:
+        """See `Database`: what is in the write-ahead log comes into the database, so that nothing old stays in either."""
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """See `Database`."""
+        while self._idle:
+            self._idle.pop().close()
+        self.engine.dispose()
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Where a database is copied to before it is migrated from a version."""
+    return path.with_name(f"{path.name}.schema-{version}")
+
+
+def sync(path: Path) -> None:
+    """See that a file, or what a folder lists, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _corrupt(verdict: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(verdict)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _prepare_frozen(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    """Set up a new connection, by its own transactions: the driver's would begin them too late."""
+    connection.isolation_level = None
+    # What is deleted is overwritten: a root key that was rotated out must be gone.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes its lock at once, for a reader that becomes a writer can be refused in the middle.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

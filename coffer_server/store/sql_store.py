@@ -1,0 +1,274 @@
+"""A store on a database, through SQLAlchemy Core: every change is an event, appended in the transaction that it changes the tables in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, func, select, text
+
+from coffer_protocol.identity import PublicKey
+from coffer_protocol.question import Fetch
+
+from ..errors import StoreError
+from . import rules
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Standing
+from .cache import Cache
+from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
+from .log import retention as pruning
+from .log.ledger import Ledger
+from .log.log import Appender
+from .pending_release import Making, groups
+from .rules import Last
+from .sealing import Keyring
+from .shared.fallback import Reads
+from .sql import history, outlines
+from .sql.database import Database
+from .sql.root_keys import RootKeys
+from .sql.schema import IS_CURRENT, PUBLISHER_NAME, blocked, events, members, publishers, releases
+from .upkeep.prepare import prepare
+
+_LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
+_PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
+_HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
+_BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("client"))
+_LAST_EVENT: Final = select(func.max(events.c.number))
+_NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
+
+# Of what several servers record of one client, in whatever order, the newest stands.
+_RECORD_FETCH: Final = text("""
+    INSERT INTO fetches (coffer, client, serial, at) VALUES (:coffer, :client, :serial, :at)
+    ON CONFLICT (coffer, client) DO UPDATE SET serial = excluded.serial, at = excluded.at WHERE excluded.at >= fetches.at
+""")
+
+
+class SqlStore:
+    """The `Store` protocol over a database, which is made, or brought to this version, first.
+
+    Args:
+        database: it is closed with the store.
+        roots: its root keys.
+        reads: those that every session makes, of the same database.
+        cache: keeps the outlines of releases.
+
+    Raises:
+        StoreError: the database cannot be used, or was made by a newer Coffer.
+        SealError: it belongs to another identity.
+    """
+
+    def __init__(self, database: Database, roots: RootKeys, reads: Reads, cache: Cache) -> None:
+        self._database = database
+        self.roots = roots
+        self._reads = reads
+        self._cache = cache
+        try:
+            prepare(database, roots)
+        except StoreError:
+            database.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """See `Store`."""
+        return self._database.name
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        return self._database
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Connection, Keyring]]:
+        with self._database.transaction() as connection:
+            yield connection, self.roots.read(connection)
+
+    @contextmanager
+    def _writing(self, now: int) -> Iterator[Ledger]:
+        with self._database.transaction(writes=True) as connection:
+            yield Ledger(connection, self.roots.read(connection), now=now)
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    def look_up(self, client: bytes) -> Known | None:
+        """See `Store`."""
+        return self._reads.look_up(client)
+
+    def fetch(self, client: bytes) -> Fetched:
+        """See `Store`."""
+        return self._reads.fetch_all([client]).get(client) or rules.deny_get()
+
+    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
+        """See `Store`."""
+        return self._reads.fetch_all(clients)
+
+    @contextmanager
+    def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
+        """See `Store`."""
+        with self._reading() as (connection, keyring):
+            _author(connection, coffer, publisher)
+            last = connection.execute(_LAST, {"coffer": coffer}).first()
+            yield None if last is None else history.current(connection, keyring, coffer, last.signed)
+
+    def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            if connection.scalar(_HOLDER, {"client": asker}) != coffer or _is_blocked(connection, asker):
+                _author(connection, coffer, asker)
+            return history.heads(connection, coffer, from_serial)
+
+    @contextmanager
+    def entries(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Listing]:
+        """See `Store`."""
+        with self._reading() as (connection, keyring):
+            _author(connection, coffer, publisher)
+            yield history.entries(connection, keyring, coffer, serial)
+
+    @contextmanager
+    def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """See `Store`."""
+        with self._reading() as (connection, keyring):
+            _author(connection, coffer, publisher)
+            yield history.notes(connection, keyring, coffer, serial, ids)
+
+    @contextmanager
+    def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            _author(connection, coffer, publisher)
+            yield history.recorded_fetches(connection, coffer)
+
+    def publishers(self) -> list[Publisher]:
+        """See `Store`."""
+        with self._reading() as (connection, keyring):
+            rows = connection.execute(select(publishers).order_by(publishers.c.coffer, publishers.c.added, publishers.c.client))
+            return [_publisher(row, keyring) for row in rows]
+
+    def blocked(self) -> list[Blocked]:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
+            return [Blocked(id=row.client, at=row.at) for row in rows]
+
+    def standing(self) -> Standing:
+        """See `Store`."""
+        with self._database.transaction() as connection:
+            newest = {row.coffer: row.serial for row in connection.execute(_NEWEST)}
+            return Standing(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)
+
+    # ------------------------------------------------------------------------------------------------------ writing
+
+    def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            connection = ledger.connection
+            author = _author(connection, coffer, publisher)
+            trusted = connection.scalars(select(publishers.c.sign).where(publishers.c.coffer == coffer)).all()
+            last = _last(connection, coffer)
+            release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
+            head = release.head
+            made = Making(ledger, coffer, head.serial)
+            for group in groups(changes):
+                made.apply(group)
+            rules.check_changed(head, last=last, changed=made.has_changed)
+            snapshot = rules.check_tree(release, outlines.leaves(connection, coffer))
+            ledger.record(Released(signed=signed))
+            outlines.keep(connection, coffer, head.serial, snapshot)
+            self._database.announce(connection, coffer=coffer, serial=head.serial)
+        self._cache.put(release.sha256, snapshot)
+        return head.serial
+
+    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
+        """See `Store`."""
+        rows = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
+        if rows:
+            with self._database.transaction(writes=True) as connection:
+                connection.execute(_RECORD_FETCH, rows)
+
+    def prune(self, retention: Retention, *, now: int) -> int:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            return sum(ledger.prune(pruned) for pruned in pruning.due(ledger.connection, retention, now=now))
+
+    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            connection = ledger.connection
+            own = connection.execute(_PUBLISHER, {"client": key.id}).first()
+            others = connection.execute(select(publishers).where(publishers.c.coffer == coffer)).all()
+            # Names stand sealed: there are few, and no index of them.
+            named = {other.name: other.key for other in (_publisher(row, ledger.keyring) for row in others)}
+            is_new = rules.check_publisher(
+                coffer=coffer,
+                key=key,
+                name=name,
+                publishes=None if own is None else own.coffer,
+                holder=connection.scalar(_HOLDER, {"client": key.id}),
+                namesake=None if name is None else named.get(name),
+            )
+            if is_new:
+                ledger.record(PublisherAdded(coffer=coffer, key=key, name=name))
+            return is_new
+
+    def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            row = ledger.connection.execute(_PUBLISHER, {"client": publisher}).first()
+            if row is None or row.coffer != coffer:
+                return False
+            ledger.record(PublisherRemoved(coffer=coffer, publisher=publisher))
+            return True
+
+    def block(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            if _is_blocked(ledger.connection, client):
+                return False
+            ledger.record(ClientBlocked(client=client))
+            return True
+
+    def unblock(self, client: bytes, *, now: int) -> bool:
+        """See `Store`."""
+        with self._writing(now) as ledger:
+            if not _is_blocked(ledger.connection, client):
+                return False
+            ledger.record(ClientUnblocked(client=client))
+            return True
+
+    def try_writing(self) -> None:
+        """See `Store`."""
+        with self._database.transaction(writes=True) as connection:
+            # Every change reads the log's end: where that is damaged, nothing more can be written.
+            Appender(connection, self.roots.read(connection))
+            self._database.touch(connection)
+
+    def follow(self, heard: Callable[[str, int], None]) -> None:
+        """See `Store`. Nobody else commits to it."""
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._database.close()
+
+
+# ------------------------------------------------------------------------------------------------- inside a transaction
+
+
+def _author(connection: Connection, coffer: str, publisher: bytes) -> PublicKey:
+    row = connection.execute(_PUBLISHER, {"client": publisher}).first()
+    if row is None or row.coffer != coffer or _is_blocked(connection, publisher):
+        rules.deny_open()
+    return PublicKey.from_text(row.public_text)
+
+
+def _is_blocked(connection: Connection, client: bytes) -> bool:
+    return connection.scalar(_BLOCKED, {"client": client}) is not None
+
+
+def _publisher(row: Any, keyring: Keyring) -> Publisher:
+    name = None if row.name is None else keyring.open(PUBLISHER_NAME.of(row.client), row.name).decode()
+    return Publisher(coffer=row.coffer, key=PublicKey.from_text(row.public_text), name=name, added=row.added)
+
+
+def _last(connection: Connection, coffer: str) -> Last | None:
+    row = connection.execute(_LAST, {"coffer": coffer}).first()
+    return None if row is None else Last(serial=row.serial, sha256=row.sha256, expires=row.expires)

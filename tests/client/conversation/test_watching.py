@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from coffer_client.coffer import Coffer
+from coffer_client.config.credential import Credential
+from coffer_client.conversation.watching import Failure, Watcher
+from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError
+from coffer_client.io.blocking import Sockets, iterate
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.errors import ForkError, MalformedMessageError, RollbackError, UnreachableError
+from coffer_protocol.message import Error, Get, OkGet, Still, Watch
+from tests.support import identity
+
+from ..fake_server import FakeServer, Peer, Script, address_of, answering, giving_in_turn, hosting, unused_host
+from ..releases import History
+from ..sources import Client
+
+
+@pytest.fixture
+def client(tmp_path: Path, whole: Credential) -> Client:
+    return Client(tmp_path / "files", whole)
+
+
+@pytest.fixture
+def history(whole: Credential) -> History:
+    """Four releases, of which a server may show as many as it likes."""
+    return History(whole).add({"n": 1}).add({"n": 2}).add({"n": 3}).add({"n": 4})
+
+
+class Waits(Sockets):
+    """Sockets without clocks and chance: every wait is over at once, and is the longest that it may be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        # The part of its hour that each session has; the last one for all that follow.
+        self.parts = [1.0]
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        if low == 0:
+            return high
+        return self.parts.pop(0) if len(self.parts) > 1 else self.parts[0]
+
+
+def watch(
+    client: Client, address: ServerAddress, waits: Waits, *, after: int = 0, silence_s: float = 30
+) -> Generator[Coffer | Failure, None, None]:
+    return iterate(Watcher(client.source(address, waits), after=after, uniform=waits.uniform, silence_s=silence_s).events())
+
+
+def serial(event: Coffer | Failure) -> int:
+    assert isinstance(event, Coffer), event
+    return event.release.serial
+
+
+def failed(event: Coffer | Failure) -> Failure:
+    assert isinstance(event, Failure)
+    return event
+
+
+def telling(history: History, *newer: int, first: int = 1) -> Script:
+    """Gives the release `first`, and then each of `newer` to a Watch, with a Still before it; then closes."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[first - 1])
+        for number in newer:
+            peer.expect(Watch)
+            peer.send(Still())
+            peer.send(OkGet(coffer=history.bodies[number - 1]))
+
+    return script
+
+
+# ------------------------------------------------------------------------------------------------------- as it should be
+
+
+def test_each_release_is_given_as_it_comes(client: Client, history: History) -> None:
+    asked = []
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        for body in history.bodies[1:]:
+            asked.append(peer.expect(Watch).serial)
+            peer.send(Still())
+            peer.send(Still())
+            peer.send(OkGet(coffer=body))
+        peer.wait_for_close()
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert [serial(next(events)) for _ in range(4)] == [1, 2, 3, 4]
+        events.close()
+    assert asked == [1, 2, 3]
+    seen = client.trust().seen
+    assert seen is not None
+    assert seen.serial == 4
+    # The cache is what came last.
+    assert dict(client.fetch_from_nobody()) == {"n": 4}
+
+
+def test_what_is_known_is_not_given_again(client: Client, history: History) -> None:
+    with FakeServer(telling(history, 3, first=2)) as server:
+        assert serial(next(watch(client, server.address(), Waits(), after=2))) == 3
+
+
+def test_missed_releases_are_one(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        peer.send(OkGet(coffer=history.bodies[3]))
+        peer.answer_questions(history.heads_from)
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert [serial(next(events)), serial(next(events))] == [1, 4]
+        events.close()
+
+
+def test_each_release_is_held_against_what_another_process_knows_by_then(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        client.fetch_from(hosting(history, newest=3))
+        peer.send(OkGet(coffer=history.bodies[1]))
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        assert isinstance(failed(next(events)).error, RollbackError)
+        events.close()
+
+
+def test_a_session_has_its_hour_and_then_another_begins(client: Client, history: History) -> None:
+    waits = Waits()
+    # The first session's hour is over at once; how long one is, is seen where time can be made to pass (test_eventloop.py).
+    waits.parts = [0.0, 1.0]
+
+    def first(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        peer.send(Still())
+        peer.wait_for_close()
+
+    with FakeServer(giving_in_turn(first, telling(history, first=2))) as server:
+        events = watch(client, server.address(), waits)
+        assert [serial(next(events)), serial(next(events))] == [1, 2]
+        events.close()
+    assert waits.seconds == []
+
+
+# ---------------------------------------------------------------------------------------------------------------- failures
+
+
+def test_a_server_that_comes_back_is_watched_again(client: Client, history: History) -> None:
+    waits = Waits()
+    busy = answering(lambda _: Error(code="busy", sentence="later"))
+    with FakeServer(giving_in_turn(telling(history, 2), busy, telling(history, first=3))) as server:
+        events = watch(client, server.address(), waits)
+        assert [serial(next(events)), serial(next(events))] == [1, 2]
+        assert isinstance(failed(next(events)).error, UnreachableError)
+        assert isinstance(failed(next(events)).error, BusyServerError)
+        assert serial(next(events)) == 3
+    assert waits.seconds == [1, 2]
+
+
+def test_waits_double_to_a_minute_and_begin_again_after_a_session(client: Client, history: History) -> None:
+    waits = Waits()
+    busy = answering(lambda _: Error(code="busy", sentence="later"))
+    with FakeServer(giving_in_turn(*[busy] * 20, telling(history), busy)) as server:
+        events = watch(client, server.address(), waits)
+        announced = [failed(next(events)).retry_s for _ in range(20)]
+        assert serial(next(events)) == 1
+        announced += [failed(next(events)).retry_s, failed(next(events)).retry_s]
+    assert announced == [1, 2, 4, 8, 16, 32, *[60] * 14, 1, 2]
+    # The last one is announced, and not yet begun.
+    assert waits.seconds == announced[:-1]
+
+
+def test_each_round_asks_every_host(client: Client, history: History) -> None:
+    gone = unused_host()
+    with FakeServer(telling(history)) as server:
+        events = watch(client, address_of(gone, server.host), Waits())
+        assert serial(next(events)) == 1
+        failure = failed(next(events))
+    assert str(gone) in str(failure.error)
+    assert "in the middle of the session" in str(failure.error)
+
+
+def test_silence_means_that_the_server_is_gone(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        peer.wait_for_close()
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits(), silence_s=0.1)
+        assert serial(next(events)) == 1
+        assert "has fallen silent" in str(failed(next(events)).error)
+
+
+def test_a_client_that_is_dropped_while_it_watches_is_told(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        peer.send(Error(code="denied", sentence="dropped"))
+        peer.wait_for_close()
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        assert isinstance(failed(next(events)).error, RefusedClientError)
+
+
+def test_a_release_that_is_none_is_refused_and_the_watch_goes_on(client: Client, history: History, whole: Credential) -> None:
+    fork = History(whole).add({"n": 99})
+    scripts = (hosting(history, newest=2), hosting(history, newest=1), hosting(fork), hosting(history, newest=3))
+    with FakeServer(giving_in_turn(*scripts)) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 2
+        errors = [type(failed(next(events)).error) for _ in range(3)]
+        assert serial(next(events)) == 3
+        events.close()
+    # The first session ends because the script answers no Watch.
+    assert errors == [UnreachableError, RollbackError, RollbackError]
+
+
+def test_a_fork_is_refused(client: Client, history: History, whole: Credential) -> None:
+    fork = History(whole).add({"n": 99})
+    with FakeServer(giving_in_turn(hosting(history, newest=1), hosting(fork))) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        next(events)
+        assert isinstance(failed(next(events)).error, ForkError)
+
+
+def test_news_that_are_none_are_refused(client: Client, history: History) -> None:
+    with FakeServer(telling(history, 1)) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        assert isinstance(failed(next(events)).error, MalformedMessageError)
+
+
+def test_a_bare_client_cannot_watch(tmp_path: Path) -> None:
+    bare = Client(tmp_path, Credential(identity=identity("web"), bare=True))
+    with pytest.raises(ConfigurationError, match="cannot watch"):
+        Watcher(bare.source(address_of(unused_host(), bare=True)))
+
+
+def test_every_session_begins_with_get(client: Client, history: History) -> None:
+    heard: list[object] = []
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        heard.append(peer.expect(Get))
+
+    with FakeServer(script) as server:
+        next(watch(client, server.address(), Waits()))
+    assert heard == [Get()]

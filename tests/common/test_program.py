@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from coffer_common.program import exit_codes
+from tests.support import ROOT
+
+PROGRAMS = ["client", "companion", "server"]
+
+
+def run(program: str, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    # What is left in a buffer must not fail again at the end of the process.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", f"coffer_{program}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_says_its_version(program: str) -> None:
+    ran = run(program, "--version")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"coffer-{program} {version('coffer-secrets')}\n", "")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_is_asked_for_help_by_a_word_or_a_letter(program: str) -> None:
+    short, long = (run(program, flag) for flag in ("-h", "--help"))
+    assert (short.returncode, short.stdout, short.stderr) == (0, long.stdout, "")
+    assert "\n\n  Exit codes: 0 done; 1 " in short.stdout
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_a_version_that_cannot_be_written_is_a_failure_in_a_sentence(program: str) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = run(program, "--version", stdout=full.fileno())
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.startswith(f"coffer-{program}: ")
+    assert "No space left on device" in ran.stderr
+
+
+def test_what_is_not_installed_says_so(tmp_path: Path) -> None:
+    # The package alone, for beside the sources there may be what a build has left; and -S is without the folder of installed packages.
+    (tmp_path / "coffer_common").symlink_to(ROOT / "coffer_common")
+    line = "from coffer_common.program import version_line; print(version_line('coffer-server'))"
+    ran = subprocess.run([sys.executable, "-S", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "coffer-server (not installed)\n"
+
+
+def test_exit_codes() -> None:
+    assert exit_codes({0: "done", 3: "nobody is there"}) == "Exit codes: 0 done; 3 nobody is there."

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import tomli
+import typer
+from typer.testing import CliRunner
+
+from coffer_companion.cli.imports import import_secrets
+from coffer_companion.importers.sources import ImportingError
+
+app = typer.Typer()
+app.command()(import_secrets)
+
+
+def run(*arguments: str | Path, stdin: str | None = None) -> str:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    if isinstance(done.exception, ImportingError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def definition(tmp_path: Path) -> Path:
+    return tmp_path / "secrets.toml"
+
+
+def client(definition: Path, name: str = "web") -> object:
+    return tomli.loads(definition.read_text())[name]
+
+
+def test_a_dotenv_file_into_a_new_definition(tmp_path: Path, definition: Path) -> None:
+    (tmp_path / ".env").write_text('DB_URL="postgres://x y"\n# a comment\nexport PORT=25\n')
+    output = run("dotenv", definition, "web", tmp_path / ".env")
+    assert client(definition) == {"DB_URL": "postgres://x y", "PORT": "25"}
+    assert "postgres" not in output
+    assert stat.S_IMODE(definition.stat().st_mode) == 0o600
+
+
+def test_json_from_standard_input_into_a_definition_whose_comments_stay(definition: Path) -> None:
+    definition.write_text('# ours\n[clients]\n[web] # the site\nold = "x" # keep\n')
+    run("json", definition, "web", "-", stdin='{"smtp": {"port": 25, "tls": true}}')
+    assert client(definition) == {"old": "x", "smtp": {"port": 25, "tls": True}}
+    text = definition.read_text()
+    assert "# ours" in text
+    assert "# the site" in text
+    assert "# keep" in text
+
+
+def test_what_sops_prints(definition: Path) -> None:
+    run("sops", definition, "web", "-", stdin='{"token": "abc", "sops": {"version": "3"}}')
+    assert client(definition) == {"token": "abc"}
+
+
+def test_a_folder(tmp_path: Path, definition: Path) -> None:
+    folder = tmp_path / "run-secrets"
+    folder.mkdir()
+    (folder / "token").write_text("abc\n")
+    (folder / "key.bin").write_bytes(b"\xff\x00")
+    run("folder", definition, "web", folder)
+    assert client(definition) == {"token": "abc\n", "key.bin": {"from_file": "run-secrets/key.bin"}}
+
+
+def test_the_environment_by_prefix(definition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "abc")
+    run("environment", definition, "web", "--only", "SHOP_")
+    assert client(definition) == {"SHOP_TOKEN": "abc"}
+
+
+def test_a_key_that_is_there_already_is_written_over_only_where_it_is_asked(definition: Path) -> None:
+    run("json", definition, "web", "-", stdin='{"token": "one"}')
+    before = definition.read_text()
+    with pytest.raises(ImportingError, match="--replace"):
+        run("json", definition, "web", "-", stdin='{"token": "two"}')
+    assert definition.read_text() == before
+    run("json", definition, "web", "-", "--replace", stdin='{"token": "two"}')
+    assert client(definition) == {"token": "two"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["environment", "f", "web", "path"], "no PATH"),
+        (["environment", "f", "web"], "--only"),
+        (["json", "f", "web"], "PATH"),
+        (["json", "f", "web", "-", "--only", "X"], "--only"),
+        (["json", "f", "web", "-"], "^-: "),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: list[str], says: str) -> None:
+    with pytest.raises(ImportingError, match=says):
+        run(*arguments, stdin="[1]")

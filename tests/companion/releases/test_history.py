@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from coffer_companion.releases.commit import Base
+from coffer_companion.releases.history import Event, events
+from coffer_companion.releases.publishers import Addition, Retirement
+from coffer_companion.releases.reader import NoReleaseError
+from coffer_companion.releases.rollback import Rollback
+from coffer_protocol.errors import ReleaseError
+from coffer_protocol.identity import format_id
+from coffer_server.state import StateFolder
+from coffer_server.store.base import Retention
+from tests.companion.conftest import NOW, Operator
+
+
+def history(operator: Operator, limit: int = 20) -> list[Event]:
+    async def question(base: Base) -> list[Event]:
+        return [event async for event in events(base, limit=limit)]
+
+    return operator.look(question)
+
+
+def told(operator: Operator, limit: int = 20) -> list[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]] | None]:
+    return [
+        None if event.changes is None else (event.release.head.serial, event.changes.added, event.changes.changed, event.changes.removed)
+        for event in history(operator, limit)
+    ]
+
+
+def test_each_release_tells_what_it_did(operator: Operator) -> None:
+    operator.publish("[web]\na = 1\n", "web")
+    operator.publish("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    operator.publish("[web]\na = 2\n[worker]\nb = 1", "web", "worker")
+    operator.publish("[web]\na = 2", "web")
+    operator.make(Rollback(serial=2).draft)
+    assert told(operator) == [
+        (5, ("worker",), ("web",), ()),
+        (4, (), (), ("worker",)),
+        (3, (), ("web",), ()),
+        (2, ("worker",), (), ()),
+        (1, ("web",), (), ()),
+    ]
+    assert told(operator, 2) == told(operator)[:2]
+
+
+def test_publishers_are_no_clients(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    operator.make(Addition(key=operator.other().identity.public(), name="laptop").draft)
+    assert told(operator) == [(2, (), (), ()), (1, ("web",), (), ())]
+
+
+def test_a_renewal_changes_no_client(operator: Operator) -> None:
+    wanted = operator.publication("[web]\na = 1", "web")
+    operator.make(wanted.draft)
+    operator.make(wanted.draft, now=NOW + 390 * 86_400)
+    assert told(operator)[0] == (2, (), (), ())
+
+
+def test_what_is_not_held_any_more_is_left_out(operator: Operator) -> None:
+    for number in range(4):
+        operator.publish(f"[web]\na = {number}", "web")
+    store = StateFolder(operator.server.state_dir).store()
+    store.prune(Retention(releases=2, age_s=1), now=int(NOW) + 86_400 * 365)
+    store.close()
+    # Release 3 is held, and the one that it would be compared with is not.
+    assert told(operator) == [(4, (), ("web",), ()), None, None, None]
+    assert [event.release.head.serial for event in history(operator)] == [4, 3, 2, 1]
+
+
+def test_names_under_an_earlier_note_key_are_ids(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    other = operator.other()
+    operator.make(Addition(key=other.identity.public(), name="laptop").draft)
+    operator.shut_out(other.identity)
+    anew = operator.publication("[web]\na = 1", "web")
+    operator.make(Retirement(who="laptop", anew=anew, told=lambda publisher: None).draft)
+    operator.publish("[web]\na = 2", "web")
+    newest, rotation, *earlier = history(operator)
+    assert newest.changes is not None
+    assert rotation.changes is not None
+    assert (newest.changes.changed, newest.changes.is_named) == (("web",), True)
+    assert (rotation.changes.changed, rotation.changes.is_named) == ((format_id(operator.client("web").id()),), False)
+    assert all(event.changes is not None and not event.changes.is_named for event in earlier)
+
+
+def test_before_the_first_release_there_is_no_history(operator: Operator) -> None:
+    with pytest.raises(NoReleaseError):
+        history(operator)
+
+
+def test_a_head_that_was_changed_is_found(operator: Operator) -> None:
+    """The newest release vouches for all before it."""
+    operator.publish("[web]\na = 1", "web")
+    operator.publish("[web]\na = 2", "web")
+    operator.publish("[web]\na = 3", "web")
+    database = StateFolder(operator.server.state_dir).database_path
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "UPDATE releases SET signed = (SELECT signed FROM releases WHERE coffer = ? AND serial = 1) WHERE coffer = ? AND serial = 2",
+            (operator.coffer, operator.coffer),
+        )
+    connection.close()
+    with pytest.raises(ReleaseError):
+        history(operator)

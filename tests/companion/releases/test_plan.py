@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from coffer_companion.releases.plan import CLIENTS_SHOWN, Change, ClientChange, KeyChange, Plan
+
+
+def client(name: str, change: Change, *keys: tuple[str, Change], is_emptied: bool = False) -> ClientChange:
+    return ClientChange(client=name, change=change, keys=tuple(KeyChange(key=key, change=how) for key, how in keys), is_emptied=is_emptied)
+
+
+PLAN = Plan(
+    coffer="shop",
+    serial=7,
+    clients=(
+        client("web", Change.CHANGED, ("db_url", Change.CHANGED), ("token", Change.ADDED), ("old", Change.REMOVED)),
+        ClientChange(
+            client="worker", change=Change.ADDED, keys=(KeyChange(key="base_url", change=Change.ADDED, public="https://shop.example"),)
+        ),
+        client("gone", Change.REMOVED),
+    ),
+    unchanged=40,
+)
+
+
+def shown(plan: Plan, **console: bool) -> str:
+    stream = io.StringIO()
+    plan.show(Console(file=stream, width=80, highlight=False, markup=False, force_terminal=console.get("terminal", False)))
+    return stream.getvalue()
+
+
+def test_a_plan_for_people() -> None:
+    assert shown(PLAN).splitlines() == [
+        "coffer shop, release 7: 1 added, 1 changed, 1 removed, 40 unchanged",
+        "  ~ web",
+        "      ~ db_url",
+        "      + token",
+        "      - old",
+        "  + worker",
+        "      + base_url = https://shop.example",
+        "  - gone",
+    ]
+
+
+def test_colours_on_a_terminal_alone_and_not_where_nobody_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" not in shown(PLAN)
+    assert "\x1b[32m" in shown(PLAN, terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in shown(PLAN, terminal=True)
+
+
+def test_a_plan_for_programs() -> None:
+    parsed = json.loads(PLAN.to_json())
+    assert parsed["coffer"] == "shop"
+    assert parsed["unchanged"] == 40
+    assert parsed["clients"][0] == {
+        "client": "web",
+        "change": "changed",
+        "keys": [{"key": "db_url", "change": "changed"}, {"key": "token", "change": "added"}, {"key": "old", "change": "removed"}],
+    }
+    assert parsed["clients"][1]["keys"] == [{"key": "base_url", "change": "added", "public": "https://shop.example"}]
+
+
+@pytest.mark.parametrize(
+    ("removed", "others", "is_drastic"), [(0, 3, False), (1, 2, False), (1, 1, True), (1, 0, True), (33, 67, False), (34, 66, True)]
+)
+def test_removing_more_than_a_third_of_the_clients_is_drastic(removed: int, others: int, is_drastic: bool) -> None:
+    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", Change.REMOVED) for n in range(removed)), unchanged=others)
+    assert (plan.drastic_removals() is not None) == is_drastic
+
+
+def test_added_clients_do_not_hide_removed_ones() -> None:
+    clients = (client("gone", Change.REMOVED), *(client(f"new{n}", Change.ADDED) for n in range(10)))
+    assert Plan(coffer="shop", serial=2, clients=clients, unchanged=0).drastic_removals() == "1 of 1 clients would be removed"
+
+
+def test_removing_every_key_of_a_client_is_drastic() -> None:
+    plan = Plan(coffer="shop", serial=2, clients=(client("web", Change.CHANGED, ("a", Change.REMOVED), is_emptied=True),), unchanged=9)
+    assert plan.drastic_removals() == "every key of web would be removed"
+
+
+def test_a_renewal_is_a_change() -> None:
+    assert Plan(coffer="shop", serial=2, clients=(), unchanged=3).is_empty
+    renewal = Plan(coffer="shop", serial=2, clients=(), unchanged=3, is_renewal=True)
+    assert not renewal.is_empty
+    assert "renewed" in shown(renewal)
+
+
+def test_remarks_are_shown_to_people_and_programs() -> None:
+    plan = Plan(coffer="shop", serial=2, clients=(), unchanged=3, remarks=("publisher laptop is added",))
+    assert shown(plan).splitlines()[1] == "  publisher laptop is added"
+    assert json.loads(plan.to_json())["remarks"] == ["publisher laptop is added"]
+
+
+def test_nobody_reads_a_hundred_thousand_lines() -> None:
+    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", Change.REMOVED) for n in range(1000)), unchanged=0)
+    lines = shown(plan).splitlines()
+    assert len(lines) == CLIENTS_SHOWN + 2
+    assert lines[-1] == "  … and 800 clients more: --json has them all"
+    assert len(json.loads(plan.to_json())["clients"]) == 1000
