@@ -28,7 +28,7 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.frame import Decoder
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Commit, Link, MessageType, OkCommit, OkGet, Watch
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.session import ClientSession
 from coffer_protocol.suite.noise import NoiseInitiator
 from tests.server.publishing import Author, Release
@@ -62,13 +62,13 @@ class Waiting:
             assert frame.kind == MessageType.STILL, "not what a watcher waits for"
         return False
 
-    def open(self) -> Coffer:
+    def open(self) -> SealedAnswer:
         """The answer."""
         self.session.receive(bytes(self.received))
         self.received.clear()
         while not isinstance(message := self.session.next_message(), OkGet):
             assert message is not None
-        return Coffer.decode_untrusted(message.coffer)
+        return SealedAnswer.decode_untrusted(message.coffer)
 
 
 def connect(address: ServerAddress, identity: Identity) -> Waiting:

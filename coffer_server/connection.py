@@ -31,7 +31,7 @@ from coffer_protocol.session import ServerSession
 
 from . import watch
 from .channel import Channel
-from .errors import RefusedError, StoppingError, StoreError, UnavailableError
+from .errors import DatabaseAwayError, RefusedError, StoppingError, StoreError
 from .logs import log, place_of
 from .questions import answer
 from .service import Service
@@ -60,7 +60,7 @@ async def _serve_session(service: Service, channel: Channel) -> None:
         await channel.fail(error.code, str(error))
     except StoppingError:
         log.debug("watcher closed")
-    except UnavailableError as error:
+    except DatabaseAwayError as error:
         log.warning("a request was not answered", reason=str(error))
         await channel.fail("busy", "the server's database is away: try again, or another server")
     except StoreError as error:

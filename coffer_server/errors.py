@@ -31,7 +31,7 @@ class StoreError(CofferError):
     """The store cannot be used: it is damaged, locked, full, or of another version."""
 
 
-class UnavailableError(StoreError):
+class DatabaseAwayError(StoreError):
     """The database cannot be reached now, and may be again: it is stopped, restarts, or fails over to its standby."""
 
 

@@ -6,7 +6,7 @@ from coffer_protocol.errors import ChainError, ServerError, UnreachableError, Un
 from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import Tell
 from coffer_protocol.release.chain import Walk
-from coffer_protocol.release.coffer import Coffer, accept_untrusted
+from coffer_protocol.release.coffer import SealedAnswer, accept_untrusted
 
 if TYPE_CHECKING:
     from coffer_protocol.release.coffer import Accepted
@@ -61,7 +61,7 @@ async def accept_asking(body: bytes, wanted: Settings, trust: Trust, connection:
 
 
 def _signed(body: bytes) -> bytes:
-    return Coffer.decode_untrusted(body).signed
+    return SealedAnswer.decode_untrusted(body).signed
 
 
 def _accept(body: bytes, signed: bytes, wanted: Settings, trust: Trust, now: float) -> Accepted:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coffer_protocol.address import Host
 
     from ..conversation.network import P, T
-    from .happy_eyeballs import Place
+    from .happy_eyeballs import Endpoint
 
     Y = TypeVar("Y")
 
@@ -55,7 +55,7 @@ def iterate(events: AsyncGenerator[Y, None]) -> Generator[Y, None, None]:
 class Sockets(Network):
     """Blocking sockets. The one wait without a deadline is the system's resolver, which can be neither interrupted nor left behind."""
 
-    def __init__(self, *, resolve: Callable[[bytes, int], Sequence[Place]] = resolve) -> None:
+    def __init__(self, *, resolve: Callable[[bytes, int], Sequence[Endpoint]] = resolve) -> None:
         """`resolve` gives the addresses of a name, or raises OSError."""
         self._resolve = resolve
 

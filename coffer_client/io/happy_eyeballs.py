@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     # As getaddrinfo has them: family, kind, protocol, canonical name, and where to connect.
-    Place: TypeAlias = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+    Endpoint: TypeAlias = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 # The Connection Attempt Delay that RFC 8305, 8 recommends.
 ATTEMPT_DELAY_S: Final = 0.25
 
 
-def resolve(name: bytes, port: int) -> Sequence[Place]:
+def resolve(name: bytes, port: int) -> Sequence[Endpoint]:
     """The addresses of a name, as the system has them, in its order and in its own time.
 
     Args:
@@ -39,7 +39,7 @@ def resolve(name: bytes, port: int) -> Sequence[Place]:
     return _socket.getaddrinfo(name, port, type=_socket.SOCK_STREAM)
 
 
-def interleaved(places: Sequence[Place]) -> Iterator[Place]:
+def interleaved(places: Sequence[Endpoint]) -> Iterator[Endpoint]:
     """The places in the system's order, the two families by turns; the first place stays the first (RFC 8305, 4)."""
     first = [place for place in places if place[0] == places[0][0]]
     others = [place for place in places if place[0] != places[0][0]]
@@ -48,7 +48,7 @@ def interleaved(places: Sequence[Place]) -> Iterator[Place]:
         yield from others[number : number + 1]
 
 
-def dial(places: Sequence[Place], *, deadline_s: float) -> _socket.socket:
+def dial(places: Sequence[Endpoint], *, deadline_s: float) -> _socket.socket:
     """A connected socket. Another attempt begins where the last one has failed, or has not connected after a while; the first wins.
 
     Args:
@@ -85,7 +85,7 @@ class _Attempts:
     def are_pending(self) -> bool:
         return bool(self._pending)
 
-    def begin(self, place: Place) -> bool:
+    def begin(self, place: Endpoint) -> bool:
         """Whether an attempt could be begun."""
         family, kind, protocol, _, address = place
         try:

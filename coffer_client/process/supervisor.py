@@ -57,7 +57,7 @@ Variables = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class OnChange:
     """What is done where the secrets have changed: the command is started anew, gets a signal, or another command is run.
 
     Attributes:
@@ -97,7 +97,7 @@ class Supervisor:
         command: Sequence[str],
         first: Coffer,
         *,
-        change: Change,
+        change: OnChange,
         splay: Callable[[], float],
         tell: Callable[[str], None],
         inherited: Variables,

@@ -16,7 +16,7 @@ from ..releases.audit import Verified
 from ..releases.audit import verify as verify_base
 from ..releases.commit import based
 from ..releases.contents import Contents, contents
-from ..releases.history import Changes, Event, events
+from ..releases.history import Event, ReleaseChanges, events
 from ..releases.publisher_entry import short_key
 from ..releases.publishers import publishers
 from ..target import Target
@@ -70,7 +70,7 @@ def _changes_told(event: Event) -> str:
     return told if event.release.head.publishers is None else f"{told}; publishers changed"
 
 
-def _names_told(changes: Changes) -> str:
+def _names_told(changes: ReleaseChanges) -> str:
     parts = []
     for sign, names in (("+", changes.added), ("~", changes.changed), ("-", changes.removed)):
         if names and not changes.is_named:

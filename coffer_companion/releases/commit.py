@@ -36,7 +36,7 @@ Approve = Callable[[Plan], None]
 # Seconds since 1970.
 Clock = Callable[[], float]
 
-Change: TypeAlias = Put | Reuse | Drop
+ChangeKind: TypeAlias = Put | Reuse | Drop
 
 
 class LostReleaseError(ReleaseError):
@@ -290,7 +290,7 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
     return release
 
 
-def changes(draft: Draft, *, coffer: str, serial: int) -> Iterator[tuple[Change, Entry | None]]:
+def changes(draft: Draft, *, coffer: str, serial: int) -> Iterator[tuple[ChangeKind, Entry | None]]:
     """The messages of a draft in the order of their ids, one by one, each with the entry that it makes: none is held but the one at hand.
 
     Raises:

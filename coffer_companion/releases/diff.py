@@ -36,7 +36,7 @@ class EarlierNoteKeyError(NoteError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ReleaseDifference:
     """The clients whose blobs differ between two releases; publishers are left out.
 
     Attributes:
@@ -59,7 +59,7 @@ class Difference:
         return [entry.id for entry in self.gone] == [entry.id for entry in self.made]
 
 
-def find_difference(before: Listing, after: Listing, *, coffer: str, note_key: NoteKey) -> Difference:
+def find_difference(before: Listing, after: Listing, *, coffer: str, note_key: NoteKey) -> ReleaseDifference:
     """Where two listings of a coffer differ, but for publishers."""
     gone, made = [], []
     for old, new in differences(before, after):
@@ -69,7 +69,7 @@ def find_difference(before: Listing, after: Listing, *, coffer: str, note_key: N
             gone.append(old)
         if new is not None:
             made.append(new)
-    return Difference(gone=tuple(gone), made=tuple(made))
+    return ReleaseDifference(gone=tuple(gone), made=tuple(made))
 
 
 async def held(reader: Reader, serial: int) -> Held:
@@ -95,7 +95,7 @@ async def notes_of(reader: Reader, release: Held, entries: Sequence[Entry], note
         ) from None
 
 
-async def compare(base: Base, before: Held, after: Held, difference: Difference) -> Plan:
+async def compare(base: Base, before: Held, after: Held, difference: ReleaseDifference) -> Plan:
     """The difference between two releases for people, as a plan that leads from one to the other.
 
     Raises:
@@ -115,7 +115,7 @@ async def compare(base: Base, before: Held, after: Held, difference: Difference)
     return Plan(coffer=base.target.coffer, serial=after.serial, clients=tuple(comparison.changes()), unchanged=unchanged)
 
 
-def _untouched(listing: Listing, difference: Difference, base: Base) -> Iterator[Entry]:
+def _untouched(listing: Listing, difference: ReleaseDifference, base: Base) -> Iterator[Entry]:
     """The entries of the clients that do not differ."""
     made = {entry.id for entry in difference.made}
     for entry in listing.values():

@@ -17,7 +17,7 @@ from .reader import in_batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class ReleaseChanges:
     """What a release did.
 
     A client of several hosts is told by the hosts whose blobs differ: one that gets its second host counts as added.
@@ -38,7 +38,7 @@ class Event:
     """One release: its head, and what it did; None where the server does not hold that any more."""
 
     release: SignedHead
-    changes: Changes | None
+    changes: ReleaseChanges | None
 
 
 async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
@@ -77,7 +77,7 @@ async def _held_before(base: Base, release: SignedHead | None, follower: SignedH
         return None
 
 
-async def _changes(base: Base, before: Held, after: Held) -> Changes:
+async def _changes(base: Base, before: Held, after: Held) -> ReleaseChanges:
     difference = find_difference(before.listing, after.listing, coffer=base.target.coffer, note_key=base.note_key)
     try:
         old = await _names(base, before, difference.gone)
@@ -86,7 +86,7 @@ async def _changes(base: Base, before: Held, after: Held) -> Changes:
     except EarlierNoteKeyError:
         old, new = _ids(difference.gone), _ids(difference.made)
         is_named = False
-    return Changes(
+    return ReleaseChanges(
         added=tuple(sorted(new - old)),
         changed=tuple(sorted(new & old)),
         removed=tuple(sorted(old - new)),

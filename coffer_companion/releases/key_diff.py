@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from coffer_protocol.release.notes import Note
 
-from .plan import Change, ClientChange, KeyChange
+from .plan import ChangeKind, ClientChange, KeyChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class Comparison:
         for name in dict.fromkeys((*new_ids, *old_ids)):
             old, new = old_ids.get(name, []), new_ids.get(name, [])
             if not old and name not in self.staying:
-                yield ClientChange(client=name, change=Change.ADDED, keys=self._keys(name, None, self.after[new[0]]))
+                yield ClientChange(client=name, change=ChangeKind.ADDED, keys=self._keys(name, None, self.after[new[0]]))
             elif not new and name not in self.staying:
-                yield ClientChange(client=name, change=Change.REMOVED)
+                yield ClientChange(client=name, change=ChangeKind.REMOVED)
             else:
                 yield self._changed(name, old, new)
 
@@ -52,7 +52,7 @@ class Comparison:
             is_emptied = bool(before.keys) and {key for key, _ in before.keys}.isdisjoint(key for key, _ in after.keys)
         elif old and new:
             remarks.append("under other public keys, so which of its values changed cannot be told")
-        return ClientChange(client=name, change=Change.CHANGED, keys=keys, remark=", ".join(remarks), is_emptied=is_emptied)
+        return ClientChange(client=name, change=ChangeKind.CHANGED, keys=keys, remark=", ".join(remarks), is_emptied=is_emptied)
 
     def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:
         """Two notes about one id: of several hosts with one set of secrets, any one's tell what changed."""
@@ -67,12 +67,12 @@ class Comparison:
         old = {} if before is None else dict(before.keys)
         shown = self.public.get(name, {})
         changes = [
-            KeyChange(key=key, change=Change.CHANGED if key in old else Change.ADDED, public=shown.get(key))
+            KeyChange(key=key, change=ChangeKind.CHANGED if key in old else ChangeKind.ADDED, public=shown.get(key))
             for key, digest in after.keys
             if old.get(key) != digest
         ]
         stays = {key for key, _ in after.keys}
-        changes += [KeyChange(key=key, change=Change.REMOVED) for key in old if key not in stays]
+        changes += [KeyChange(key=key, change=ChangeKind.REMOVED) for key in old if key not in stays]
         return tuple(changes)
 
 

@@ -17,7 +17,7 @@ REMOVED_SHARE: Final = 1 / 3
 CLIENTS_SHOWN: Final = 200
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What happens to a client or a key; the value is its sign."""
 
     ADDED = "+"
@@ -26,8 +26,8 @@ class Change(StrEnum):
     UNCHANGED = "="
 
 
-_WORDS: Final = {Change.ADDED: "added", Change.CHANGED: "changed", Change.REMOVED: "removed", Change.UNCHANGED: "unchanged"}
-_STYLES: Final = {Change.ADDED: "green", Change.CHANGED: "yellow", Change.REMOVED: "red", Change.UNCHANGED: "dim"}
+_WORDS: Final = {ChangeKind.ADDED: "added", ChangeKind.CHANGED: "changed", ChangeKind.REMOVED: "removed", ChangeKind.UNCHANGED: "unchanged"}
+_STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", ChangeKind.REMOVED: "red", ChangeKind.UNCHANGED: "dim"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class KeyChange:
     """One key of a client. `public` is its new value where the definition says that it is no secret."""
 
     key: str
-    change: Change
+    change: ChangeKind
     public: str | None = None
 
 
@@ -51,7 +51,7 @@ class ClientChange:
     """
 
     client: str
-    change: Change
+    change: ChangeKind
     keys: tuple[KeyChange, ...] = ()
     remark: str = ""
     is_emptied: bool = False
@@ -82,14 +82,14 @@ class Plan:
         """Whether nothing would change."""
         return not self.clients and not self.is_renewal
 
-    def counted(self, change: Change) -> int:
+    def counted(self, change: ChangeKind) -> int:
         """How many clients change so."""
         return sum(client.change is change for client in self.clients)
 
     def drastic_removals(self) -> str | None:
         """What would be removed that somebody may not have meant, in words; None where there is nothing of the kind."""
-        removed = self.counted(Change.REMOVED)
-        before = removed + self.counted(Change.CHANGED) + self.unchanged
+        removed = self.counted(ChangeKind.REMOVED)
+        before = removed + self.counted(ChangeKind.CHANGED) + self.unchanged
         if before and removed > before * REMOVED_SHARE:
             return f"{removed} of {before} clients would be removed"
         emptied = [client.client for client in self.clients if client.is_emptied]
@@ -99,7 +99,7 @@ class Plan:
 
     def summary(self) -> str:
         """The counts, in one line."""
-        counts = [f"{self.counted(change)} {_WORDS[change]}" for change in (Change.ADDED, Change.CHANGED, Change.REMOVED)]
+        counts = [f"{self.counted(change)} {_WORDS[change]}" for change in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED)]
         return f"{', '.join(counts)}, {self.unchanged} unchanged"
 
     def to_json(self) -> str:

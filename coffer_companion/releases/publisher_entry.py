@@ -23,7 +23,7 @@ _SHORT_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PublisherEntry:
     """A publisher in the tree: what the others call it (empty where nobody gave it a name), and its keys."""
 
     name: str
@@ -40,7 +40,7 @@ class Standing:
         return Wanted(client=f"{_SIGN}{self.name} {self.key.text()}", key=self.key, secrets=secrets, shard=shard.encode(secrets))
 
     @classmethod
-    def from_note(cls, note: Note) -> Standing:
+    def from_note(cls, note: Note) -> PublisherEntry:
         """The publisher that a note is about.
 
         Raises:

@@ -11,7 +11,7 @@ from coffer_protocol.release.notes import NoteKey
 
 from .commit import Base, Draft
 from .plan import Plan
-from .publisher_entry import Standing, is_publisher, short_key
+from .publisher_entry import PublisherEntry, is_publisher, short_key
 from .upload import Publication
 
 
@@ -35,7 +35,7 @@ class Publisher:
     """
 
     sign: bytes
-    standing: Standing | None
+    standing: PublisherEntry | None
     is_trusted: bool
     is_own: bool
 
@@ -56,15 +56,15 @@ async def publishers(base: Base) -> tuple[Publisher, ...]:
     return tuple(sorted(found, key=lambda publisher: (publisher.label, publisher.sign)))
 
 
-async def standings_of(base: Base) -> tuple[Standing, ...]:
+async def standings_of(base: Base) -> tuple[PublisherEntry, ...]:
     """The publishers in the newest release's tree. They are found by their marks; their notes alone are asked for."""
     coffer, note_key = base.target.coffer, base.note_key
     entries = [entry for entry in base.listing.values() if is_publisher(entry, coffer=coffer, note_key=note_key)]
     notes = await base.reader.notes(base.existing().head.serial, entries, note_key)
-    return tuple(Standing.from_note(note) for note in notes.values())
+    return tuple(PublisherEntry.from_note(note) for note in notes.values())
 
 
-def _plan(base: Base, standings: tuple[Standing, ...], remark: str) -> Plan:
+def _plan(base: Base, standings: tuple[PublisherEntry, ...], remark: str) -> Plan:
     clients = len(base.listing) - len(standings)
     return Plan(coffer=base.target.coffer, serial=base.serial, clients=(), unchanged=clients, remarks=(remark,))
 
@@ -85,7 +85,7 @@ class Addition:
         """
         base.existing()
         standings = await standings_of(base)
-        standing = Standing(name=self.name, key=self.key)
+        standing = PublisherEntry(name=self.name, key=self.key)
         is_in_tree = standing in standings
         is_named = self.key.sign in base.publishers
         return Draft(

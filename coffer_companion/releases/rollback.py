@@ -8,7 +8,7 @@ from coffer_protocol.errors import CofferError
 
 from .commit import Base, Draft
 from .diff import Held, compare, find_difference, held
-from .publisher_entry import Standing
+from .publisher_entry import PublisherEntry
 
 
 class NothingToTakeBackError(CofferError):
@@ -58,7 +58,7 @@ class Rollback:
         )
 
 
-async def own_standing(base: Base) -> Standing:
+async def own_standing(base: Base) -> PublisherEntry:
     """How the publisher at work stands in the newest release.
 
     Raises:
@@ -66,4 +66,4 @@ async def own_standing(base: Base) -> Standing:
     """
     own = base.listing[base.target.identity.id()]
     notes = await base.reader.notes(base.existing().head.serial, [own], base.note_key)
-    return Standing.from_note(notes[own.id])
+    return PublisherEntry.from_note(notes[own.id])

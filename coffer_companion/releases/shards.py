@@ -74,7 +74,7 @@ class PublisherAsClientError(CofferError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class DefinitionDifference:
     """Where a definition differs from a release.
 
     Attributes:
@@ -94,7 +94,7 @@ class Difference:
 
 def find_difference(
     wanted: Mapping[bytes, Wanted], listing: Listing, *, coffer: str, note_key: NoteKey, is_publisher: Callable[[Entry], bool]
-) -> Difference:
+) -> DefinitionDifference:
     """Compare what the definition wants with what a release has.
 
     Args:
@@ -119,7 +119,7 @@ def find_difference(
             raise publisher_as_client(item)
     put = tuple(item for client_id, item in wanted.items() if client_id not in same)
     touched = {item.client for item in put}
-    return Difference(
+    return DefinitionDifference(
         put=put,
         gone=tuple(gone),
         noted=(*(item.key.id for item in put if item.key.id in listing), *gone),
@@ -144,7 +144,7 @@ def publisher_as_client(item: Wanted) -> PublisherAsClientError:
 
 
 def client_changes(
-    difference: Difference,
+    difference: DefinitionDifference,
     wanted: Mapping[bytes, Wanted],
     *,
     coffer: str,

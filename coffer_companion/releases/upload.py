@@ -12,8 +12,8 @@ from .commit import Base, Draft
 from .diff import Held, notes_of
 from .listing import Listing
 from .plan import Plan
-from .publisher_entry import Standing, is_publisher
-from .shards import Difference, Wanted, client_changes, find_difference, publisher_as_client
+from .publisher_entry import PublisherEntry, is_publisher
+from .shards import DefinitionDifference, Wanted, client_changes, find_difference, publisher_as_client
 
 # Clients warn of an expiry this long before it, so an upload renews from then on.
 RENEWAL_S: Final = 30 * 86400
@@ -40,7 +40,7 @@ class Publication:
         difference = self._difference(base, base.listing)
         put = list(difference.put)
         if base.target.identity.id() not in base.listing:
-            put.append(Standing(name="", key=base.target.identity.public()).wanted(base.note_key))
+            put.append(PublisherEntry(name="", key=base.target.identity.public()).wanted(base.note_key))
         return Draft(
             plan=await self._plan(base, difference, _newest(base)),
             drop=difference.gone,
@@ -58,7 +58,7 @@ class Publication:
         """
         return await self._plan(base, self._difference(base, release.listing), release)
 
-    def _difference(self, base: Base, listing: Listing) -> Difference:
+    def _difference(self, base: Base, listing: Listing) -> DefinitionDifference:
         if (item := self.wanted.get(base.target.identity.id())) is not None:
             raise publisher_as_client(item)
         coffer, note_key = base.target.coffer, base.note_key
@@ -70,7 +70,7 @@ class Publication:
             is_publisher=lambda entry: is_publisher(entry, coffer=coffer, note_key=note_key),
         )
 
-    async def _plan(self, base: Base, difference: Difference, release: Held | None) -> Plan:
+    async def _plan(self, base: Base, difference: DefinitionDifference, release: Held | None) -> Plan:
         notes = {}
         if release is not None:
             noted = tuple(release.listing[client_id] for client_id in difference.noted)
@@ -97,7 +97,7 @@ class Publication:
             return False
         return self.renew or (expires is not None and expires - base.now < RENEWAL_S)
 
-    async def draft_anew(self, base: Base, others: tuple[Standing, ...], publishers: frozenset[bytes], note_key: NoteKey) -> Draft:
+    async def draft_anew(self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_key: NoteKey) -> Draft:
         """The same under a new note key: every shard is sent again.
 
         Args:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TAG: Final = 1131374182
 
 
-class Coffer(Record):
+class SealedAnswer(Record):
     """The body of OkGet: one client's blob, and the proof that it is part of a signed release.
 
     Attributes:
@@ -54,7 +54,7 @@ class Coffer(Record):
         return cbor.encode(Tagged(TAG, [self.signed, self.index, list(self.path), self.alg, self.since, self.blob]))
 
     @classmethod
-    def decode_untrusted(cls, body: bytes) -> Coffer:
+    def decode_untrusted(cls, body: bytes) -> SealedAnswer:
         """Parse the body of an OkGet. Nothing in it is verified yet.
 
         Raises:
@@ -149,7 +149,7 @@ def accept_untrusted(body: bytes, demand: Demand, *, identity: Identity, plain: 
         ShardError: the shard opened, and is not a shard.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
-    coffer = Coffer.decode_untrusted(body)
+    coffer = SealedAnswer.decode_untrusted(body)
     release = check_head_untrusted(coffer.signed, demand, now=now)
     head = release.head
     client_id, alg = (identity.plain_id(), blobs.ALG_SEALED_BOX) if plain else (identity.id(), blobs.ALG_HPKE)

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.message import Drop, Entry, Put, Reuse
 from coffer_protocol.question import Fetch
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 
 # What an upload does to one client's shard.
 Change: TypeAlias = Put | Reuse | Drop
@@ -66,7 +66,7 @@ class Fetched:
 
     coffer: str
     serial: int
-    body: Coffer
+    body: SealedAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StoreStatus:
     """How far a store has come.
 
     Attributes:
@@ -249,7 +249,7 @@ class Store(Protocol):
         was committed through this very store perhaps not at all.
         """
 
-    def standing(self) -> Standing:
+    def standing(self) -> StoreStatus:
         """How far it has come, as it answers now."""
 
     def try_writing(self) -> None:

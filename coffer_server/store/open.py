@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import StateError
 from .cache import DEFAULT_BYTES, Cache
-from .shared.fallback import RememberedReads
+from .shared.fallback import FallbackReads
 from .sql.root_keys import RootKeys
-from .sql.session_reads import HotReads
+from .sql.session_reads import SessionReads
 from .sql.sqlite import Sqlite
 from .sql_store import SqlStore
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SqliteStore(SqlStore):
     """The `Store` protocol over SQLite. Arguments and errors are those of `SqlStore`."""
 
-    def __init__(self, database: Sqlite, roots: RootKeys, reads: HotReads, cache: Cache) -> None:
+    def __init__(self, database: Sqlite, roots: RootKeys, reads: SessionReads, cache: Cache) -> None:
         super().__init__(database, roots, reads, cache)
         self._sqlite = database
 
@@ -44,7 +44,7 @@ def open_sqlite(path: Path, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BY
         SealError: it belongs to another identity.
     """
     database, roots, cache = Sqlite(path), RootKeys(at_rest_key), Cache(cache_bytes)
-    return SqliteStore(database, roots, HotReads(database, cache, roots), cache)
+    return SqliteStore(database, roots, SessionReads(database, cache, roots), cache)
 
 
 def open_postgres(url: str, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BYTES) -> SqlStore:
@@ -64,7 +64,7 @@ def open_postgres(url: str, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BY
     database, roots, cache = postgres(url), RootKeys(at_rest_key), Cache(cache_bytes)
     from .shared.store import SharedStore
 
-    return SharedStore(database, roots, RememberedReads(HotReads(database, cache, roots), cache), cache)
+    return SharedStore(database, roots, FallbackReads(SessionReads(database, cache, roots), cache), cache)
 
 
 def postgres(url: str) -> Postgres:

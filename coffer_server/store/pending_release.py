@@ -37,7 +37,7 @@ def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
         yield group
 
 
-class Making:
+class PendingRelease:
     """A release in the making.
 
     Args:

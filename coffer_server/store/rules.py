@@ -15,14 +15,14 @@ from coffer_protocol.limits import FRAME_CONTENT_BYTES
 from coffer_protocol.message import Drop, Put
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.blob import ALG_HPKE, ALG_SEALED_BOX
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.release.head import Head, SignedHead
 from coffer_protocol.release.tree import HASH_BYTES
 from coffer_protocol.suite import OVERHEAD_BYTES
 
 from ..errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
 from .base import Change, Retention
-from .snapshot import Leaf, Snapshot
+from .snapshot import Leaf, Outline
 
 # A client that has a blob of this alg speaks this suite, and no other (PROTOCOL.md, 3).
 SUITE_OF_ALG: Final = {ALG_SEALED_BOX: 0, ALG_HPKE: 1}
@@ -160,7 +160,7 @@ def check_changed(head: Head, *, last: Last | None, changed: bool) -> None:
     raise DeniedError(f"release {head.serial} changes nothing")
 
 
-def check_tree(release: SignedHead, leaves: Iterable[Leaf]) -> Snapshot:
+def check_tree(release: SignedHead, leaves: Iterable[Leaf]) -> Outline:
     """The resulting release's snapshot, if it is what was signed, and every client can be sent its shard.
 
     Args:
@@ -181,7 +181,7 @@ def check_tree(release: SignedHead, leaves: Iterable[Leaf]) -> Snapshot:
             yield leaf
 
     head = release.head
-    snapshot = Snapshot.of(head.coffer, watched())
+    snapshot = Outline.of(head.coffer, watched())
     if snapshot.size != head.count or snapshot.root != head.root:
         raise DeniedError(f"the shards of release {head.serial} are not those that were signed: upload again")
     if largest_plain:
@@ -193,7 +193,7 @@ def _check_plain(release: SignedHead, blob_bytes: int) -> None:
     """Refuse a blob whose OkGet, at the longest path, index and since that this release has, is more than suite 0 can send."""
     head = release.head
     depth = (head.count - 1).bit_length()
-    body = Coffer(
+    body = SealedAnswer(
         signed=release.signed,
         index=head.count - 1,
         path=(bytes(HASH_BYTES),) * depth,

@@ -28,7 +28,7 @@ _INTEGER: Final = struct.Struct(">q")
 _SIZE: Final = struct.Struct(">H")
 
 
-class Place:
+class SealedColumn:
     """A sealed column, and how the key of a row in it is spelt.
 
     Args:

@@ -32,7 +32,7 @@ class Leaf(NamedTuple):
     blob_bytes: int
 
 
-class Place(NamedTuple):
+class BlockPosition(NamedTuple):
     """Where a client's leaf is, if it has one: in the block with this number, which begins with the id `first`."""
 
     block: int
@@ -88,7 +88,7 @@ class Block:
         return Proof(index, tuple(self._tree.path(index)))
 
 
-class Snapshot:
+class Outline:
     """The outline of one release of one coffer.
 
     Attributes:
@@ -137,7 +137,7 @@ class Snapshot:
         """What it takes in memory."""
         return len(self._firsts) + 2 * self._tops.size * HASH_BYTES
 
-    def place_of(self, client: bytes) -> Place:
+    def place_of(self, client: bytes) -> BlockPosition:
         """Where a client's leaf is, if it has one.
 
         Raises:
@@ -146,9 +146,9 @@ class Snapshot:
         block = bisect.bisect_right(range(self._tops.size), client, key=lambda block: _id_at(self._firsts, block)) - 1
         if block < 0:
             raise KeyError(client)
-        return Place(block, _id_at(self._firsts, block))
+        return BlockPosition(block, _id_at(self._firsts, block))
 
-    def prove(self, client: bytes, block_at: Callable[[Place], Block]) -> Proof:
+    def prove(self, client: bytes, block_at: Callable[[BlockPosition], Block]) -> Proof:
         """The number of a client's leaf, and its audit path up to the release's root.
 
         Args:

@@ -13,13 +13,13 @@ from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
 from . import rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Standing
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, StoreStatus
 from .cache import Cache
 from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .log import retention as pruning
 from .log.ledger import Ledger
 from .log.log import Appender
-from .pending_release import Making, groups
+from .pending_release import PendingRelease, groups
 from .rules import Last
 from .sealing import Keyring
 from .shared.fallback import Reads
@@ -150,11 +150,11 @@ class SqlStore:
             rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
             return [Blocked(id=row.client, at=row.at) for row in rows]
 
-    def standing(self) -> Standing:
+    def standing(self) -> StoreStatus:
         """See `Store`."""
         with self._database.transaction() as connection:
             newest = {row.coffer: row.serial for row in connection.execute(_NEWEST)}
-            return Standing(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)
+            return StoreStatus(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)
 
     # ------------------------------------------------------------------------------------------------------ writing
 
@@ -167,7 +167,7 @@ class SqlStore:
             last = _last(connection, coffer)
             release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
             head = release.head
-            made = Making(ledger, coffer, head.serial)
+            made = PendingRelease(ledger, coffer, head.serial)
             for group in groups(changes):
                 made.apply(group)
             rules.check_changed(head, last=last, changed=made.has_changed)

@@ -12,7 +12,7 @@ from coffer_protocol.identity import BareKey, Identity
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree
-from coffer_protocol.release.coffer import Accepted, Coffer
+from coffer_protocol.release.coffer import Accepted, SealedAnswer
 from coffer_protocol.release.head import Head, SignedHead
 from coffer_protocol.shard import Secret, SecretValue
 from tests.support import identity
@@ -72,12 +72,12 @@ def make_body(
     head = make_head(
         root=tree.leaf_hash(leaf), serial=serial, issued=issued, expires=expires, by=by, prev=prev, publishers=publishers, servers=servers
     )
-    return Coffer(signed=heads.sign(head, by), index=0, path=(), alg=alg, since=serial, blob=blob).encode()
+    return SealedAnswer(signed=heads.sign(head, by), index=0, path=(), alg=alg, since=serial, blob=blob).encode()
 
 
 def signed_of(body: bytes) -> bytes:
     """The signed head in the body of an OkGet."""
-    return Coffer.decode_untrusted(body).signed
+    return SealedAnswer.decode_untrusted(body).signed
 
 
 class History:

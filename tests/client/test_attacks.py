@@ -37,7 +37,7 @@ from coffer_protocol.message import Get, MessageType, OkGet
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.release.tree import Tree
 from tests.support import identity
 
@@ -73,7 +73,7 @@ def refused(client: Client, script: Script, error: type[Exception], match: str |
 def test_arbitrary_software_is_arbitrary_secrets(client: Client, whole: Credential) -> None:
     """Secrets that no publisher signed: refused, whoever seems to have signed them."""
     strange = make_body(whole, {"n": 666}, serial=3, by=THIEF)
-    coffer = Coffer.decode_untrusted(make_body(whole, {"n": 666}, serial=3))
+    coffer = SealedAnswer.decode_untrusted(make_body(whole, {"n": 666}, serial=3))
     forged = replace(coffer, signed=coffer.signed[:-1] + bytes([coffer.signed[-1] ^ 1])).encode()
 
     def script(peer: Peer) -> None:
@@ -139,7 +139,7 @@ def test_malicious_mirrors(client: Client, history: History) -> None:
 @pytest.mark.parametrize(("signed_of", "blob_of"), [(3, 1), (1, 3), (3, 2)])
 def test_mix_and_match(client: Client, history: History, signed_of: int, blob_of: int) -> None:
     """The head of one release over the secrets of another: they are not in its tree, and the client's are in no other's."""
-    one, other = (Coffer.decode_untrusted(history.bodies[number - 1]) for number in (signed_of, blob_of))
+    one, other = (SealedAnswer.decode_untrusted(history.bodies[number - 1]) for number in (signed_of, blob_of))
     mixed = replace(other, signed=one.signed).encode()
     refused(client, giving(mixed), ReleaseError, "not this client's part" if signed_of > 1 else "has been seen before")
 
@@ -197,7 +197,7 @@ def test_wrong_software_installation_is_another_clients_shard(client: Client, wh
     body, other = two_clients(whole, Credential(identity=identity("worker")))
     refused(client, giving(other), InclusionError, "not this client's part of release 3")
     # Neither with a proof that is this client's own.
-    mine, theirs = Coffer.decode_untrusted(body), Coffer.decode_untrusted(other)
+    mine, theirs = SealedAnswer.decode_untrusted(body), SealedAnswer.decode_untrusted(other)
     refused(client, giving(replace(mine, blob=theirs.blob).encode()), InclusionError, "not this client's part")
     assert client.fetch_from(giving(body)).release.serial == 3
 
@@ -213,7 +213,7 @@ def two_clients(*credentials: Credential) -> list[bytes]:
     whole_tree = Tree(leaves)
     signed = heads.sign(replace(make_head(root=whole_tree.root, serial=3), count=2), PUBLISHER)
     return [
-        Coffer(
+        SealedAnswer(
             signed=signed,
             index=order.index(key.id),
             path=tuple(whole_tree.path(order.index(key.id))),

@@ -25,7 +25,7 @@ from coffer_protocol.message import Error, Get, Hello, KeyNotFound, MessageType,
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release import tree
-from coffer_protocol.release.coffer import TAG, Coffer
+from coffer_protocol.release.coffer import TAG, SealedAnswer
 from coffer_protocol.release.head import Head
 from coffer_protocol.shard import Secret
 from coffer_protocol.suite.box import BoxInitiator, BoxResponder
@@ -373,7 +373,7 @@ class Release:
     index: int = 0
     count: int = 1
 
-    def parts(self) -> tuple[Head, Coffer]:
+    def parts(self) -> tuple[Head, SealedAnswer]:
         blob = primitives.sealed_box(self.recipient, blobs.pad(self.shard) if self.padded is None else self.padded)
         leaf = tree.leaf_data(
             coffer=self.coffer, client_id=CLIENT.identity.plain_id(), alg=self.alg, since=self.serial, blob_sha256=sha256(blob)
@@ -391,7 +391,9 @@ class Release:
             publisher=self.publisher.publisher_key(),
         )
         signed = heads.sign(head, self.publisher)
-        return head, Coffer(signed=signed, index=self.index, path=tuple(whole.path(self.index)), alg=self.alg, since=self.serial, blob=blob)
+        return head, SealedAnswer(
+            signed=signed, index=self.index, path=tuple(whole.path(self.index)), alg=self.alg, since=self.serial, blob=blob
+        )
 
     def body(self, **changes: Any) -> bytes:
         """The body of OkGet, changed after it was signed."""

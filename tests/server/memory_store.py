@@ -12,11 +12,11 @@ from coffer_protocol.identity import PublicKey
 from coffer_protocol.limits import HEADS_PER_ANSWER
 from coffer_protocol.message import Drop, Entry, Put, Reuse
 from coffer_protocol.question import Fetch
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server.store import rules
-from coffer_server.store.base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Standing
+from coffer_server.store.base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, StoreStatus
 from coffer_server.store.rules import Last
-from coffer_server.store.snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
+from coffer_server.store.snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _History:
     """One coffer: its releases, what its last one is, and every blob, with its note, that those held have."""
 
     last: Last
-    snapshot: Snapshot
+    snapshot: Outline
     members: dict[bytes, Entry]
     releases: dict[int, _Release]
     blobs: dict[_BlobKey, Put]
@@ -108,7 +108,7 @@ class MemoryStore:
             history = self._histories[holder]
             entry = history.members[client]
             proof = history.snapshot.prove(client, lambda place: _block(holder, history, place))
-            body = Coffer(
+            body = SealedAnswer(
                 signed=history.signed,
                 index=proof.number,
                 path=proof.path,
@@ -270,11 +270,11 @@ class MemoryStore:
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """See `Store`. Nobody else commits to it."""
 
-    def standing(self) -> Standing:
+    def standing(self) -> StoreStatus:
         """See `Store`. It keeps no log, and counts what changes it."""
         with self._lock:
             newest = {coffer: history.last.serial for coffer, history in self._histories.items()}
-            return Standing(event=self._changes, releases=newest, away=None)
+            return StoreStatus(event=self._changes, releases=newest, away=None)
 
     def try_writing(self) -> None:
         """See `Store`. Memory can always be written."""
@@ -311,7 +311,7 @@ def _prune(history: _History, retention: Retention, long_ago: int) -> int:
     return pruned
 
 
-def _block(coffer: str, history: _History, place: Place) -> Block:
+def _block(coffer: str, history: _History, place: BlockPosition) -> Block:
     ids = [client for client in sorted(history.members) if client >= place.first][:BLOCK_LEAVES]
     return Block(coffer, (_leaf(history.members[client], history.blobs) for client in ids))
 

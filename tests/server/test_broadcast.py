@@ -10,7 +10,7 @@ import structlog
 import trio
 import trio.testing
 
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server.broadcast import Broadcast
 from coffer_server.errors import StoreError
 from coffer_server.store.base import Fetched
@@ -51,7 +51,7 @@ class Releases:
         self.meanwhile()
         if self.fails:
             raise StoreError("the disk is gone")
-        body = Coffer(signed=b"", index=0, path=(), alg=2, since=1, blob=b"")
+        body = SealedAnswer(signed=b"", index=0, path=(), alg=2, since=1, blob=b"")
         # Nobody's number is above 1000.
         return {client: Fetched(coffer="shop", serial=self.serial, body=body) for client in clients if client < client_id(1000)}
 

@@ -15,7 +15,7 @@ import trio.testing
 from coffer_protocol import cbor, limits
 from coffer_protocol.errors import LocalProtocolError
 from coffer_protocol.message import Commit, Drop, Get, KeyNotFound, Link, OkCommit, OkGet, OkOpen, Open
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server import channel
 from coffer_server.config import Settings
 from coffer_server.store.base import Fetched
@@ -91,7 +91,7 @@ def notable(events: list[Any]) -> list[str]:
 async def test_get_under_suite_1(dialer: Dialer, logged: list[Any]) -> None:
     client = await dialer.link(WEB)
     answer = await client.say(Get(), OkGet)
-    assert Coffer.decode_untrusted(answer.coffer).blob == b"for web"
+    assert SealedAnswer.decode_untrusted(answer.coffer).blob == b"for web"
     await client.bye()
     assert [(event["event"], event["coffer"], event["serial"]) for event in logged] == [("fetch served", "web-shop", 1)]
 
@@ -99,7 +99,7 @@ async def test_get_under_suite_1(dialer: Dialer, logged: list[Any]) -> None:
 async def test_get_under_suite_0(dialer: Dialer) -> None:
     client = await dialer.link(BARE, plain=True)
     answer = await client.say(Get(), OkGet)
-    assert Coffer.decode_untrusted(answer.coffer).blob == b"for bare"
+    assert SealedAnswer.decode_untrusted(answer.coffer).blob == b"for bare"
     await client.bye()
 
 

@@ -12,7 +12,7 @@ import structlog
 from coffer_server import logs
 from coffer_server.config import Settings
 from coffer_server.logs import AcceptErrors, log, place_of
-from coffer_server.store.snapshot import Snapshot
+from coffer_server.store.snapshot import Outline
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,6 @@ def test_running_out_of_descriptors_is_said_once_a_minute() -> None:
 
 def test_the_place_of_an_error() -> None:
     with pytest.raises(AttributeError) as error:
-        Snapshot.of("web-shop", [None])  # type: ignore[list-item]
+        Outline.of("web-shop", [None])  # type: ignore[list-item]
     assert place_of(error.value).startswith("coffer_server/store/snapshot.py:")
     assert place_of(ValueError()) == "outside"

@@ -18,7 +18,7 @@ from coffer_protocol.identity import BareKey, Identity, format_id
 from coffer_protocol.message import Commit, Drop, Get, OkCommit, OkGet, Tell, Watch
 from coffer_protocol.question import Fetches, Heads
 from coffer_protocol.release import blob
-from coffer_protocol.release.coffer import Coffer, accept_untrusted
+from coffer_protocol.release.coffer import SealedAnswer, accept_untrusted
 from coffer_protocol.release.trust import Demand
 from coffer_protocol.shard import Secret, encode
 
@@ -30,12 +30,12 @@ WEB = identity(100)
 BARE = identity(101)
 
 
-def get(server: RunningServer, who: Identity) -> Coffer:
+def get(server: RunningServer, who: Identity) -> SealedAnswer:
     with link(server.address, who) as client:
         answer = client.say(Get(), OkGet)
         client.socket.sendall(client.session.bye())
         assert client.socket.recv(1) == b""
-    return Coffer.decode_untrusted(answer.coffer)
+    return SealedAnswer.decode_untrusted(answer.coffer)
 
 
 def test_sealed_and_verified_end_to_end(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_watcher_sees_a_release_and_its_fetch_outlives_the_server(tmp_path: Pa
             watcher.say(Get(), OkGet)
             watcher.send(Watch(serial=1))
             upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
-            assert Coffer.decode_untrusted(watcher.expect(OkGet).coffer).blob == b"second"
+            assert SealedAnswer.decode_untrusted(watcher.expect(OkGet).coffer).blob == b"second"
             watcher.send(Watch(serial=2))
             assert server.stop() == 0
             assert watcher.socket.recv(1) == b""

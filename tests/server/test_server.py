@@ -18,7 +18,7 @@ import trio.testing
 from coffer_protocol.address import Host
 from coffer_protocol.limits import SHARD_BYTES
 from coffer_protocol.message import Commit, Get, OkCommit, OkGet, OkOpen, Open, Watch
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server import server
 from coffer_server.config import Settings
 from coffer_server.errors import ListenError
@@ -151,13 +151,13 @@ async def test_watchers_are_reached_over_sockets(start: Start, store: MemoryStor
     await publish(await running.link(), store, blob)
     for watcher in watchers:
         answer = await watcher.expect(OkGet)
-        assert Coffer.decode_untrusted(answer.coffer).blob == blob
+        assert SealedAnswer.decode_untrusted(answer.coffer).blob == blob
     for watcher in watchers:
         await watcher.send(Watch(serial=2))
     await publish(await running.link(), store, b"small")
     for watcher in watchers:
         answer = await watcher.expect(OkGet)
-        assert Coffer.decode_untrusted(answer.coffer).blob == b"small"
+        assert SealedAnswer.decode_untrusted(answer.coffer).blob == b"small"
         await watcher.bye()
 
 

@@ -14,7 +14,7 @@ import pytest
 import tests.postgres
 from coffer_protocol.message import Commit, Error, Get, Link, OkCommit, OkGet, OkOpen, Open, Watch
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
 from coffer_server import keyfile
@@ -51,10 +51,10 @@ def servers(tmp_path: Path, database_url: str) -> Iterator[tuple[RunningServer, 
         yield made
 
 
-def get(server: RunningServer) -> Coffer:
+def get(server: RunningServer) -> SealedAnswer:
     """What WEB gets."""
     with link(server.address, WEB) as client:
-        return Coffer.decode_untrusted(client.say(Get(), OkGet).coffer)
+        return SealedAnswer.decode_untrusted(client.say(Get(), OkGet).coffer)
 
 
 def test_what_one_commits_all_serve(servers: tuple[RunningServer, RunningServer]) -> None:
@@ -83,7 +83,7 @@ def test_watchers_of_every_server_are_woken(servers: tuple[RunningServer, Runnin
             client.send(Watch(serial=1))
         upload(servers[0].address, author, author.release([author.put(WEB.id(), b"second")]))
         for client in watchers:
-            assert Coffer.decode_untrusted(client.expect(OkGet).coffer).blob == b"second"
+            assert SealedAnswer.decode_untrusted(client.expect(OkGet).coffer).blob == b"second"
 
 
 def test_of_two_uploads_at_once_one_wins(servers: tuple[RunningServer, RunningServer]) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from coffer_protocol.identity import Identity, format_id
 from coffer_protocol.message import Commit, Get, OkCommit, OkGet
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server import keyfile
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
@@ -60,7 +60,7 @@ def get(server: RunningServer, who: Identity) -> bytes:
     with link(server.address, who) as client:
         answer = client.say(Get(), OkGet)
         client.socket.sendall(client.session.bye())
-    return Coffer.decode_untrusted(answer.coffer).blob
+    return SealedAnswer.decode_untrusted(answer.coffer).blob
 
 
 def damage(folder: Path, statement: str) -> None:

@@ -10,7 +10,7 @@ import trio.testing
 
 from coffer_protocol import limits
 from coffer_protocol.message import Ask, Commit, Drop, Get, OkCommit, OkGet, OkOpen, Open, Still, Tell, Watch
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server.config import STILL_S, Settings
 from coffer_server.errors import StoreError
 from coffer_server.store.base import Change, Fetched
@@ -95,7 +95,7 @@ async def watching(dialer: Dialer, serial: int) -> StreamClient:
 
 async def expect_blob(client: StreamClient, blob: bytes) -> None:
     answer = await client.expect(OkGet)
-    assert Coffer.decode_untrusted(answer.coffer).blob == blob
+    assert SealedAnswer.decode_untrusted(answer.coffer).blob == blob
 
 
 async def test_what_is_newer_already_comes_at_once(dialer: Dialer) -> None:

@@ -43,7 +43,7 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
 
     # This process keeps the identity and the secrets for as long as the command lives, and the command is of the same user.
     forbid_tracing()
-    change = supervise.Change.from_text(parsed.text("on-change") or supervise.RESTART)
+    change = supervise.OnChange.from_text(parsed.text("on-change") or supervise.RESTART)
     splay = span(parsed, "splay")
     splay_s = splay.total_seconds() if splay else 0.0
     origin = source(parsed)

@@ -27,7 +27,7 @@ from .machine import Asked
 from .step import FAIL, OK, SKIP, WARN, Step, attempt, skipped
 
 if TYPE_CHECKING:
-    from ...io.happy_eyeballs import Place
+    from ...io.happy_eyeballs import Endpoint
 
 __all__ = ["FAIL", "OK", "SKIP", "WARN", "Asked", "Step", "examine"]
 
@@ -37,7 +37,7 @@ def examine(
     *,
     check_mlkem: Callable[[], None] = primitives.check_available,
     clock: Callable[[], float] = time.time,
-    resolve: Callable[[bytes, int], Sequence[Place]] = happy_eyeballs.resolve,
+    resolve: Callable[[bytes, int], Sequence[Endpoint]] = happy_eyeballs.resolve,
 ) -> Iterator[Step]:
     """Each step as soon as it has been tried. None that can be tried is left out.
 

@@ -32,10 +32,10 @@ from .machine import ADDRESS_ANEW, STATE_ANEW
 from .step import FAIL, OK, WARN, Step, attempt, failed, skipped
 
 if TYPE_CHECKING:
-    from ...io.happy_eyeballs import Place
+    from ...io.happy_eyeballs import Endpoint
 
     # As `dialling.resolve`.
-    Resolve: TypeAlias = Callable[[bytes, int], Sequence[Place]]
+    Resolve: TypeAlias = Callable[[bytes, int], Sequence[Endpoint]]
 
 # What is skipped where no server answers, in this order.
 OF_A_RELEASE: Final = ("known", "release", "expiry", "clock")
@@ -76,18 +76,18 @@ def _examine_host(source: Source, host: Host, resolve: Resolve) -> Generator[Ste
     return answer
 
 
-def _resolve(host: Host, resolve: Resolve) -> Sequence[Place] | Step:
+def _resolve(host: Host, resolve: Resolve) -> Sequence[Endpoint] | Step:
     try:
         return resolve(host.name.encode(), host.port)
     except OSError as error:
         return failed("name", unresolved(host, error), f"{ADDRESS_ANEW}, or look at this machine's DNS", subject=str(host))
 
 
-def _name(place: Place) -> str:
+def _name(place: Endpoint) -> str:
     return str(place[4][0])
 
 
-def _examine_places(source: Source, host: Host, places: Sequence[Place]) -> Step:
+def _examine_places(source: Source, host: Host, places: Sequence[Endpoint]) -> Step:
     """Whether each address of a host takes a connection. Nothing is sent."""
     failures: dict[str, str] = {}
     for place in places:

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from coffer_protocol.crypto.primitives import sha256
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 
-from ...errors import UnavailableError
+from ...errors import DatabaseAwayError
 from .. import rules
 from ..base import Fetched, Known
 from ..cache import Cache
@@ -57,7 +57,7 @@ class Answer:
         return len(self.body)
 
 
-class RememberedReads:
+class FallbackReads:
     """Reads that the database answers, and memory where the database cannot be reached.
 
     Memory answers only with the newest release that this server has heard of: a client that was dropped since gets nothing, and one that
@@ -88,7 +88,7 @@ class RememberedReads:
                 if known is None:
                     self._cache.drop(_Key(client))
                 return known
-            except UnavailableError:
+            except DatabaseAwayError:
                 pass
         if client in self._blocked:
             return None
@@ -101,11 +101,11 @@ class RememberedReads:
         if not self.is_away:
             try:
                 return self._ask(wanted)
-            except UnavailableError:
+            except DatabaseAwayError:
                 pass
         answers = {client: self._recall(client) for client in wanted if client not in self._blocked}
         return {
-            client: Fetched(coffer=answer.coffer, serial=answer.serial, body=Coffer.decode_untrusted(answer.body))
+            client: Fetched(coffer=answer.coffer, serial=answer.serial, body=SealedAnswer.decode_untrusted(answer.body))
             for client, answer in answers.items()
         }
 
@@ -129,11 +129,11 @@ class RememberedReads:
         """What memory has for a client.
 
         Raises:
-            UnavailableError: nothing that may be given.
+            DatabaseAwayError: nothing that may be given.
         """
         answer = self._cache.get(_Key(client), Answer)
         if answer is None or answer.serial < self._newest.get(answer.coffer, 0):
-            raise UnavailableError("the database is away, and this server has no current answer in memory: try again, or another server")
+            raise DatabaseAwayError("the database is away, and this server has no current answer in memory: try again, or another server")
         return answer
 
     def heard(self, coffer: str, serial: int) -> None:

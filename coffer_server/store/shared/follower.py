@@ -14,9 +14,9 @@ from typing import Any, Final
 import psycopg
 
 from ...logs import log
-from ..base import Standing, Trouble
+from ..base import StoreStatus, Trouble
 from ..sql.postgres import Postgres
-from .fallback import RememberedReads
+from .fallback import FallbackReads
 
 # How long nothing may be heard before the numbers are looked at all the same: a connection may have died without a word.
 _SILENCE_S: Final = 1.0
@@ -43,11 +43,11 @@ class Follower:
         standing: what it has heard of; None before it has looked for the first time.
     """
 
-    def __init__(self, database: Postgres, reads: RememberedReads, heard: Callable[[str, int], None]) -> None:
+    def __init__(self, database: Postgres, reads: FallbackReads, heard: Callable[[str, int], None]) -> None:
         self._database = database
         self._reads = reads
         self._heard = heard
-        self.standing: Standing | None = None
+        self.standing: StoreStatus | None = None
         self._is_noticed = False
         self._is_stopping = False
         self._wake, self._waker = os.pipe()
@@ -105,7 +105,7 @@ class Follower:
             if before is None or before.releases.get(coffer) != serial:
                 self._reads.heard(coffer, serial)
                 self._heard(coffer, serial)
-        self.standing = Standing(event=last_event or 0, releases=newest, away=None)
+        self.standing = StoreStatus(event=last_event or 0, releases=newest, away=None)
 
     def _lost(self, error: Exception) -> None:
         if not self._reads.is_away:

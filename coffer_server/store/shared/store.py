@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..base import Standing
+from ..base import StoreStatus
 from ..cache import Cache
 from ..sql.postgres import Postgres
 from ..sql.root_keys import RootKeys
 from ..sql_store import SqlStore
-from .fallback import RememberedReads
+from .fallback import FallbackReads
 from .follower import Follower
 
 
 class SharedStore(SqlStore):
     """The `Store` protocol over PostgreSQL. Arguments and errors are those of `SqlStore`."""
 
-    def __init__(self, database: Postgres, roots: RootKeys, reads: RememberedReads, cache: Cache) -> None:
+    def __init__(self, database: Postgres, roots: RootKeys, reads: FallbackReads, cache: Cache) -> None:
         super().__init__(database, roots, reads, cache)
         self._postgres = database
         self._remembered = reads
@@ -26,7 +26,7 @@ class SharedStore(SqlStore):
         """See `Store`."""
         self._follower = Follower(self._postgres, self._remembered, heard)
 
-    def standing(self) -> Standing:
+    def standing(self) -> StoreStatus:
         """See `Store`: as far as this server has heard."""
         heard = None if self._follower is None else self._follower.standing
         return super().standing() if heard is None else heard

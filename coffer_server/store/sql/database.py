@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 class Database(Protocol):
-    """One kind of database, opened. Every method may raise `StoreError`; `UnavailableError` where the database cannot be reached now."""
+    """One kind of database, opened. Every method may raise `StoreError`; `DatabaseAwayError` where the database cannot be reached now."""
 
     @property
     def name(self) -> str:

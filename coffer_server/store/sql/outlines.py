@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from ..snapshot import Leaf, Snapshot
+from ..snapshot import Leaf, Outline
 from . import history
 from .schema import IS_CURRENT, members, outlines, releases
 
@@ -25,7 +25,7 @@ def leaves(connection: Connection, coffer: str) -> Iterator[Leaf]:
     return (Leaf(*row) for row in rows)
 
 
-def keep(connection: Connection, coffer: str, serial: int, snapshot: Snapshot) -> None:
+def keep(connection: Connection, coffer: str, serial: int, snapshot: Outline) -> None:
     """Keep the outline of a release, in the place of that of the one before."""
     connection.execute(outlines.delete().where(outlines.c.coffer == coffer))
     connection.execute(outlines.insert(), {"coffer": coffer, "serial": serial, "outline": snapshot.to_bytes()})
@@ -35,13 +35,13 @@ def make_anew(connection: Connection) -> None:
     """Make all of them from the members."""
     connection.execute(outlines.delete())
     for coffer, serial in connection.execute(_LAST).all():
-        keep(connection, coffer, serial, Snapshot.of(coffer, leaves(connection, coffer)))
+        keep(connection, coffer, serial, Outline.of(coffer, leaves(connection, coffer)))
 
 
 def wrong(connection: Connection) -> str | None:
     """The first coffer whose outline is not what its members make; None where all are. One that is not kept is not wrong."""
     last = {row.coffer: row.serial for row in connection.execute(_LAST)}
     for coffer, serial, outline in connection.execute(select(outlines)).all():
-        if serial != last.get(coffer) or outline != Snapshot.of(coffer, leaves(connection, coffer)).to_bytes():
+        if serial != last.get(coffer) or outline != Outline.of(coffer, leaves(connection, coffer)).to_bytes():
             return str(coffer)
     return None

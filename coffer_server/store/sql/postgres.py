@@ -14,7 +14,7 @@ from psycopg import errors as pg
 from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ...errors import SettingsError, StoreError, UnavailableError
+from ...errors import DatabaseAwayError, SettingsError, StoreError
 from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader, Rows
 
 # The advisory lock that a transaction which writes holds: ASCII "coffer", for other programs in the same database draw their own numbers.
@@ -198,4 +198,4 @@ def _passes(error: BaseException | None) -> bool:
 def _failure(error: BaseException | None) -> StoreError:
     # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
     text = " ".join(str(error).split())
-    return UnavailableError(f"the database cannot be reached: {text}") if _passes(error) else StoreError(f"the database failed: {text}")
+    return DatabaseAwayError(f"the database cannot be reached: {text}") if _passes(error) else StoreError(f"the database failed: {text}")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from coffer_protocol.limits import NAME_CHARACTERS
 
-from ..sealing import Place
+from ..sealing import SealedColumn
 
 VERSION: Final = 3
 
@@ -147,12 +147,12 @@ outlines: Final = Table(
 )
 
 # The places of the values that stand sealed. The key of each is its table's primary key, in the order of its columns.
-PUBLISHER_NAME: Final = Place("publishers.name")
-BLOB: Final = Place("blobs.blob")
-NOTE: Final = Place("blobs.note")
-MARK: Final = Place("members.mark")
-EVENT_BODY: Final = Place("events.body")
-SEALED: Final[tuple[tuple[Place, Column[bytes]], ...]] = (
+PUBLISHER_NAME: Final = SealedColumn("publishers.name")
+BLOB: Final = SealedColumn("blobs.blob")
+NOTE: Final = SealedColumn("blobs.note")
+MARK: Final = SealedColumn("members.mark")
+EVENT_BODY: Final = SealedColumn("events.body")
+SEALED: Final[tuple[tuple[SealedColumn, Column[bytes]], ...]] = (
     (PUBLISHER_NAME, publishers.c.name),
     (BLOB, blobs.c.blob),
     (NOTE, blobs.c.note),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 
 from .. import rules
 from ..base import Fetched, Known
 from ..cache import Cache
-from ..snapshot import BLOCK_LEAVES, Block, Leaf, Place, Snapshot
+from ..snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 from .database import Database, Reader
 from .root_keys import RootKeys
 from .schema import BLOB
@@ -40,7 +40,7 @@ _BLOCK: Final = f"""
 """  # noqa: S608 (made of constants)
 
 
-class HotReads:
+class SessionReads:
     """Look-ups and fetches. Threads may share it.
 
     Args:
@@ -83,15 +83,15 @@ class HotReads:
         blob = keyring.open(BLOB.of(coffer, client, since, alg, digest), sealed)
 
         # In memory, releases have their hashes for names: after a failover that has lost one, another may have its serial.
-        def outline() -> Snapshot:
+        def outline() -> Outline:
             kept = reader.execute(_OUTLINE, {"coffer": coffer, "serial": serial}).fetchone()
-            return Snapshot.of(coffer, _leaves(reader, coffer)) if kept is None else Snapshot.from_bytes(kept[0])
+            return Outline.of(coffer, _leaves(reader, coffer)) if kept is None else Outline.from_bytes(kept[0])
 
-        def block_at(place: Place) -> Block:
+        def block_at(place: BlockPosition) -> Block:
             return self._cache.get_or_make((release, place.block), Block, lambda: Block(coffer, _block(reader, coffer, place)))
 
-        proof = self._cache.get_or_make(release, Snapshot, outline).prove(client, block_at)
-        body = Coffer(signed=signed, index=proof.number, path=proof.path, alg=alg, since=since, blob=blob)
+        proof = self._cache.get_or_make(release, Outline, outline).prove(client, block_at)
+        body = SealedAnswer(signed=signed, index=proof.number, path=proof.path, alg=alg, since=since, blob=blob)
         return Fetched(coffer=coffer, serial=serial, body=body)
 
 
@@ -99,5 +99,5 @@ def _leaves(reader: Reader, coffer: str) -> Iterator[Leaf]:
     return (Leaf(*row) for row in reader.execute(_LEAVES, {"coffer": coffer}))
 
 
-def _block(reader: Reader, coffer: str, place: Place) -> Iterator[Leaf]:
+def _block(reader: Reader, coffer: str, place: BlockPosition) -> Iterator[Leaf]:
     return (Leaf(*row) for row in reader.execute(_BLOCK, {"coffer": coffer, "first": place.first}))

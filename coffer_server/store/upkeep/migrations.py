@@ -15,7 +15,7 @@ from coffer_protocol.identity import PublicKey
 
 from ..events import CHANGES_PER_EVENT, Adopted, Changed, Entered, Happening, Left, PublisherAdded
 from ..log.log import Appender
-from ..sealing import Keyring, Place
+from ..sealing import Keyring, SealedColumn
 from ..sql.root_keys import RootKeys
 from ..sql.schema import BLOB, MARK, NOTE, PUBLISHER_NAME
 
@@ -113,7 +113,7 @@ def _seal_publishers(connection: Connection, keyring: Keyring) -> None:
         )
 
 
-def _seal(connection: Connection, keyring: Keyring, table: str, key: tuple[str, ...], columns: Mapping[str, Place]) -> None:
+def _seal(connection: Connection, keyring: Keyring, table: str, key: tuple[str, ...], columns: Mapping[str, SealedColumn]) -> None:
     """Seal columns of a table, in the order of its rows on disk, some at a time."""
     last = 0
     names = ", ".join((*key, *columns))

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func
 from ...errors import SealError
 from ..events import RootKeysTakenOver, RotationBegun, RotationEnded
 from ..log.ledger import Ledger
-from ..sealing import NUMBER, Keyring, Place
+from ..sealing import NUMBER, Keyring, SealedColumn
 from ..sql.database import Database
 from ..sql.root_keys import RootKeys
 from ..sql.schema import SEALED
@@ -66,7 +66,7 @@ class Rotation:
             keyring = self._roots.read(connection)
             Ledger(connection, keyring, now=self._now).record(RotationEnded(root_key=keyring.current))
 
-    def _run(self, place: Place, column: Column[bytes]) -> Iterator[int]:
+    def _run(self, place: SealedColumn, column: Column[bytes]) -> Iterator[int]:
         table = column.table
         assert isinstance(table, Table)
         key = table.primary_key.columns.keys()

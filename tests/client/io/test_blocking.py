@@ -14,7 +14,7 @@ from coffer_protocol.lean import TYPE_CHECKING
 from .test_happy_eyeballs import black_hole, closed, listening
 
 if TYPE_CHECKING:
-    from coffer_client.io.happy_eyeballs import Place
+    from coffer_client.io.happy_eyeballs import Endpoint
 
 PLENTY_S = 30.0
 
@@ -26,11 +26,11 @@ class Suspending:
         yield
 
 
-def connect(*places: Place) -> None:
+def connect(*places: Endpoint) -> None:
     """Connect to a name that stands for these."""
     asked: list[tuple[bytes, int]] = []
 
-    def resolve(name: bytes, port: int) -> Sequence[Place]:
+    def resolve(name: bytes, port: int) -> Sequence[Endpoint]:
         asked.append((name, port))
         return places
 

@@ -13,19 +13,19 @@ from coffer_client.io.happy_eyeballs import _Attempts, dial, interleaved
 from coffer_protocol.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coffer_client.io.happy_eyeballs import Place
+    from coffer_client.io.happy_eyeballs import Endpoint
 
 # Nothing here takes so long; it ends a test that would hang.
 PLENTY_S = 30.0
 
 
-def place(host: str, port: int) -> Place:
+def place(host: str, port: int) -> Endpoint:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return (family, socket.SOCK_STREAM, 0, "", (host, port))
 
 
 @contextlib.contextmanager
-def listening(host: str) -> Iterator[Place]:
+def listening(host: str) -> Iterator[Endpoint]:
     """Takes connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
@@ -33,7 +33,7 @@ def listening(host: str) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def closed(host: str) -> Iterator[Place]:
+def closed(host: str) -> Iterator[Endpoint]:
     """Refuses them: the port is taken, and nobody listens."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
         taken.bind((host, 0))
@@ -41,7 +41,7 @@ def closed(host: str) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def black_hole(host: str) -> Iterator[Place]:
+def black_hole(host: str) -> Iterator[Endpoint]:
     """Answers nothing: its backlog is full, so that the kernel drops what asks for more."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
@@ -81,7 +81,7 @@ FOUR = [place(f"192.0.2.{number}", 1) for number in range(3)]
         ([SIX[0], *FOUR], [SIX[0], *FOUR]),
     ],
 )
-def test_the_families_come_by_turns(given: list[Place], expected: list[Place]) -> None:
+def test_the_families_come_by_turns(given: list[Endpoint], expected: list[Endpoint]) -> None:
     assert list(interleaved(given)) == expected
 
 
@@ -106,7 +106,7 @@ def test_the_next_attempt_begins_at_once_where_one_is_refused() -> None:
 
 def test_a_family_that_the_system_does_not_have_is_passed_over() -> None:
     with listening("127.0.0.1") as here:
-        unknown: Place = (9999, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+        unknown: Endpoint = (9999, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
         assert peer_of(dial([unknown, here], deadline_s=in_s(PLENTY_S))) == here[4][:2]
 
 

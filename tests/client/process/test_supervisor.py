@@ -17,7 +17,7 @@ import pytest
 from coffer_client.config.credential import Credential
 from coffer_client.errors import UsageError
 from coffer_client.process.redaction import REMEMBERED
-from coffer_client.process.supervisor import Change
+from coffer_client.process.supervisor import OnChange
 from coffer_protocol.errors import TruncatedError
 from coffer_protocol.message import OkGet, Watch
 
@@ -67,7 +67,7 @@ EVERY_END = """if 1:
     import json, os, signal, sys
     from coffer_client.coffer import Coffer
     from coffer_client.process.hardening import forbid_cores
-    from coffer_client.process.supervisor import Change, Supervisor
+    from coffer_client.process.supervisor import OnChange, Supervisor
     from tests.client.releases import make_accepted
     forbid_cores()
     coffer = Coffer(make_accepted({}))
@@ -75,7 +75,7 @@ EVERY_END = """if 1:
         pid = os.fork()
         if not pid:
             command = ["/bin/sh", "-c", line]
-            Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
+            Supervisor(command, coffer, change=OnChange(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
         return os.waitpid(pid, 0)[1]
     print(json.dumps([end_of(line) for line in json.loads(sys.argv[1])]))
 """
@@ -85,7 +85,7 @@ EVERY_END = """if 1:
 IMPATIENT = """if 1:
     import os, sys
     from coffer_client.coffer import Coffer
-    from coffer_client.process.supervisor import Change, Supervisor
+    from coffer_client.process.supervisor import OnChange, Supervisor
     from tests.client.releases import make_accepted
     first, second = (Coffer(make_accepted({"n": n})) for n in "12")
     def events():
@@ -93,7 +93,7 @@ IMPATIENT = """if 1:
         yield second
     command = ["sh", "-c", "[ $n = 2 ] || trap '' TERM; echo has $n; exec tail -f /dev/null"]
     tell = lambda message: print(message, file=sys.stderr, flush=True)
-    Supervisor(command, first, change=Change(), splay=lambda: 0, tell=tell, inherited=os.environb, grace_s=0.01).run(events())
+    Supervisor(command, first, change=OnChange(), splay=lambda: 0, tell=tell, inherited=os.environb, grace_s=0.01).run(events())
 """
 
 
@@ -102,11 +102,11 @@ HASTY = """if 1:
     import os, sys
     from coffer_client.coffer import Coffer
     from coffer_client.process.relay import Relay
-    from coffer_client.process.supervisor import Change, Supervisor
+    from coffer_client.process.supervisor import OnChange, Supervisor
     from tests.client.releases import make_accepted
     command, coffer = ["sh", "-c", sys.argv[1]], Coffer(make_accepted({}))
     inherited, relay = os.environb, Relay(tell=print)
-    Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=inherited, relay=relay, drain_s=0.01).run(())
+    Supervisor(command, coffer, change=OnChange(), splay=lambda: 0, tell=print, inherited=inherited, relay=relay, drain_s=0.01).run(())
 """
 
 
@@ -114,12 +114,12 @@ HASTY = """if 1:
 FOSTERING = """if 1:
     import ctypes, os, sys
     from coffer_client.coffer import Coffer
-    from coffer_client.process.supervisor import Change, Supervisor
+    from coffer_client.process.supervisor import OnChange, Supervisor
     from tests.client.releases import make_accepted
     PR_SET_CHILD_SUBREAPER = 36
     assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     command, coffer = [sys.executable, "-c", sys.argv[1]], Coffer(make_accepted({}))
-    Supervisor(command, coffer, change=Change(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
+    Supervisor(command, coffer, change=OnChange(), splay=lambda: 0, tell=print, inherited=os.environb).run(())
 """
 
 
@@ -476,21 +476,21 @@ def test_what_cannot_be_passed_on_does_not_keep_it_from_its_end(home: Path, line
 @pytest.mark.parametrize(
     ("text", "change"),
     [
-        ("restart", Change()),
-        ("signal:HUP", Change(signal=signal.SIGHUP)),
-        ("signal:SIGUSR1", Change(signal=signal.SIGUSR1)),
-        ("signal:term", Change(signal=signal.SIGTERM)),
-        ("exec:make reload", Change(command="make reload")),
+        ("restart", OnChange()),
+        ("signal:HUP", OnChange(signal=signal.SIGHUP)),
+        ("signal:SIGUSR1", OnChange(signal=signal.SIGUSR1)),
+        ("signal:term", OnChange(signal=signal.SIGTERM)),
+        ("exec:make reload", OnChange(command="make reload")),
     ],
 )
-def test_what_is_done_is_read(text: str, change: Change) -> None:
-    assert Change.from_text(text) == change
+def test_what_is_done_is_read(text: str, change: OnChange) -> None:
+    assert OnChange.from_text(text) == change
 
 
 @pytest.mark.parametrize("text", ["", "restart:", "signal:", "signal:NOPE", "signal:_BLOCK", "signal:_IGN", "exec:", "reload"])
 def test_what_is_nothing_of_that_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--on-change"):
-        Change.from_text(text)
+        OnChange.from_text(text)
 
 
 @pytest.mark.parametrize("words", [["--on-change", "restart"], ["--splay", "3s"]])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from coffer_companion.releases.key_diff import Comparison
-from coffer_companion.releases.plan import Change, ClientChange
+from coffer_companion.releases.plan import ChangeKind, ClientChange
 from coffer_protocol.release.notes import Note
 
 A, B, C = (bytes([number]) * 32 for number in range(1, 4))
@@ -74,5 +74,5 @@ def test_public_values_are_shown_where_they_are_known() -> None:
     comparison = Comparison(before={}, after={A: note("web", base_url=1, token=1)}, public={"web": {"base_url": "https://shop.example"}})
     (change,) = comparison.changes()
     assert isinstance(change, ClientChange)
-    assert change.change is Change.ADDED
+    assert change.change is ChangeKind.ADDED
     assert {key.key: key.public for key in change.keys} == {"base_url": "https://shop.example", "token": None}

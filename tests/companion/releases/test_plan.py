@@ -6,10 +6,10 @@ import json
 import pytest
 from rich.console import Console
 
-from coffer_companion.releases.plan import CLIENTS_SHOWN, Change, ClientChange, KeyChange, Plan
+from coffer_companion.releases.plan import CLIENTS_SHOWN, ChangeKind, ClientChange, KeyChange, Plan
 
 
-def client(name: str, change: Change, *keys: tuple[str, Change], is_emptied: bool = False) -> ClientChange:
+def client(name: str, change: ChangeKind, *keys: tuple[str, ChangeKind], is_emptied: bool = False) -> ClientChange:
     return ClientChange(client=name, change=change, keys=tuple(KeyChange(key=key, change=how) for key, how in keys), is_emptied=is_emptied)
 
 
@@ -17,11 +17,13 @@ PLAN = Plan(
     coffer="shop",
     serial=7,
     clients=(
-        client("web", Change.CHANGED, ("db_url", Change.CHANGED), ("token", Change.ADDED), ("old", Change.REMOVED)),
+        client("web", ChangeKind.CHANGED, ("db_url", ChangeKind.CHANGED), ("token", ChangeKind.ADDED), ("old", ChangeKind.REMOVED)),
         ClientChange(
-            client="worker", change=Change.ADDED, keys=(KeyChange(key="base_url", change=Change.ADDED, public="https://shop.example"),)
+            client="worker",
+            change=ChangeKind.ADDED,
+            keys=(KeyChange(key="base_url", change=ChangeKind.ADDED, public="https://shop.example"),),
         ),
-        client("gone", Change.REMOVED),
+        client("gone", ChangeKind.REMOVED),
     ),
     unchanged=40,
 )
@@ -71,17 +73,19 @@ def test_a_plan_for_programs() -> None:
     ("removed", "others", "is_drastic"), [(0, 3, False), (1, 2, False), (1, 1, True), (1, 0, True), (33, 67, False), (34, 66, True)]
 )
 def test_removing_more_than_a_third_of_the_clients_is_drastic(removed: int, others: int, is_drastic: bool) -> None:
-    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", Change.REMOVED) for n in range(removed)), unchanged=others)
+    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", ChangeKind.REMOVED) for n in range(removed)), unchanged=others)
     assert (plan.drastic_removals() is not None) == is_drastic
 
 
 def test_added_clients_do_not_hide_removed_ones() -> None:
-    clients = (client("gone", Change.REMOVED), *(client(f"new{n}", Change.ADDED) for n in range(10)))
+    clients = (client("gone", ChangeKind.REMOVED), *(client(f"new{n}", ChangeKind.ADDED) for n in range(10)))
     assert Plan(coffer="shop", serial=2, clients=clients, unchanged=0).drastic_removals() == "1 of 1 clients would be removed"
 
 
 def test_removing_every_key_of_a_client_is_drastic() -> None:
-    plan = Plan(coffer="shop", serial=2, clients=(client("web", Change.CHANGED, ("a", Change.REMOVED), is_emptied=True),), unchanged=9)
+    plan = Plan(
+        coffer="shop", serial=2, clients=(client("web", ChangeKind.CHANGED, ("a", ChangeKind.REMOVED), is_emptied=True),), unchanged=9
+    )
     assert plan.drastic_removals() == "every key of web would be removed"
 
 
@@ -99,7 +103,7 @@ def test_remarks_are_shown_to_people_and_programs() -> None:
 
 
 def test_nobody_reads_a_hundred_thousand_lines() -> None:
-    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", Change.REMOVED) for n in range(1000)), unchanged=0)
+    plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", ChangeKind.REMOVED) for n in range(1000)), unchanged=0)
     lines = shown(plan).splitlines()
     assert len(lines) == CLIENTS_SHOWN + 2
     assert lines[-1] == "  … and 800 clients more: --json has them all"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coffer_companion.releases.publisher_entry import Standing, is_publisher
+from coffer_companion.releases.publisher_entry import PublisherEntry, is_publisher
 from coffer_protocol.errors import NoteError
 from coffer_protocol.identity import format_id
 from coffer_protocol.message import Entry
@@ -10,7 +10,7 @@ from coffer_protocol.release.notes import Note, NoteKey
 from tests.support import identity
 
 NOTE_KEY = NoteKey(key=bytes(range(32)))
-LAPTOP = Standing(name="laptop", key=identity("publisher").public())
+LAPTOP = PublisherEntry(name="laptop", key=identity("publisher").public())
 
 
 def entry(*, alg: int = 2, shard: bytes | None = None, note_key: NoteKey = NOTE_KEY) -> Entry:
@@ -33,16 +33,16 @@ def test_a_publisher_is_known_by_its_mark() -> None:
 
 @pytest.mark.parametrize("name", ["laptop", ""])
 def test_its_note_has_its_name_and_keys(name: str) -> None:
-    standing = Standing(name=name, key=LAPTOP.key)
-    assert Standing.from_note(Note(client=standing.wanted(NOTE_KEY).client, keys=())) == standing
+    standing = PublisherEntry(name=name, key=LAPTOP.key)
+    assert PublisherEntry.from_note(Note(client=standing.wanted(NOTE_KEY).client, keys=())) == standing
 
 
 @pytest.mark.parametrize("client", ["web", "@laptop", "@laptop coffer1abc", ""])
 def test_a_note_about_somebody_else_is_refused(client: str) -> None:
     with pytest.raises(NoteError):
-        Standing.from_note(Note(client=client, keys=()))
+        PublisherEntry.from_note(Note(client=client, keys=()))
 
 
 def test_who_has_no_name_is_called_by_its_key() -> None:
     assert LAPTOP.label == "laptop"
-    assert Standing(name="", key=LAPTOP.key).label == format_id(LAPTOP.key.sign)[:16]
+    assert PublisherEntry(name="", key=LAPTOP.key).label == format_id(LAPTOP.key.sign)[:16]

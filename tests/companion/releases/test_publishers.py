@@ -7,7 +7,7 @@ import trio
 
 from coffer_companion.releases.commit import Base, PublishersDifferError, preview
 from coffer_companion.releases.diff import EarlierNoteKeyError
-from coffer_companion.releases.publisher_entry import Standing
+from coffer_companion.releases.publisher_entry import PublisherEntry
 from coffer_companion.releases.publishers import (
     Addition,
     OwnKeyError,
@@ -195,7 +195,9 @@ def test_one_that_is_trusted_and_holds_no_note_key_can_be_retired(operator: Oper
 
 def made(name: str) -> Publisher:
     identity = Identity.generate()
-    return Publisher(sign=identity.publisher_key(), standing=Standing(name=name, key=identity.public()), is_trusted=True, is_own=False)
+    return Publisher(
+        sign=identity.publisher_key(), standing=PublisherEntry(name=name, key=identity.public()), is_trusted=True, is_own=False
+    )
 
 
 def test_publishers_are_found_by_keys_and_names() -> None:

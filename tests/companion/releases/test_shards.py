@@ -10,9 +10,16 @@ from coffer_companion.definition import Client, Definition
 from coffer_companion.releases import commit
 from coffer_companion.releases.commit import Draft
 from coffer_companion.releases.listing import Listing
-from coffer_companion.releases.plan import Change, ClientChange, Plan
-from coffer_companion.releases.publisher_entry import Standing, is_publisher
-from coffer_companion.releases.shards import Difference, PublisherAsClientError, Wanted, client_changes, find_difference, wanted_shards
+from coffer_companion.releases.plan import ChangeKind, ClientChange, Plan
+from coffer_companion.releases.publisher_entry import PublisherEntry, is_publisher
+from coffer_companion.releases.shards import (
+    DefinitionDifference,
+    PublisherAsClientError,
+    Wanted,
+    client_changes,
+    find_difference,
+    wanted_shards,
+)
 from coffer_protocol.errors import ShardError
 from coffer_protocol.identity import BareKey, ClientKey
 from coffer_protocol.message import Put
@@ -50,7 +57,7 @@ class State:
 
 @dataclass(frozen=True)
 class Compiled:
-    difference: Difference
+    difference: DefinitionDifference
     clients: tuple[ClientChange, ...]
     state: State
 
@@ -80,7 +87,7 @@ def compiled(wanted: Definition, state: State = State()) -> Compiled:
     return Compiled(difference=difference, clients=clients, state=after(state, difference))
 
 
-def after(state: State, difference: Difference) -> State:
+def after(state: State, difference: DefinitionDifference) -> State:
     serial = state.serial + 1
     plan = Plan(coffer="shop", serial=serial, clients=(), unchanged=0)
     draft = Draft(plan=plan, drop=difference.gone, put=difference.put, note_key=NOTE_KEY, lifetime_s=None)
@@ -167,12 +174,12 @@ def test_several_hosts_of_one_client_each_get_their_own() -> None:
     one = compiled(definition(web=((WEB.public(),), {"a": 1})), both.state)
     assert one.difference.gone == (WORKER.id(),)
     (change,) = one.clients
-    assert (change.change, change.keys, change.remark) == (Change.CHANGED, (), "1 public key removed")
+    assert (change.change, change.keys, change.remark) == (ChangeKind.CHANGED, (), "1 public key removed")
 
 
 def with_publisher(state: State) -> State:
-    standing = Standing(name="laptop", key=PUBLISHER.public()).wanted(NOTE_KEY)
-    nobody = Difference(put=(standing,), gone=(), noted=(), staying=frozenset(), unchanged=0)
+    standing = PublisherEntry(name="laptop", key=PUBLISHER.public()).wanted(NOTE_KEY)
+    nobody = DefinitionDifference(put=(standing,), gone=(), noted=(), staying=frozenset(), unchanged=0)
     return after(state, nobody)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from coffer_protocol import errors, shard
 from coffer_protocol.identity import Identity
-from coffer_protocol.release.coffer import Coffer, accept_untrusted
+from coffer_protocol.release.coffer import SealedAnswer, accept_untrusted
 from coffer_protocol.release.head import Head, sign
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash
 from coffer_protocol.release.trust import Demand, Seen
@@ -53,7 +53,7 @@ def test_accepts(entry: Any) -> None:
     accepted = accept_untrusted(body, demand(), identity=client, plain=entry["plain"], now=NOW)
     assert shard.encode(accepted.secrets).hex() == entry["shard"]
     assert accepted.release.head.serial == 2
-    assert Coffer.decode_untrusted(body).encode() == body
+    assert SealedAnswer.decode_untrusted(body).encode() == body
 
 
 @pytest.mark.parametrize("entry", VECTORS["refuse"], ids=lambda entry: entry["why"])
@@ -98,7 +98,7 @@ def test_a_release_is_good_until_it_expires(now: int, is_good: bool) -> None:
     publisher = identity("publisher")
     leaf = leaf_hash(leaf_data(coffer="shop", client_id=WEB.id(), alg=2, since=1, blob_sha256=bytes(32)))
     head = Head(coffer="shop", serial=1, root=Tree([leaf]).root, count=1, issued=0, expires=1000, publisher=publisher.publisher_key())
-    body = Coffer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=b"no blob").encode()
+    body = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=b"no blob").encode()
     # A good release goes on to the next check, which the blob does not pass.
     with pytest.raises(errors.InclusionError if is_good else errors.ExpiredReleaseError, match="part of" if is_good else "clock"):
         accept_untrusted(body, demand(), identity=WEB, plain=False, now=now)
@@ -112,6 +112,6 @@ def test_a_shard_that_opens_and_is_no_shard_is_refused() -> None:
     sealed = blobs.seal(WEB.public(), coffer="shop", since=1, shard=b"no shard")
     leaf = leaf_hash(leaf_data(coffer="shop", client_id=WEB.id(), alg=2, since=1, blob_sha256=sha256(sealed)))
     head = Head(coffer="shop", serial=1, root=Tree([leaf]).root, count=1, issued=0, publisher=publisher.publisher_key())
-    body = Coffer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=sealed).encode()
+    body = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=sealed).encode()
     with pytest.raises(errors.ShardError):
         accept_untrusted(body, demand(), identity=WEB, plain=False, now=NOW)

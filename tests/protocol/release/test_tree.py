@@ -26,11 +26,11 @@ def test_roots_and_paths_of_the_vectors(entry: dict[str, object]) -> None:
 
 
 def test_the_leaves_and_the_root_of_the_vectors() -> None:
-    from coffer_protocol.release.coffer import Coffer
+    from coffer_protocol.release.coffer import SealedAnswer
 
     digests = [bytes.fromhex(digest) for digest in VECTORS["leaves"]]
     assert Tree(digests).root.hex() == VECTORS["root"]
-    body = Coffer.decode_untrusted(bytes.fromhex(VECTORS["accept"][2]["body"]))
+    body = SealedAnswer.decode_untrusted(bytes.fromhex(VECTORS["accept"][2]["body"]))
     data = leaf_data(coffer="shop", client_id=identity("web").id(), alg=body.alg, since=body.since, blob_sha256=sha256(body.blob))
     assert leaf_hash(data) == digests[body.index]
 

@@ -20,7 +20,7 @@ from coffer_server.health import probe as checkup
 from coffer_server.health.probe import Checkup
 from coffer_server.health.report import Health, Reads, Writes
 from coffer_server.service import Service
-from coffer_server.store.base import Standing, Trouble
+from coffer_server.store.base import StoreStatus, Trouble
 from coffer_server.store.open import open_sqlite
 from coffer_server.store.sql.database import BUSY_TIMEOUT_S
 from tests.server.memory_store import MemoryStore
@@ -53,7 +53,7 @@ class Ailing(MemoryStore):
         self.meanwhile: Callable[[], None] = lambda: None
         self.attempts = 0
 
-    def standing(self) -> Standing:
+    def standing(self) -> StoreStatus:
         if self.reading is not None:
             raise self.reading
         return replace(super().standing(), away=self.away)

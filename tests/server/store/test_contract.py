@@ -13,11 +13,11 @@ from coffer_protocol.limits import HEADS_PER_ANSWER
 from coffer_protocol.message import Drop, Entry
 from coffer_protocol.question import Fetch
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.coffer import Coffer
+from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
 from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
-from coffer_server.store.base import Blocked, Change, Known, Retention, Standing, Store
+from coffer_server.store.base import Blocked, Change, Known, Retention, Store, StoreStatus
 
 from ..publishing import ISSUED, Author, Release, client_id, identity
 
@@ -458,7 +458,7 @@ def test_a_plain_shard_must_fit_into_one_frame(store: Store, author: Author) -> 
 
 def body_without_blob(release: Release) -> bytes:
     """An OkGet's body as a coffer's only client would get it, without its blob but with the three bytes that a long one's length takes."""
-    return Coffer(signed=release.signed, index=0, path=(), alg=1, since=1, blob=b"").encode() + bytes(2)
+    return SealedAnswer(signed=release.signed, index=0, path=(), alg=1, since=1, blob=b"").encode() + bytes(2)
 
 
 def test_a_plain_shard_that_stays_must_still_fit(store: Store, author: Author) -> None:
@@ -831,7 +831,7 @@ def test_the_blocked_are_listed(store: Store) -> None:
 
 
 def test_how_far_it_has_come(store: Store) -> None:
-    assert store.standing() == Standing(event=0, releases={}, away=None)
+    assert store.standing() == StoreStatus(event=0, releases={}, away=None)
     author, other = Author(), Author(2, "billing")
     seen = [0]
 

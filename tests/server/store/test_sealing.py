@@ -13,13 +13,13 @@ from coffer_protocol.message import Put
 from coffer_server.errors import SealError
 from coffer_server.store import sealing
 from coffer_server.store.open import open_sqlite
-from coffer_server.store.sealing import Keyring, Place
+from coffer_server.store.sealing import Keyring, SealedColumn
 from coffer_server.store.sql.schema import SEALED
 
 from ..publishing import AT_REST_KEY, ISSUED, Author, identity
 
 KEYRING = Keyring({1: bytes(32), 3: b"\1" * 32})
-PLACE = Place("table.column").of("coffer", bytes(32), 7)
+PLACE = SealedColumn("table.column").of("coffer", bytes(32), 7)
 
 
 def test_a_value_opens_at_its_place_alone() -> None:
@@ -27,9 +27,9 @@ def test_a_value_opens_at_its_place_alone() -> None:
     assert KEYRING.open(PLACE, sealed) == b"value"
     assert len(sealed) == len(b"value") + sealing.OVERHEAD_BYTES
     elsewhere = [
-        Place("table.other").of("coffer", bytes(32), 7),
-        Place("table.column").of("coffer", bytes(32), 8),
-        Place("table.column").of("coffe", bytes(32), 7),
+        SealedColumn("table.other").of("coffer", bytes(32), 7),
+        SealedColumn("table.column").of("coffer", bytes(32), 8),
+        SealedColumn("table.column").of("coffe", bytes(32), 7),
     ]
     for place in elsewhere:
         with pytest.raises(SealError, match="moved"):
@@ -37,7 +37,7 @@ def test_a_value_opens_at_its_place_alone() -> None:
 
 
 def test_the_parts_of_a_place_do_not_run_into_each_other() -> None:
-    place = Place("table.column")
+    place = SealedColumn("table.column")
     assert place.of("ab", "c") != place.of("a", "bc")
     assert place.of(b"ab", b"") != place.of(b"a", b"b")
 

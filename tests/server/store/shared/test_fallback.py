@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from coffer_protocol.release.coffer import Coffer
-from coffer_server.errors import UnavailableError
+from coffer_protocol.release.coffer import SealedAnswer
+from coffer_server.errors import DatabaseAwayError
 from coffer_server.store.base import Fetched, Known
 from coffer_server.store.cache import Cache
-from coffer_server.store.shared.fallback import Answer, RememberedReads
+from coffer_server.store.shared.fallback import Answer, FallbackReads
 
 from ...publishing import identity
 
@@ -34,11 +34,11 @@ class Database:
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
         self.asked += 1
         if not self.is_there:
-            raise UnavailableError("stopped")
+            raise DatabaseAwayError("stopped")
         return {client: self._fetched(self.serials[client]) for client in clients if client in self.serials}
 
     def _fetched(self, serial: int) -> Fetched:
-        body = Coffer(signed=b"%s %d" % (self.history, serial), index=0, path=(bytes(32),), alg=2, since=serial, blob=b"blob")
+        body = SealedAnswer(signed=b"%s %d" % (self.history, serial), index=0, path=(bytes(32),), alg=2, since=serial, blob=b"blob")
         return Fetched(coffer="web-shop", serial=serial, body=body)
 
 
@@ -49,12 +49,12 @@ def database() -> Database:
 
 
 @pytest.fixture
-def reads(database: Database) -> RememberedReads:
+def reads(database: Database) -> FallbackReads:
     """Reads of it."""
-    return RememberedReads(database, Cache(1 << 20))
+    return FallbackReads(database, Cache(1 << 20))
 
 
-def test_the_database_answers_while_it_is_there(database: Database, reads: RememberedReads) -> None:
+def test_the_database_answers_while_it_is_there(database: Database, reads: FallbackReads) -> None:
     assert reads.look_up(WEB) == Known(coffer="web-shop", suite=1, serial=1)
     reads.fetch_all([WEB])
     database.serials = {WEB: 2}
@@ -63,22 +63,22 @@ def test_the_database_answers_while_it_is_there(database: Database, reads: Remem
     assert reads.look_up(WORKER) is None
 
 
-def test_memory_gives_what_was_given_before(database: Database, reads: RememberedReads) -> None:
+def test_memory_gives_what_was_given_before(database: Database, reads: FallbackReads) -> None:
     given = reads.fetch_all([WEB])
     database.is_there = False
     assert reads.fetch_all([WEB]) == given
     assert reads.look_up(WEB) == Known(coffer="web-shop", suite=1, serial=1)
 
 
-def test_what_is_not_in_memory_is_not_said_to_be_unknown(database: Database, reads: RememberedReads) -> None:
+def test_what_is_not_in_memory_is_not_said_to_be_unknown(database: Database, reads: FallbackReads) -> None:
     database.is_there = False
-    with pytest.raises(UnavailableError, match="another server"):
+    with pytest.raises(DatabaseAwayError, match="another server"):
         reads.look_up(WEB)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.fetch_all([WEB])
 
 
-def test_a_database_that_is_known_to_be_away_is_not_asked(database: Database, reads: RememberedReads) -> None:
+def test_a_database_that_is_known_to_be_away_is_not_asked(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB])
     asked = database.asked
     reads.is_away = True
@@ -87,18 +87,18 @@ def test_a_database_that_is_known_to_be_away_is_not_asked(database: Database, re
     assert database.asked == asked
 
 
-def test_memory_gives_nothing_of_a_release_that_is_known_to_be_old(database: Database, reads: RememberedReads) -> None:
+def test_memory_gives_nothing_of_a_release_that_is_known_to_be_old(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB])
     reads.heard("web-shop", 2)
     database.is_there = False
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.fetch_all([WEB])
     reads.heard("billing", 7)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.look_up(WEB)
 
 
-def test_memory_is_renewed_after_a_release(database: Database, reads: RememberedReads) -> None:
+def test_memory_is_renewed_after_a_release(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB, WORKER])
     database.serials = {WEB: 2}
     reads.heard("web-shop", 2)
@@ -106,12 +106,12 @@ def test_memory_is_renewed_after_a_release(database: Database, reads: Remembered
     database.is_there = False
     assert reads.fetch_all([WEB])[WEB].serial == 2
     # It was dropped.
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.look_up(WORKER)
 
 
 def test_memory_is_renewed_piece_by_piece(database: Database) -> None:
-    reads = RememberedReads(database, Cache(1 << 20))
+    reads = FallbackReads(database, Cache(1 << 20))
     clients = [number.to_bytes(32, "big") for number in range(1, 200)]
     database.serials = dict.fromkeys(clients, 1)
     reads.fetch_all(clients)
@@ -125,12 +125,12 @@ def test_memory_is_renewed_piece_by_piece(database: Database) -> None:
     assert {fetched.serial for fetched in reads.fetch_all(clients).values()} == {2}
 
 
-def test_renewing_goes_on_where_it_failed(database: Database, reads: RememberedReads) -> None:
+def test_renewing_goes_on_where_it_failed(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB])
     database.serials[WEB] = 2
     reads.heard("web-shop", 2)
     database.is_there = False
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.renew()
     database.is_there = True
     assert not reads.renew()
@@ -138,7 +138,7 @@ def test_renewing_goes_on_where_it_failed(database: Database, reads: RememberedR
     assert reads.fetch_all([WEB])[WEB].serial == 2
 
 
-def test_a_release_that_was_lost_is_not_remembered_under_the_serial_of_another(database: Database, reads: RememberedReads) -> None:
+def test_a_release_that_was_lost_is_not_remembered_under_the_serial_of_another(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB])
     database.history = b"another"
     given = reads.fetch_all([WEB])
@@ -146,7 +146,7 @@ def test_a_release_that_was_lost_is_not_remembered_under_the_serial_of_another(d
     assert reads.fetch_all([WEB]) == given
 
 
-def test_memory_does_not_know_who_is_blocked(database: Database, reads: RememberedReads) -> None:
+def test_memory_does_not_know_who_is_blocked(database: Database, reads: FallbackReads) -> None:
     given = reads.fetch_all([WEB, WORKER])
     reads.heard_blocked([WEB, identity(404).id()])
     database.is_there = False
@@ -156,12 +156,12 @@ def test_memory_does_not_know_who_is_blocked(database: Database, reads: Remember
     assert reads.fetch_all([WEB]) == {WEB: given[WEB]}
 
 
-def test_memory_forgets_who_was_found_to_be_unknown(database: Database, reads: RememberedReads) -> None:
+def test_memory_forgets_who_was_found_to_be_unknown(database: Database, reads: FallbackReads) -> None:
     reads.fetch_all([WEB])
     database.serials = {}
     assert reads.look_up(WEB) is None
     database.is_there = False
-    with pytest.raises(UnavailableError):
+    with pytest.raises(DatabaseAwayError):
         reads.look_up(WEB)
 
 

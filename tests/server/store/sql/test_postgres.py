@@ -17,13 +17,13 @@ from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.message import Drop
 from coffer_protocol.release.head import claimed_untrusted
 from coffer_protocol.release.tree import leaf_data, leaf_hash, root_of_path
-from coffer_server.errors import ConflictError, DeniedError, SettingsError, StoreError, UnavailableError
+from coffer_server.errors import ConflictError, DatabaseAwayError, DeniedError, SettingsError, StoreError
 from coffer_server.store.base import Change, Store
 from coffer_server.store.cache import Cache
 from coffer_server.store.open import open_postgres
 from coffer_server.store.sql import postgres as store_postgres
 from coffer_server.store.sql.root_keys import RootKeys
-from coffer_server.store.sql.session_reads import HotReads
+from coffer_server.store.sql.session_reads import SessionReads
 from coffer_server.store.sql_store import SqlStore
 from tests.postgres import Postgres
 
@@ -165,7 +165,7 @@ def test_a_release_without_a_notice_is_heard_of(stores: tuple[SqlStore, SqlStore
     heard = Heard(stores[1])
     heard.expect("web-shop", 1)
     database, roots, cache = Silent(database_url), RootKeys(AT_REST_KEY), Cache(1 << 20)
-    with closing(SqlStore(database, roots, HotReads(database, cache, roots), cache)) as silent:
+    with closing(SqlStore(database, roots, SessionReads(database, cache, roots), cache)) as silent:
         commit(silent, author, author.release([author.put(WEB, b"new")]))
     heard.expect("web-shop", 2)
 
@@ -209,10 +209,10 @@ def test_memory_serves_while_the_database_is_away(mortal: Postgres) -> None:
         assert store.fetch(WEB) == fetched
         assert store.look_up(WEB) == known
         for client in (WORKER, identity(404).id()):
-            with pytest.raises(UnavailableError):
+            with pytest.raises(DatabaseAwayError):
                 store.look_up(client)
         release = author.release([author.put(WEB, b"new")])
-        with pytest.raises(UnavailableError):
+        with pytest.raises(DatabaseAwayError):
             commit(store, author, release)
         mortal.start()
         # Connections that were kept are dead, and nobody notices.
@@ -255,7 +255,7 @@ def test_memory_serves_nothing_to_who_is_blocked(mortal: Postgres) -> None:
 def _is_served(store: SqlStore, client: bytes) -> bool:
     try:
         return client in store.fetch_all([client])
-    except UnavailableError:
+    except DatabaseAwayError:
         return False
 
 
@@ -282,7 +282,7 @@ def test_a_database_that_goes_in_the_middle_of_a_commit(mortal: Postgres) -> Non
             yield from release.changes
 
         release = author.release([author.put(WEB, b"new")])
-        with pytest.raises(UnavailableError):
+        with pytest.raises(DatabaseAwayError):
             store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=changes(), now=ISSUED)
         mortal.start()
         assert store.fetch(WEB).serial == 1
@@ -344,7 +344,7 @@ def test_what_is_no_url() -> None:
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="cannot be reached") as error:
+    with pytest.raises(DatabaseAwayError, match="cannot be reached") as error:
         opened(f"postgresql+psycopg://coffer:canary-55c1@/coffer?host={tmp_path}")
     assert "canary-55c1" not in str(error.value)
 
