@@ -1,6 +1,49 @@
-"""The messages and the table of who may send what, when (PROTOCOL.md, 3).
+"""Define the messages, and the table of who may send which message when (docs/protocol.md, 3).
 
-`RULES` is that table, literally; nothing else in the house knows an ordinal or an order.
+For whoever edits this module
+=============================
+
+The model
+---------
+A session is one conversation in which the two sides take turns. The turn is one value: the type of the last message, from either side.
+`RULES` maps that type to the types that may come next. There is no other state machine of messages in Coffer: a type that is not among the
+followers of the last one is the error, and both sides find it by the same lookup.
+
+    Hello -+-> Link -+-> Get ----------------> OkGet ---> Watch, Ask or Bye
+           |         +-> Watch --> Still ... --> OkGet
+           |         +-> Open ---> OkOpen ---> Put, Reuse or Drop ... --> Commit --> OkCommit --> Bye
+           |         +-> Ask ----> Tell -----> Ask, Open, Get, Watch or Bye
+           |         +-> Bye
+           +-> KeyNotFound
+
+The server may also send Error at any time after Hello. Nothing follows Bye, KeyNotFound and Error.
+
+A message exists in three forms, and this module alone converts between them:
+
+    value     `Put(id=…, mark=…)`     a frozen record whose fields were checked when it was made
+    body      CBOR, or bare bytes     `encode_body` writes it, `decode_body_untrusted` reads it
+    type      `MessageType.PUT`       the ordinal in the frame's header; it is no part of the body
+
+`frame` puts a header before the body, `suite` seals it, and `session` calls both and remembers the last type. None of them holds
+an order or a limit of its own.
+
+Invariants
+----------
+1. The table knows no role. A rule says who sends a message, and `session` compares that with its own side. Client and server therefore
+   cannot disagree about the order, and one test can drive both ends in memory.
+2. The table is literal. No rule is computed from another one, so that a person can compare it with docs/protocol.md, 3 line by line.
+   tests/docs/test_protocol_doc.py makes the same comparison.
+3. Each rule has a limit for the body, in all its parts together. `session` applies it to the length in the header, before it reads or
+   allocates the bytes that the header promises.
+4. A message that exists is well formed. `decode_body_untrusted` checks the shape of the CBOR, `__post_init__` checks the fields, and no
+   other module checks either again. What a message *means* (is this key a publisher, does this release follow) is decided elsewhere.
+5. Bytes from the network become a message or raise `MalformedMessageError`. There is no third outcome.
+6. `Part` has no record, because it is no message: it is a piece of one. `session` joins pieces before this module sees them.
+7. A long list stays packed. A listing may hold a million entries, so `OkOpen` holds their bytes and decodes one entry at a time.
+8. `coffer-client get` loads this module at each start. It imports no typing, enum or dataclasses at run time (docs/decisions/).
+
+To add a message, give it an ordinal, a rule, a record, its place in `Message` and `_TYPES`, and its case in `encode_body` and
+`_decode_body`; then add its line to the table in docs/protocol.md, 3, and its bytes to tests/protocol/test_message.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,42 @@
-"""Where secrets come from: the server of one address, or the cache of what it gave; verified and remembered either way."""
+"""Get a client's secrets from the server of one address, or from the cache of its last answer, and verify them either way.
+
+For whoever edits this module
+=============================
+
+The model
+---------
+A `Source` joins four things that know nothing of each other:
+
+    Settings      which server and coffer, as which client          fixed when the program starts
+    Network       how to wait for a server                          sockets or an event loop (`coffer_client.io`)
+    Memory        what this client remembers, on the disk           trust, sealed cache, the host that answered last
+    verifying     whether an answer is acceptable under that trust  pure, except for the heads that it may ask for
+
+`coffer_client.fetching` and `watching` decide *when* to ask and which host comes next. This module decides what an answer is worth:
+
+    connect: recall the trust --> greet the host under each id that the trust names
+    take:    answer --> verify under the trust --> record trust and answer --> Coffer
+                 ^                                     |
+                 +---- recall the trust again <--------+  another process has recorded a newer one
+    from_cache: recorded answer --> check its age --> verify under the trust --> Coffer
+
+Invariants
+----------
+1. Only `take` and `from_cache` make a `Coffer`, and both verify first. A cached answer is verified as strictly as a fresh one: the disk
+   is as little trusted as the network.
+2. Trust never goes back. `Memory.record` refuses to replace trust that has changed since it was recalled; `take` then recalls and verifies
+   again. Two processes that accept different releases at the same moment therefore end with the newer one. The loop ends, because each
+   further turn needs another process that has accepted a newer release.
+3. An answer is recorded before it is handed out, so that the server cannot go back behind a release that an application has used. If the
+   disk refuses the record, `warn` gets a sentence and the fetch goes on: an application must start.
+4. An answer that is refused changes nothing on the disk. A bad answer is never worse than no answer.
+5. Each error keeps its type up to here. The caller tells "no answer" (try the next host, then the cache) from "a bad answer" by the type
+   alone (`coffer_client.errors`).
+6. This folder waits for nothing of its own: no socket, no thread, no sleep. Each wait goes through `Network`, so the same coroutine runs in
+   a program without an event loop, in asyncio and in trio; a test holds this. Files are read through `Network.call`, because they block.
+7. `connect` keeps the trust that it recalled for the first `take`, and the modules that verify are loaded while the server works on its
+   answer. Both only make `coffer-client get` faster, and both may be removed without any other change.
+"""
 
 from __future__ import annotations
 

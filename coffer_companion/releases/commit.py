@@ -1,6 +1,36 @@
-"""Making a release: open the coffer on the server, check what it shows, draft, send, sign, commit (PROTOCOL.md, 7).
+"""Make a release: open the coffer, check what the server shows, draft, send, sign and commit (docs/protocol.md, 7).
 
-What a release is to hold is a *draft*; a definition, a rollback and a change of publishers each make one from the same *base*.
+For whoever edits this module
+=============================
+
+The model
+---------
+    Base    what is there: the newest release and its entries, verified, with the note key and the trusted publishers
+    Draft   what is to change: ids to drop, entries to reuse, shards to seal, and the plan that says the same to a person
+    Head    what is signed: the root over *all* entries, those of the base that stay and those that the draft makes
+
+A definition (`upload`), an older release (`rollback`) and a change of publishers (`publishers`) differ only in the function that makes a
+draft of a base. This module does the rest, in the same order for all of them:
+
+    Reader.open ---> Open/OkOpen ---> Base ---> drafting ---> Draft ---> approve      up to here the server is only asked
+                                                                            |
+    accept <--- OkCommit <--- Commit <--- remember <--- sign <--- Put, Reuse, Drop
+
+Invariants
+----------
+1. Nothing is signed on the server's word. The listing in OkOpen counts only if its leaves give the root of a head that a trusted publisher
+   signed and that follows what this publisher has seen.
+2. A publisher never gives one serial to two releases. With two, the server could show different clients different releases. `make`
+   therefore refuses when the server does not hold what was signed here before, and only a person can tell it to go on.
+3. The publisher remembers what it signed, on the disk, before it sends Commit. From then on only the server knows what
+   became of the release.
+4. A release is committed whole or not at all. Up to Commit the server has changed nothing, so an upload may end at any point.
+5. A draft names changes only; what it does not name stays. An empty draft is not sent.
+6. The person approves what is sent: plan and messages come from the same draft, and `preview` makes that draft in the same way.
+7. Changes go out in the order of their ids, and each shard is sealed when its turn comes. The companion holds one sealed blob in memory,
+   whatever the size of the coffer; a `Listing` takes 96 bytes for an entry.
+8. Marks and notes belong to publishers, and the server cannot make them. Each Put carries both, made under the note key of the draft.
+9. One upload is open in one session. A question has no place after OkOpen (docs/protocol.md, 3), so a draft asks in a session of its own.
 """
 
 from __future__ import annotations
