@@ -9,13 +9,9 @@ from typing import Final, TypeAlias
 
 from .cbor import Tagged
 from .errors import ShardError
+from .shard import TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME, TAG_OFFSET_DATETIME
 
 Moment: TypeAlias = datetime | date | time
-
-TAG_OFFSET_DATETIME: Final = 0
-TAG_LOCAL_DATE: Final = 1004
-TAG_LOCAL_DATETIME: Final = 1131374180
-TAG_LOCAL_TIME: Final = 1131374181
 
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _TIME = r"\d{2}:\d{2}:\d{2}(\.\d{6})?"

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 SecretValue: TypeAlias = "str | int | float | bool | bytes | datetime | date | time"
 
-# The tags of dates, which `dates` reads: most shards have none, and need not load it.
-_TAGS: Final = (0, 1004, 1131374180, 1131374181)
+# The tags that a shard may hold. `dates` reads what they carry; most shards have no dates and need not load it.
+TAG_OFFSET_DATETIME: Final = 0
+TAG_LOCAL_DATE: Final = 1004
+TAG_LOCAL_DATETIME: Final = 1131374180
+TAG_LOCAL_TIME: Final = 1131374181
+_TAGS: Final = (TAG_OFFSET_DATETIME, TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME)
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1

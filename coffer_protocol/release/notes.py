@@ -56,7 +56,7 @@ class NoteKey(Record):
             NoteError: the shard does not hold it.
         """
         match secrets:
-            case (Secret(key="note-key", value=bytes() as key),):
+            case (Secret(key=name, value=bytes() as key),) if name == NOTE_KEY_SECRET:
                 return cls(key=key)
         raise NoteError("the publisher's own shard does not hold the note key")
 

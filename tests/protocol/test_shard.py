@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffer_protocol import dates, shard
+from coffer_protocol import shard
 from coffer_protocol.errors import ShardError
 from coffer_protocol.shard import Secret, SecretValue
 from tests.support import vectors
@@ -111,7 +111,7 @@ def test_dates_in_another_form_are_refused(text: str) -> None:
     from coffer_protocol.cbor import Tagged
 
     with pytest.raises(ShardError):
-        shard.decode(cbor.encode([{"key": "d", "value": Tagged(dates.TAG_LOCAL_DATE, text)}]))
+        shard.decode(cbor.encode([{"key": "d", "value": Tagged(shard.TAG_LOCAL_DATE, text)}]))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_instants_in_another_form_are_refused(text: str) -> None:
     from coffer_protocol.cbor import Tagged
 
     with pytest.raises(ShardError):
-        shard.decode(cbor.encode([{"key": "d", "value": Tagged(dates.TAG_OFFSET_DATETIME, text)}]))
+        shard.decode(cbor.encode([{"key": "d", "value": Tagged(shard.TAG_OFFSET_DATETIME, text)}]))
 
 
 def test_a_shard_over_a_mebibyte_is_refused() -> None:
