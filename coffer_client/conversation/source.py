@@ -142,9 +142,12 @@ class Source:
             StateError: what is remembered is damaged.
             ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
         """
+        from coffer_protocol.release.coffer import SealedAnswer
+
         from ..coffer import Coffer
         from .verifying import accept_asking
 
+        sealed = SealedAnswer.decode_untrusted(answer.coffer)
         now = self._clock()
         # What `connect` has recalled is for this answer; those that a watch waits for are taken under what is known by then.
         under, self._recalled = self._recalled, None
@@ -152,7 +155,7 @@ class Source:
         while True:
             if under is None:
                 under = await self.network.call(self._memory.recall)
-            accepted, trust = await accept_asking(answer.coffer, self.wanted, under, connection, now=now)
+            accepted, trust = await accept_asking(sealed, self.wanted, under, connection, now=now)
             after = trust.after(accepted.release)
             if await self.network.call(self._memory.record, after, answer.coffer, under=under, host=connection.host, now=now):
                 return Coffer(accepted)
@@ -171,6 +174,7 @@ class Source:
         from datetime import timedelta
 
         from coffer_common import durations
+        from coffer_protocol.release.coffer import SealedAnswer
 
         from ..coffer import Coffer
         from .verifying import accept
@@ -186,7 +190,7 @@ class Source:
             raise CacheError(f"it was fetched {durations.show(stale)} ago, and may be {durations.show(max_stale)} old at most (max-stale)")
         trust = await self.network.call(self._memory.recall)
         try:
-            accepted = accept(cached.body, self.wanted, trust, now=now)
+            accepted = accept(SealedAnswer.decode_untrusted(cached.body), self.wanted, trust, now=now)
         except CofferError as error:
             raise CacheError(f"it does not verify: {error}") from error
         return Coffer(accepted, stale=stale)

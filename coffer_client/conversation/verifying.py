@@ -6,32 +6,36 @@ from coffer_protocol.errors import ChainError, ServerError, UnreachableError, Un
 from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import Tell
 from coffer_protocol.release.chain import Walk
-from coffer_protocol.release.coffer import SealedAnswer, accept_untrusted
+from coffer_protocol.release.coffer import accept_untrusted
 
 if TYPE_CHECKING:
-    from coffer_protocol.release.coffer import Accepted
+    from coffer_protocol.release.coffer import Accepted, SealedAnswer
     from coffer_protocol.release.trust import Trust
 
     from ..config.settings import Settings
     from .connection import Connection
 
 
-def accept(body: bytes, wanted: Settings, trust: Trust, *, now: float) -> Accepted:
-    """What is in the body of an OkGet.
+def accept(answer: SealedAnswer, wanted: Settings, trust: Trust, *, now: float) -> Accepted:
+    """Return what the body of an OkGet holds, verified and opened.
 
     Args:
-        body: as it came.
+        answer: the body as decoded, with nothing in it verified.
         wanted: as whom, and from which serial on.
         trust: what is known, and so demanded.
         now: seconds since 1970.
 
     Raises:
-        ReleaseError, ShardError: it does not verify.
+        ReleaseError, ShardError: the body does not verify.
     """
-    return _accept(body, _signed(body), wanted, trust, now)
+    credential = wanted.credential
+    demand = trust.demand(answer.signed, lowest=wanted.address.serial)
+    return accept_untrusted(answer, demand, identity=credential.identity, plain=credential.bare, now=now)
 
 
-async def accept_asking(body: bytes, wanted: Settings, trust: Trust, connection: Connection, *, now: float) -> tuple[Accepted, Trust]:
+async def accept_asking(
+    answer: SealedAnswer, wanted: Settings, trust: Trust, connection: Connection, *, now: float
+) -> tuple[Accepted, Trust]:
     """As `accept`; where releases were missed, the server is asked for their heads.
 
     Returns:
@@ -41,33 +45,22 @@ async def accept_asking(body: bytes, wanted: Settings, trust: Trust, connection:
         ReleaseError, ShardError: it does not verify.
         ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
     """
-    signed = _signed(body)
     # Suite 0 has no questions: a bare client is told of new publishers by a new address.
     can_ask = not wanted.credential.bare
     try:
-        accepted = _accept(body, signed, wanted, trust, now)
+        accepted = accept(answer, wanted, trust, now=now)
     except UntrustedPublisherError as untrusted:
         if not can_ask:
             raise
         try:
-            trust = await _walk(connection, trust, to=signed)
+            trust = await _walk(connection, trust, to=answer.signed)
         except ServerError:
             # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
             raise untrusted from None
-        return _accept(body, signed, wanted, trust, now), trust
+        return accept(answer, wanted, trust, now=now), trust
     if can_ask and _has_missed(trust, accepted):
-        trust = await _catch_up(connection, trust, to=signed)
+        trust = await _catch_up(connection, trust, to=answer.signed)
     return accepted, trust
-
-
-def _signed(body: bytes) -> bytes:
-    return SealedAnswer.decode_untrusted(body).signed
-
-
-def _accept(body: bytes, signed: bytes, wanted: Settings, trust: Trust, now: float) -> Accepted:
-    credential = wanted.credential
-    demand = trust.demand(signed, lowest=wanted.address.serial)
-    return accept_untrusted(body, demand, identity=credential.identity, plain=credential.bare, now=now)
 
 
 def _has_missed(trust: Trust, accepted: Accepted) -> bool:

@@ -330,11 +330,12 @@ class Reader:
                 f"type: coffer-companion publishers add {identity.public().text()}"
             )
         answer = await self._connection.request(Get(), OkGet)
+        sealed = coffers.SealedAnswer.decode_untrusted(answer.coffer)
         release = await self.newest()
         # A newer release may have come in the meantime. Then the commit loses its race, and nothing is made upon this one.
         demand = Demand(coffer=coffer, publishers=self.publishers | {release.head.publisher}, seen=self.seen)
         # An expired release is opened too, for publishing mends that: so the clock is not asked.
-        accepted = coffers.accept_untrusted(answer.coffer, demand, identity=identity, plain=False, now=0)
+        accepted = coffers.accept_untrusted(sealed, demand, identity=identity, plain=False, now=0)
         return NoteKey.from_secrets(accepted.secrets)
 
     async def _ask(self, ask: Ask) -> Tell:

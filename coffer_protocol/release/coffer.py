@@ -65,8 +65,8 @@ class SealedAnswer(Record):
         except DecodeError as error:
             raise NotAReleaseError(f"what came back is {error}") from None
         match value:
+            # The decoder takes no tag but this one.
             case Tagged(
-                tag=1131374182,
                 value=[bytes() as signed, int() as index, list() as path, int() as alg, int() as since, bytes() as blob],
             ) if not any(isinstance(number, bool) for number in (index, alg, since)):
                 hashes = [part for part in path if isinstance(part, bytes) and len(part) == tree.HASH_BYTES]
@@ -134,11 +134,11 @@ def _check_serial(release: SignedHead, seen: Seen) -> None:
         )
 
 
-def accept_untrusted(body: bytes, demand: Demand, *, identity: Identity, plain: bool, now: float) -> Accepted:
+def accept_untrusted(answer: SealedAnswer, demand: Demand, *, identity: Identity, plain: bool, now: float) -> Accepted:
     """Check the body of an OkGet in the order of PROTOCOL.md, 7, and open it.
 
     Args:
-        body: as it came.
+        answer: the body as decoded, with nothing in it verified.
         demand: what the release must be.
         identity: this client's.
         plain: whether the client is known by its plain key (suite 0) rather than by its public key text.
@@ -149,19 +149,18 @@ def accept_untrusted(body: bytes, demand: Demand, *, identity: Identity, plain: 
         ShardError: the shard opened, and is not a shard.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
-    coffer = SealedAnswer.decode_untrusted(body)
-    release = check_head_untrusted(coffer.signed, demand, now=now)
+    release = check_head_untrusted(answer.signed, demand, now=now)
     head = release.head
     client_id, alg = (identity.plain_id(), blobs.ALG_SEALED_BOX) if plain else (identity.id(), blobs.ALG_HPKE)
-    leaf = tree.leaf_data(coffer=head.coffer, client_id=client_id, alg=coffer.alg, since=coffer.since, blob_sha256=sha256(coffer.blob))
+    leaf = tree.leaf_data(coffer=head.coffer, client_id=client_id, alg=answer.alg, since=answer.since, blob_sha256=sha256(answer.blob))
     try:
-        root = tree.root_of_path(tree.leaf_hash(leaf), index=coffer.index, size=head.count, path=coffer.path)
+        root = tree.root_of_path(tree.leaf_hash(leaf), index=answer.index, size=head.count, path=answer.path)
     except ValueError:
         root = None
-    if root != head.root or coffer.alg != alg:
+    if root != head.root or answer.alg != alg:
         raise InclusionError(
             f"what the server gave is not this client's part of release {head.serial} of {head.coffer!r}: the server, or somebody on the "
             "way to it, has changed it"
         )
-    opened = blobs.open_blob(identity, alg=coffer.alg, coffer=head.coffer, since=coffer.since, blob=coffer.blob)
+    opened = blobs.open_blob(identity, alg=answer.alg, coffer=head.coffer, since=answer.since, blob=answer.blob)
     return Accepted(release=release, secrets=shard.decode(opened))

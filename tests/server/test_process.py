@@ -52,8 +52,8 @@ def test_sealed_and_verified_end_to_end(tmp_path: Path) -> None:
         demand = Demand(coffer="web-shop", publishers={author.key.sign})
         for who, plain, address in ((WEB, False, server.address), (BARE, True, server.plain_address)):
             with link(address, who, plain=plain) as client:
-                body = client.say(Get(), OkGet).coffer
-            accepted = accept_untrusted(body, demand, identity=who, plain=plain, now=ISSUED)
+                answer = client.say(Get(), OkGet)
+            accepted = accept_untrusted(SealedAnswer.decode_untrusted(answer.coffer), demand, identity=who, plain=plain, now=ISSUED)
             assert accepted.secrets == secrets
         assert is_unknown(server.address, identity(404))
         assert server.stop() == 0

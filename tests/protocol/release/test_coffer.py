@@ -50,10 +50,11 @@ def demand(seen: Seen | None = None) -> Demand:
 def test_accepts(entry: Any) -> None:
     client = Identity(seed=bytes.fromhex(entry["client_seed"]))
     body = bytes.fromhex(entry["body"])
-    accepted = accept_untrusted(body, demand(), identity=client, plain=entry["plain"], now=NOW)
+    answer = SealedAnswer.decode_untrusted(body)
+    accepted = accept_untrusted(answer, demand(), identity=client, plain=entry["plain"], now=NOW)
     assert shard.encode(accepted.secrets).hex() == entry["shard"]
     assert accepted.release.head.serial == 2
-    assert SealedAnswer.decode_untrusted(body).encode() == body
+    assert answer.encode() == body
 
 
 @pytest.mark.parametrize("entry", VECTORS["refuse"], ids=lambda entry: entry["why"])
@@ -62,7 +63,7 @@ def test_refuses_each_with_an_error_of_its_own(entry: Any) -> None:
     if "seen_serial" in entry:
         seen = Seen(serial=entry["seen_serial"], signed_sha256=bytes.fromhex(entry["seen_signed_sha256"]))
     with pytest.raises(errors.ReleaseError) as caught:
-        accept_untrusted(bytes.fromhex(entry["body"]), demand(seen), identity=WEB, plain=False, now=NOW)
+        accept_untrusted(SealedAnswer.decode_untrusted(bytes.fromhex(entry["body"])), demand(seen), identity=WEB, plain=False, now=NOW)
     assert type(caught.value) is ERRORS[entry["why"]]
 
 
@@ -75,14 +76,18 @@ def accepted_body() -> bytes:
     return found
 
 
+def accepted_answer() -> SealedAnswer:
+    return SealedAnswer.decode_untrusted(accepted_body())
+
+
 @pytest.mark.parametrize("seen", [None, Seen(serial=1), Seen(serial=2), Seen(serial=1, signed_sha256=bytes(32))])
 def test_what_was_seen_before_and_is_not_newer_is_no_hindrance(seen: Seen | None) -> None:
-    assert accept_untrusted(accepted_body(), demand(seen), identity=WEB, plain=False, now=NOW).secrets
+    assert accept_untrusted(accepted_answer(), demand(seen), identity=WEB, plain=False, now=NOW).secrets
 
 
 def test_the_plain_key_does_not_open_what_is_sealed_to_the_public_key() -> None:
     with pytest.raises(errors.InclusionError):
-        accept_untrusted(accepted_body(), demand(), identity=WEB, plain=True, now=NOW)
+        accept_untrusted(accepted_answer(), demand(), identity=WEB, plain=True, now=NOW)
 
 
 def test_every_byte_counts() -> None:
@@ -90,7 +95,7 @@ def test_every_byte_counts() -> None:
     for place in range(len(body)):
         forged = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
         with pytest.raises(errors.ReleaseError):
-            accept_untrusted(forged, demand(), identity=WEB, plain=False, now=NOW)
+            accept_untrusted(SealedAnswer.decode_untrusted(forged), demand(), identity=WEB, plain=False, now=NOW)
 
 
 @pytest.mark.parametrize(("now", "is_good"), [(0, True), (999, True), (1000, False), (10**12, False)])
@@ -98,10 +103,10 @@ def test_a_release_is_good_until_it_expires(now: int, is_good: bool) -> None:
     publisher = identity("publisher")
     leaf = leaf_hash(leaf_data(coffer="shop", client_id=WEB.id(), alg=2, since=1, blob_sha256=bytes(32)))
     head = Head(coffer="shop", serial=1, root=Tree([leaf]).root, count=1, issued=0, expires=1000, publisher=publisher.publisher_key())
-    body = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=b"no blob").encode()
+    answer = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=b"no blob")
     # A good release goes on to the next check, which the blob does not pass.
     with pytest.raises(errors.InclusionError if is_good else errors.ExpiredReleaseError, match="part of" if is_good else "clock"):
-        accept_untrusted(body, demand(), identity=WEB, plain=False, now=now)
+        accept_untrusted(answer, demand(), identity=WEB, plain=False, now=now)
 
 
 def test_a_shard_that_opens_and_is_no_shard_is_refused() -> None:
@@ -112,6 +117,6 @@ def test_a_shard_that_opens_and_is_no_shard_is_refused() -> None:
     sealed = blobs.seal(WEB.public(), coffer="shop", since=1, shard=b"no shard")
     leaf = leaf_hash(leaf_data(coffer="shop", client_id=WEB.id(), alg=2, since=1, blob_sha256=sha256(sealed)))
     head = Head(coffer="shop", serial=1, root=Tree([leaf]).root, count=1, issued=0, publisher=publisher.publisher_key())
-    body = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=sealed).encode()
+    answer = SealedAnswer(signed=sign(head, publisher), index=0, path=(), alg=2, since=1, blob=sealed)
     with pytest.raises(errors.ShardError):
-        accept_untrusted(body, demand(), identity=WEB, plain=False, now=NOW)
+        accept_untrusted(answer, demand(), identity=WEB, plain=False, now=NOW)
