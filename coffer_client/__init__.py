@@ -8,6 +8,24 @@
 Where from and as whom is in the arguments of `fetch`, in COFFER_SERVER and COFFER_IDENTITY, or in the configuration that
 `coffer-client init` writes (docs/configuration.md). Importing this package reads no configuration and
 loads nothing else: each name is loaded from its module when it is first asked for (PEP 562).
+
+Modules:
+    fetching.py          `fetch` and `afetch`
+    releases.py          `watch`: each newer release as soon as it is there
+    coffer.py            what a fetch returns
+    values.py            the type of a secret's value
+    redacted.py          values that do not show themselves
+    redacted_dates.py    dates and times that do not show themselves
+    errors.py            the tree of errors
+    pydantic_source.py   secrets as the fields of a pydantic-settings class
+    trust_store.py       what a client remembers of its coffer, and the sealed cache
+    conversation/        the conversation with a server
+    io/                  sockets
+    config/              which server, as whom, and how
+    delivery/            how secrets reach a script, a file, or a template
+    process/             how secrets reach a command
+    cli/                 the command line
+    __main__.py          the program `coffer-client`
 """
 
 from __future__ import annotations

@@ -1,1 +1,9 @@
-"""TODO"""
+"""What the server, the companion and the client share, and the protocol must not know.
+
+Modules:
+    files.py       files that are made for their owner alone and replaced whole
+    keyfile.py     identity files
+    paths.py       the folders in which the companion keeps its files
+    program.py     what each program says of itself: help, version, exit codes
+    durations.py   durations as people write them
+"""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import house
 from tests.support import ROOT
 
 PACKAGES = ("coffer_protocol", "coffer_common", "coffer_server", "coffer_companion", "coffer_client")
@@ -96,6 +97,22 @@ def test_the_clients_conversation_waits_for_nothing_of_its_own() -> None:
     trees = dict(sources())
     for name in CONVERSATION:
         assert not set(imported(trees[name])) & WAITING, name
+
+
+def listed(docstring: str) -> list[str]:
+    """What a package's docstring lists: "name.py" and "folder/", each on an indented line before what it holds."""
+    return re.findall(r"^    (\w+(?:\.py|/)) +\S.*$", docstring, re.MULTILINE)
+
+
+FOLDERS = [source for source in house.sources() if source.path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("package", FOLDERS, ids=lambda package: package.name)
+def test_a_package_lists_its_modules(package: house.Source) -> None:
+    folder = package.path.parent
+    modules = [path.name for path in folder.glob("*.py") if path != package.path]
+    modules += [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
+    assert sorted(listed(ast.get_docstring(package.tree, clean=False) or "")) == sorted(modules)
 
 
 def test_every_public_thing_is_documented() -> None:

@@ -1,1 +1,9 @@
-"""TODO"""
+"""A client's conversation with a server. Nothing here waits by itself: `network.py` says what it needs of the world, and `io/` gives it.
+
+Modules:
+    network.py      the interfaces to connections, time and files
+    connection.py   one session with one host, under a deadline
+    source.py       secrets from the server of one address, or from the cache
+    verifying.py    verifies what a server gave
+    watching.py     new releases as they come
+"""

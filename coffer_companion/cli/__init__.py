@@ -1,6 +1,18 @@
 """The command line `coffer-companion`: options in, sentences out. What the commands do is in the modules above this package.
 
-Data goes to stdout, everything else to stderr. `exits.py` has the exit codes, `options.py` what the commands share.
+Data goes to stdout, everything else to stderr.
+
+Modules:
+    setup.py         `init`, `keygen`, `address`
+    definitions.py   `check`, `explain`
+    imports.py       `import`
+    uploads.py       `upload`, `diff`, `rollback`
+    inspecting.py    `history`, `show`, `verify`
+    status.py        `status`
+    publishers.py    `publishers`
+    options.py       the options that commands share
+    output.py        how results are printed
+    exits.py         exit codes, and the sentence for each error
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
 """The definition: one TOML file that says which client gets which secrets (docs/definition.md).
 
-`load` is the way in. The subjects have a module each:
+`load` is the way in.
 
+Modules:
     model.py       Definition, Client, Origin, and the error that carries every problem of a run
     positions.py   where in a TOML text a key stands, for tomli does not say
     source.py      files: the definition itself, what it includes, what it takes contents from
     layers.py      TOML tables -> items by section and flat key; an overlay is a second layer over the first
     clients.py     `[clients]` -> keys
     values.py      one item -> one value
+    lifetime.py    how long a release is valid
     templates.py   `{ from_template = "…" }`
     assembly.py    values, groups and templates -> what each client gets
+    loading.py     a path -> a Definition: the modules above, in their order
+    lint.py        what is allowed and is most often a mistake
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""TODO"""
+"""Secrets from other tools into a definition.
+
+Modules:
+    sources.py   .env files, JSON, SOPS, a folder, the environment
+"""

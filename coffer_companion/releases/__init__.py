@@ -1,1 +1,19 @@
-"""TODO"""
+"""Releases as a publisher sees them: making, reading and comparing them.
+
+Modules:
+    reader.py            a publisher's questions to the server, each answer checked
+    commit.py            makes a release: opens the coffer, drafts, sends, signs, commits
+    shards.py            a definition -> what a release must hold
+    upload.py            publishes a definition
+    rollback.py          publishes an old release again
+    plan.py              what an upload would change, by client and key name
+    diff.py              what differs between two releases
+    key_diff.py          what differs between two notes, key by key
+    listing.py           the entries of a release, packed
+    history.py           what happened to a coffer, release by release
+    contents.py          the clients and the names of the secrets in a release
+    publishers.py        who may publish a coffer
+    publisher_entry.py   a publisher's entry in the tree
+    adoption.py          which client has fetched which release
+    audit.py             whether the server holds exactly what was signed
+"""

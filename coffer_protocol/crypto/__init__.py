@@ -1,1 +1,8 @@
-"""TODO"""
+"""The cryptographic primitives. Only this folder imports PyNaCl and cryptography.
+
+Modules:
+    primitives.py   every primitive of protocol 1: boxes, signatures, key agreement, ML-KEM-768, AEADs
+    sodium.py       the calls of libsodium that every fetch makes
+    hashes.py       SHA-2, SHA-3, BLAKE2b and HMAC
+    hpke.py         HPKE in base mode, which seals shards
+"""

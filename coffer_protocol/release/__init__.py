@@ -1,5 +1,12 @@
 """Releases: make them and verify them (PROTOCOL.md, 7).
 
-`blob` seals a shard to one client, `tree` is the Merkle tree over all of them, `head` signs its root, `coffer` is what one client gets
-and how it checks it, `listing` is what a publisher gets and how it checks that, `notes` is what publishers tell each other past the server.
+Modules:
+    blob.py      seals a shard to one client
+    tree.py      the Merkle tree over all blobs of a release
+    head.py      the head, which signs the tree's root
+    coffer.py    what one client gets, and how it checks it
+    listing.py   what a publisher gets of the current release, and how it checks that
+    notes.py     what publishers tell each other without the server's knowledge
+    chain.py     the walk from one head to a later one, which proves who may sign that
+    trust.py     what a reader knows of a coffer, and what it demands of the next release
 """

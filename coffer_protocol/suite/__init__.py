@@ -2,6 +2,10 @@
 
 A handshake is two frames, Hello and its answer; from then on both sides have a `Transport`. Nothing here knows which message may
 follow which: that is the session's.
+
+Modules:
+    box.py     suite 0: NaCl's box, for small clients in any language
+    noise.py   suite 1: Noise IK with hybrid forward secrecy
 """
 
 from __future__ import annotations

@@ -1,4 +1,21 @@
-"""What each command does: a module for each, of the command's name, with a function `main`. Data goes to stdout, all else to stderr."""
+"""What each command does: a module for each command, with a function `main`. Data goes to stdout, everything else to stderr.
+
+Modules:
+    get.py          prints secrets, or writes them to files
+    run.py          runs a command that has the secrets in its environment
+    render.py       renders a template
+    watch.py        prints a line or runs a command for each release
+    keys.py         prints the names of the secrets
+    init.py         sets up this machine's client
+    keygen.py       makes an identity
+    id.py           prints the public key
+    config.py       shows each setting, and which place gives it
+    trust.py        shows or deletes what the client remembers
+    doctor.py       tries what a fetch needs, step by step
+    completion.py   prints a shell's completion script
+    common.py       what several commands share: reading options, fetching, writing
+    following.py    what the commands that follow releases share
+"""
 
 from __future__ import annotations
 

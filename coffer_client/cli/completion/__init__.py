@@ -2,6 +2,12 @@
 
 Commands, options and their values stand in the script; only for a KEY does it run the program, as `keys --cached`, which asks no server and
 whose errors go nowhere. What has been typed is taken apart, and never evaluated.
+
+Modules:
+    bash.py     the script for bash
+    zsh.py      the script for zsh
+    fish.py     the script for fish
+    offers.py   what all shells offer for each kind of value
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """What a fetch needs, tried step by step: first what is this machine's own, then the server.
 
+Modules:
     step.py      what a step is
     machine.py   versions, configuration, identity, state and cache
     server.py    names, connections, and the release
@@ -45,7 +46,7 @@ def examine(
         asked: what was typed, and what is configured.
         check_mlkem: raises UnavailableError where this machine has no ML-KEM-768.
         clock: gives the seconds since 1970.
-        resolve: as `dialling.resolve`.
+        resolve: as `happy_eyeballs.resolve`.
     """
     yield machine.examine_versions()
     # The address is looked at without the identity, of which the next step tells; whose it is plays no part in it.

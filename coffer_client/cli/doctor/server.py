@@ -34,7 +34,7 @@ from .step import FAIL, OK, WARN, Step, attempt, failed, skipped
 if TYPE_CHECKING:
     from ...io.happy_eyeballs import Endpoint
 
-    # As `dialling.resolve`.
+    # As `happy_eyeballs.resolve`.
     Resolve: TypeAlias = Callable[[bytes, int], Sequence[Endpoint]]
 
 # What is skipped where no server answers, in this order.
