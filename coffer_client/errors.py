@@ -1,6 +1,29 @@
-"""What can go wrong on the client's side. `exits` has the codes in which commands end.
+"""The client's errors. They grow on the tree of `coffer_protocol.errors`, which has those of keys, sessions and releases.
 
-Errors of keys, sessions and releases are `coffer_protocol.errors`; these are the client's own, of the same tree.
+    CofferError
+    ├── ConfigurationError
+    │   ├── UsageError
+    │   ├── NamingError
+    │   │   └── EnvironmentNameError
+    │   └── TemplateError
+    ├── NoSuchKeyError (also a KeyError)
+    ├── WrongTypeError (also a TypeError)
+    ├── OutputError
+    │   └── ReaderGoneError
+    ├── CommandFailedError
+    ├── StateError
+    ├── CacheError
+    ├── CommandNotFoundError
+    └── CommandNotExecutableError
+
+    ServerError
+    ├── BusyServerError
+    └── RefusedClientError
+
+    UserWarning
+    └── CofferWarning
+
+`cli/exits.py` has the exit code of each.
 """
 
 from __future__ import annotations
@@ -9,67 +32,54 @@ from coffer_protocol.errors import CofferError, ServerError
 
 
 class ConfigurationError(CofferError):
-    """What this client was told, by its caller or its environment, is missing or cannot be used."""
+    """A setting of this client, from its caller or its environment, is missing or cannot be used."""
 
 
 class UsageError(ConfigurationError):
-    """A command line is not one that the program knows."""
+    """The program does not understand its command line."""
 
 
 class NamingError(ConfigurationError):
-    """Secrets cannot stand where they were asked for: by their names, or by what is in them. The text names every one, and no value."""
+    """Secrets cannot be put where they were asked for, because of their names or their values. The text names each key, and no value."""
 
 
 class EnvironmentNameError(NamingError):
-    """The same, of an environment, or of a format that is read into one."""
+    """Secrets cannot be put into an environment, or into a format that is read into one."""
 
 
 class TemplateError(ConfigurationError):
-    """A template cannot be read, or cannot be rendered. The text names template and line, and no value."""
+    """A template cannot be read or rendered. The text names the template and the line, and no value."""
 
 
 class BusyServerError(ServerError):
-    """The server is there, and cannot serve now: it is at a limit, or has failed. Another of its hosts may do."""
+    """The server answers, but cannot serve now: it has reached a limit or has failed. Another of its hosts may serve."""
 
 
 class RefusedClientError(ServerError):
-    """The server knows this client and refuses it: dropped while it asked, or known under its other key.
-
-    Args:
-        code, sentence: as the server gave them.
-        advice: what to do, for people.
-    """
-
-    def __init__(self, code: str, sentence: str, advice: str) -> None:
-        super().__init__(code, sentence)
-        self.args = (code, sentence, advice)
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return f"{super().__str__()}. {self.advice}"
+    """The server knows this client and refuses it: it was dropped while it asked, or the server knows it by its other key."""
 
 
 class NoSuchKeyError(CofferError, KeyError):
-    """The coffer holds no secret under a key that was asked for. It is a KeyError, as mappings raise."""
+    """The coffer has no secret under a key that was asked for. It is a KeyError, because mappings raise that."""
 
-    # KeyError would show the repr of the sentence.
+    # A KeyError shows the repr of its text.
     __str__ = CofferError.__str__
 
 
 class WrongTypeError(CofferError, TypeError):
-    """A secret is of another type than the one that was asked for. The text names both, and not the value."""
+    """A secret has another type than the one that was asked for. The text names both types, and not the value."""
 
 
 class OutputError(CofferError):
-    """What was asked for cannot be written."""
+    """The result of a command cannot be written."""
 
 
 class ReaderGoneError(OutputError):
-    """Nobody reads stdout any more, as where `head` has seen enough. That is told to nobody."""
+    """Nobody reads stdout any more, for example because `head` has read enough. Nothing is printed about it."""
 
 
 class CommandFailedError(CofferError):
-    """A command that was to be run where something had changed has failed."""
+    """A command that runs after a change has failed."""
 
 
 class StateError(CofferError):
@@ -77,16 +87,16 @@ class StateError(CofferError):
 
 
 class CacheError(CofferError):
-    """The cache holds nothing that can stand in for a server."""
+    """The cache holds nothing that can be used in place of a server's answer."""
 
 
 class CofferWarning(UserWarning):
-    """Something that a fetch went on in spite of: no server answered, or the state cannot be kept."""
+    """A fetch succeeded although something is wrong: no server answered, or the state cannot be kept."""
 
 
 class CommandNotFoundError(CofferError):
-    """`run` was given a command that does not exist."""
+    """The command that `run` was given does not exist."""
 
 
 class CommandNotExecutableError(CofferError):
-    """`run` was given a command that cannot be executed."""
+    """The command that `run` was given cannot be executed."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from coffer_protocol.errors import CofferError
 
 # For the context of a typer application; its commands inherit it.
 HELP_OPTION: Final = {"help_option_names": ["-h", "--help"]}
@@ -25,6 +28,12 @@ def version_line(program: str) -> str:
 def exit_codes(meanings: Mapping[int, str]) -> str:
     """The sentence with which a help ends."""
     return f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in meanings.items())}."
+
+
+def error_lines(program: str, error: CofferError) -> str:
+    """Return what a program prints on stderr about an error: what happened and, if the error has a hint, that on a line of its own."""
+    hint = f"hint: {error.hint}\n" if error.hint else ""
+    return f"{program}: {error}\n{hint}"
 
 
 def give_up_output() -> None:

@@ -1,22 +1,67 @@
-"""One tree of errors. Each says what happened, where, and what the reader should do next.
+"""The tree of errors.
 
-What an error says is for the person at this end. What a stranger on the wire is told is `RemoteProtocolError.code`
-alone, and most often nothing.
+    CofferError
+    ├── KeyTextError
+    ├── DecodeError
+    ├── ShardError
+    ├── UnavailableError
+    ├── UnreachableError
+    ├── ProtocolError
+    │   ├── LocalProtocolError
+    │   ├── RemoteProtocolError
+    │   │   ├── UnopenableError
+    │   │   ├── TurnError
+    │   │   ├── LimitError
+    │   │   ├── MalformedMessageError
+    │   │   └── TruncatedError
+    │   ├── ServerError
+    │   └── KeyNotFoundError
+    └── ReleaseError
+        ├── NotAReleaseError
+        ├── UntrustedPublisherError
+        ├── BadSignatureError
+        ├── WrongCofferError
+        ├── ExpiredReleaseError
+        ├── RollbackError
+        ├── SerialJumpError
+        ├── ForkError
+        ├── ChainError
+        ├── InclusionError
+        ├── BlobError
+        ├── NoteError
+        └── ListingError
+
+An error's text is for the person at this end: what happened, where, and what to do. A stranger on the wire is told no more than
+`RemoteProtocolError.code`, and most often nothing.
 """
 
 from __future__ import annotations
 
 
 class CofferError(Exception):
-    """The root of every error that Coffer raises on purpose."""
+    """The root of every error that Coffer raises on purpose.
+
+    Args:
+        message: what happened and, if that is short, what to do.
+        hint: what to do, if that takes a sentence of its own. A program prints it on a line of its own, which begins with `hint: `; a
+            traceback shows it as a note.
+    """
+
+    hint: str | None = None
+
+    def __init__(self, *message: object, hint: str | None = None) -> None:
+        super().__init__(*message)
+        if hint is not None:
+            self.hint = hint
+            self.add_note(f"hint: {hint}")
 
 
 class KeyTextError(CofferError):
-    """A key, an id or a server's address, as text or as bytes, is not one that can be used (PROTOCOL.md, 1)."""
+    """A key, an id or a server's address cannot be used, whether it is text or bytes (PROTOCOL.md, 1)."""
 
 
 class DecodeError(CofferError):
-    """Bytes are not the deterministic CBOR, of the allowed types, that protocol 1 demands."""
+    """Bytes are not what protocol 1 demands: deterministic CBOR of the allowed types."""
 
 
 class ShardError(CofferError):
@@ -24,52 +69,52 @@ class ShardError(CofferError):
 
 
 class UnavailableError(CofferError):
-    """This machine's libraries lack something that Coffer cannot do without."""
+    """This machine's libraries lack something that Coffer needs."""
 
 
 class UnreachableError(CofferError):
-    """No server could be connected to, or none answered in time."""
+    """No server could be reached, or none answered in time."""
 
 
 # ---------------------------------------------------------------------------------------------------- sessions
 
 
 class ProtocolError(CofferError):
-    """A session cannot go on."""
+    """The session cannot continue."""
 
 
 class LocalProtocolError(ProtocolError):
-    """This side tried to send what may not follow: a mistake in the calling code, never the peer's."""
+    """This side tried to send a message that may not follow: a mistake in the calling code, never the peer's."""
 
 
 class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol.
 
-    `code` is what the peer may be told (the code of an Error message), or None where the connection is to be closed
-    without a word.
+    Attributes:
+        code: what the peer may be told, as the code of an Error message; None if the connection is closed without an answer.
     """
 
     code: str | None = None
 
 
 class UnopenableError(RemoteProtocolError):
-    """A frame is of a wrong length, or cannot be opened: forged, replayed, reordered, or for another key."""
+    """A frame has the wrong length or cannot be opened: it was forged, replayed or reordered, or is for another key."""
 
 
 class TurnError(RemoteProtocolError):
-    """A frame that may not follow the one before it (PROTOCOL.md, 3)."""
+    """A frame came that may not follow the one before it (PROTOCOL.md, 3)."""
 
     code = "turn"
 
 
 class LimitError(RemoteProtocolError):
-    """More bytes or frames than PROTOCOL.md, 9 allows."""
+    """The peer sent more bytes or frames than PROTOCOL.md, 9 allows."""
 
     code = "limit"
 
 
 class MalformedMessageError(RemoteProtocolError):
-    """A frame opened, but its body is not what its type promises."""
+    """A frame was opened, but its body is not what its type promises."""
 
     code = "unsupported"
 
@@ -79,11 +124,16 @@ class TruncatedError(RemoteProtocolError):
 
 
 class ServerError(ProtocolError):
-    """The server answered with Error. Programs act on `code` alone (PROTOCOL.md, 3); `sentence` is for people."""
+    """The server answered with Error. Programs act on `code` alone (PROTOCOL.md, 3); `sentence` is for people.
 
-    def __init__(self, code: str, sentence: str) -> None:
-        # A pickle makes the error anew from just what it is given here.
-        super().__init__(code, sentence)
+    Args:
+        code, sentence: as the server gave them.
+        hint: as for every `CofferError`.
+    """
+
+    def __init__(self, code: str, sentence: str, *, hint: str | None = None) -> None:
+        # A pickle calls this again with the arguments that are passed on here.
+        super().__init__(code, sentence, hint=hint)
         self.code = code
         self.sentence = sentence
 
@@ -99,7 +149,7 @@ class KeyNotFoundError(ProtocolError):
 
 
 class ReleaseError(CofferError):
-    """A release, or a shard out of one, is refused (PROTOCOL.md, 7). Each reason has a subclass."""
+    """A release, or a shard of one, is refused (PROTOCOL.md, 7). Each reason has a subclass."""
 
 
 class NotAReleaseError(ReleaseError):
@@ -107,15 +157,15 @@ class NotAReleaseError(ReleaseError):
 
 
 class UntrustedPublisherError(ReleaseError):
-    """The release names a publisher whom this reader does not trust."""
+    """The release names a publisher that this reader does not trust."""
 
 
 class BadSignatureError(ReleaseError):
-    """The publisher's signature is not good."""
+    """The publisher's signature is not valid."""
 
 
 class WrongCofferError(ReleaseError):
-    """The release is of another coffer than the one demanded."""
+    """The release belongs to another coffer than the one that was asked for."""
 
 
 class ExpiredReleaseError(ReleaseError):
@@ -127,15 +177,15 @@ class RollbackError(ReleaseError):
 
 
 class SerialJumpError(ReleaseError):
-    """The serial is implausibly far above the highest seen."""
+    """The serial is implausibly far above the highest one seen."""
 
 
 class ForkError(ReleaseError):
-    """Two different releases carry one serial."""
+    """Two different releases have the same serial."""
 
 
 class ChainError(ReleaseError):
-    """The heads that were shown do not lead from the release that a reader knows to the one that it was given."""
+    """The heads that the server showed do not lead from the release that the reader knows to the one that it was given."""
 
 
 class InclusionError(ReleaseError):
@@ -143,12 +193,12 @@ class InclusionError(ReleaseError):
 
 
 class BlobError(ReleaseError):
-    """A blob cannot be opened with this identity, or what it holds is not padded as it must be."""
+    """A blob cannot be opened with this identity, or its content is not padded correctly."""
 
 
 class NoteError(ReleaseError):
-    """A note cannot be opened with this note key, or what it holds is not a note."""
+    """A note cannot be opened with this note key, or its content is not a note."""
 
 
 class ListingError(ReleaseError):
-    """What the server lists is not the release that was signed."""
+    """The list that the server gave is not that of the signed release."""

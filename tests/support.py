@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -48,3 +50,22 @@ class Draws:
         draw = self._draws.pop(0)
         assert len(draw) == count
         return draw
+
+
+def real_tree(module: ModuleType) -> dict[str, str]:
+    """Each error and warning of a module, and the class that it is under."""
+    classes = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    return {cls.__name__: cls.__bases__[0].__name__ for cls in classes if cls.__bases__ != (Exception,)}
+
+
+def drawn_tree(module: ModuleType) -> dict[str, str]:
+    """The same, as the module's docstring draws it with `├──` and `└──`."""
+    drawn: dict[str, str] = {}
+    above: dict[int, str] = {}
+    for line in (module.__doc__ or "").splitlines():
+        if found := re.fullmatch(r"( {4}(?:[│├└─ ]*── )?)([A-Z]\w+)(?: \(.*\))?", line):
+            depth = len(found[1]) // 4
+            above[depth] = found[2]
+            if depth > 1:
+                drawn[found[2]] = above[depth - 1]
+    return drawn

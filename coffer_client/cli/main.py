@@ -54,9 +54,11 @@ def _tell(error: CofferError | KeyboardInterrupt) -> int:
         case ReaderGoneError():
             return exits.EXIT_READER_GONE
         case CofferError():
-            from .commands.common import tell
+            from coffer_common.program import error_lines
 
-            tell(str(error))
+            from .commands.common import say
+
+            say(error_lines(PROGRAM, error))
             return exits.exit_code(error)
 
 

@@ -157,7 +157,7 @@ class Connection:
             raise UnreachableError(f"{self.host}: {error}") from None
         match message:
             case KeyNotFound():
-                raise KeyNotFoundError(_unknown_client(self._credential))
+                raise _unknown_client(self._credential)
             case Error():
                 _refuse(message, self._credential)
         return message
@@ -172,14 +172,15 @@ class Connection:
             return
 
 
-def _unknown_client(credential: Credential) -> str:
+def _unknown_client(credential: Credential) -> KeyNotFoundError:
     if credential.bare:
-        other = "if the definition has this client's public key text instead, leave out --bare and COFFER_BARE"
+        other = "if the definition has this client's public key text, leave out --bare and COFFER_BARE"
     else:
-        other = "if the definition has this client's bare key, of 64 hex digits, set COFFER_BARE=1"
-    return (
-        "the server does not know this client. Send this line to your operator, for [clients] in the definition (the name is free to "
-        f"choose); {other}.\n{credential.clients_line()}"
+        other = "if the definition has this client's bare key (64 hex digits), set COFFER_BARE=1"
+    return KeyNotFoundError(
+        "the server does not know this client",
+        hint=f"{other}; otherwise send this line to your operator for [clients] in the definition (any name will do):\n"
+        f"{credential.clients_line()}",
     )
 
 
@@ -190,15 +191,15 @@ def _refuse(error: Error, credential: Credential) -> NoReturn:
     if error.code not in _CLIENT_CODES:
         raise ServerError(error.code, error.sentence)
     if error.code == "denied":
-        advice = "If this client should have secrets here, send this line to your operator, for [clients] in the definition."
+        advice = "if this client should have secrets here, send this line to your operator for [clients] in the definition:"
     elif credential.bare:
         advice = (
-            "The definition has a public key text for this client, and this is its bare key: leave out --bare and COFFER_BARE, or send "
-            "this line to your operator, for [clients] in the definition."
+            "the definition has this client's public key text, and it uses its bare key: leave out --bare and COFFER_BARE, or send this "
+            "line to your operator for [clients] in the definition:"
         )
     else:
         advice = (
-            "The definition has 64 hex digits for this client, which is the form of a bare key, and this identity is used whole: send this "
-            "line to your operator, to stand in their place under [clients]."
+            "the definition has this client's bare key (64 hex digits), and it uses its whole identity: send this line to your operator, "
+            "to replace the 64 hex digits for this client in [clients]:"
         )
-    raise RefusedClientError(error.code, error.sentence, f"{advice}\n{credential.clients_line()}")
+    raise RefusedClientError(error.code, error.sentence, hint=f"{advice}\n{credential.clients_line()}")

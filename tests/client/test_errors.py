@@ -7,6 +7,7 @@ from coffer_client.cli.exits import EXITS, exit_code
 from coffer_client.errors import NoSuchKeyError, RefusedClientError
 from coffer_protocol import errors as protocol_errors
 from coffer_protocol.errors import CofferError
+from tests.support import drawn_tree, real_tree
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from coffer_protocol.errors import CofferError
         (protocol_errors.UnreachableError(), 3),
         (errors.BusyServerError("busy", ""), 3),
         (protocol_errors.KeyNotFoundError(), 4),
-        (RefusedClientError("suite", "", ""), 4),
+        (RefusedClientError("suite", ""), 4),
         (protocol_errors.ServerError("turn", ""), 5),
         (protocol_errors.UnopenableError(), 5),
         (protocol_errors.ForkError(), 5),
@@ -45,5 +46,5 @@ def test_a_missing_key_is_shown_as_a_sentence() -> None:
     assert str(NoSuchKeyError("no 'key'")) == "no 'key'"
 
 
-def test_a_refusal_says_what_to_do() -> None:
-    assert str(RefusedClientError("suite", "it is bare", "Do this.")) == "the server refused: suite: it is bare. Do this."
+def test_the_docstring_draws_the_tree() -> None:
+    assert drawn_tree(errors) == real_tree(errors)

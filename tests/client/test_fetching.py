@@ -226,7 +226,8 @@ def test_an_unknown_client_is_told_the_line_for_its_operator(credential: Credent
         ask_one(answering(lambda hello: KeyNotFound(client=hello.client)), credential)
     assert exit_code(caught.value) == 4
     assert "does not know this client" in str(caught.value)
-    assert str(caught.value).endswith(f' = "{credential.public_text()}"')
+    assert caught.value.hint is not None
+    assert caught.value.hint.endswith(f' = "{credential.public_text()}"')
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES | {"newer"}))
@@ -250,10 +251,10 @@ def test_the_wrong_suite_is_explained_from_both_sides() -> None:
     web = identity("web")
     with pytest.raises(RefusedClientError, match="64 hex digits for this client") as caught:
         ask_one(answering(lambda _: Error(code="suite", sentence="no")), Credential(identity=web))
-    assert f'"{web.public().text()}"' in str(caught.value)
+    assert f'"{web.public().text()}"' in str(caught.value.hint)
     with pytest.raises(RefusedClientError, match="leave out --bare") as caught:
         ask_one(answering(lambda _: Error(code="suite", sentence="no")), Credential(identity=web, bare=True))
-    assert f'"{web.plain_id().hex().upper()}"' in str(caught.value)
+    assert f'"{web.plain_id().hex().upper()}"' in str(caught.value.hint)
 
 
 def test_an_error_is_found_though_the_server_stopped_reading(whole: Credential) -> None:

@@ -92,7 +92,7 @@ def test_classes_are_pickled_by_where_they_are(name: str) -> None:
     [
         ServerError("limit", "too many"),
         BusyServerError("busy", "later"),
-        RefusedClientError("suite", "it is bare", "Do this."),
+        RefusedClientError("suite", "it is bare", hint="do this"),
         coffer_client.NoSuchKeyError("no 'key'"),
         coffer_client.WrongTypeError("it is text"),
     ],

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_common.program import exit_codes
+from coffer_common.program import error_lines, exit_codes
+from coffer_protocol.errors import CofferError
 from tests.support import ROOT
 
 PROGRAMS = ["client", "companion", "server"]
@@ -54,3 +55,8 @@ def test_what_is_not_installed_says_so(tmp_path: Path) -> None:
 
 def test_exit_codes() -> None:
     assert exit_codes({0: "done", 3: "nobody is there"}) == "Exit codes: 0 done; 3 nobody is there."
+
+
+def test_an_errors_hint_is_printed_on_a_line_of_its_own() -> None:
+    assert error_lines("coffer-client", CofferError("it failed")) == "coffer-client: it failed\n"
+    assert error_lines("coffer-client", CofferError("it failed", hint="try again")) == "coffer-client: it failed\nhint: try again\n"

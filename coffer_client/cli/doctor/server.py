@@ -181,7 +181,7 @@ async def _take(source: Source, host: Host) -> Coffer:
 def _refused(source: Source, refusal: CofferError) -> Step:
     line = source.wanted.credential.clients_line()
     if isinstance(refusal, RefusedClientError):
-        sentence, mend = f"the server refuses this client: {refusal.code}: {refusal.sentence}", refusal.advice
+        sentence, mend = f"the server refuses this client: {refusal.code}: {refusal.sentence}", refusal.hint or ""
     else:
         sentence = "the server does not know this client"
         mend = f"send this line to your operator, for [clients] in the definition (the name is free to choose):\n{line}"

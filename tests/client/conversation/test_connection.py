@@ -83,7 +83,7 @@ def test_a_server_that_closes_is_named(credential: Credential) -> None:
 def test_an_unknown_client_is_told_its_line(credential: Credential) -> None:
     identity = credential.identity
     line = Line(KeyNotFound(client=identity.plain_id() if credential.bare else identity.id()))
-    with pytest.raises(KeyNotFoundError, match=r"Send this line to your operator"):
+    with pytest.raises(KeyNotFoundError, match=r"send this line to your operator"):
         finish(connection(line, credential).hello())
 
 
