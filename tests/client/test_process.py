@@ -523,6 +523,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(
         "queue",
         "resource",
         "rich",
+        "site",
         "socket",
         "ssl",
         "string",
