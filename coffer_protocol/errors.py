@@ -5,6 +5,7 @@
     ├── DecodeError
     ├── ShardError
     ├── UnavailableError
+    │   └── SelfTestError
     ├── UnreachableError
     ├── ProtocolError
     │   ├── LocalProtocolError
@@ -70,6 +71,10 @@ class ShardError(CofferError):
 
 class UnavailableError(CofferError):
     """This machine's libraries lack something that Coffer needs."""
+
+
+class SelfTestError(UnavailableError):
+    """The libraries of this machine have ML-KEM-768 and compute something wrong with it."""
 
 
 class UnreachableError(CofferError):

@@ -17,9 +17,9 @@ def main() -> None:
     from coffer_protocol.errors import UnavailableError
 
     try:
-        from coffer_protocol.crypto import primitives
+        from coffer_protocol.crypto import known_answers
 
-        primitives.check_available()
+        known_answers.check()
         from . import cli
     except ImportError as error:
         package = (error.name or "").partition(".")[0]

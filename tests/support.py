@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 from coffer_protocol.identity import Identity
 
 ROOT = Path(__file__).parent.parent
 _OWN = ROOT / "tests" / "vectors"
-# Public vectors are used from where they lie beside the checkout, and are not part of it.
-_PUBLIC = Path(os.environ.get("COFFER_PUBLIC_VECTORS", ROOT.parent / "shared" / "vectors" / "public"))
 
 
 @cache
@@ -26,12 +21,11 @@ def vectors(name: str) -> Any:
     return json.loads((_OWN / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def public_vectors(name: str) -> Any:
-    """Public vectors; where they are absent the test is skipped, and CI fails on that skip."""
-    path = _PUBLIC / name
-    if not path.exists():
-        pytest.skip(f"public vectors are absent: {name} (set COFFER_PUBLIC_VECTORS to their folder)")
-    return json.loads(path.read_text(encoding="utf-8"))
+@cache
+def public_vectors(name: str) -> list[dict[str, Any]]:
+    """Return the cases of an extract of public vectors, `name` without .json (tests/vectors/public/README.md)."""
+    found: list[dict[str, Any]] = json.loads((_OWN / "public" / f"{name}.json").read_text(encoding="utf-8"))["vectors"]
+    return found
 
 
 def identity(name: str) -> Identity:

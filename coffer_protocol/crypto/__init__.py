@@ -1,8 +1,9 @@
 """The cryptographic primitives. Only this folder imports PyNaCl and cryptography.
 
 Modules:
-    primitives.py   every primitive of protocol 1: boxes, signatures, key agreement, ML-KEM-768, AEADs
-    sodium.py       the calls of libsodium that every fetch makes
-    hashes.py       SHA-2, SHA-3, BLAKE2b and HMAC
-    hpke.py         HPKE in base mode, which seals shards
+    primitives.py     every primitive of protocol 1: boxes, signatures, key agreement, ML-KEM-768, AEADs
+    sodium.py         the calls of libsodium that every fetch makes
+    hashes.py         SHA-2, SHA-3, BLAKE2b and HMAC
+    hpke.py           HPKE in base mode, which seals shards
+    known_answers.py  checks at start that the libraries compute what the standards say
 """

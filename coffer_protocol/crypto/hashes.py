@@ -34,8 +34,8 @@ __all__ = ["blake2b", "hmac_sha256", "sha3_256", "sha256", "shake_256"]
 _LONG_BYTES: Final = 256 << 10
 # HMAC (RFC 2104): SHA-256's block, and what a key is combined with for each of the two hashes.
 _BLOCK_BYTES: Final = 64
-_INNER: Final = bytes([byte ^ 0x36 for byte in range(256)])
-_OUTER: Final = bytes([byte ^ 0x5C for byte in range(256)])
+_INNER: Final = int.from_bytes(b"\x36" * _BLOCK_BYTES)
+_OUTER: Final = int.from_bytes(b"\x5c" * _BLOCK_BYTES)
 
 
 def sha256(data: bytes) -> bytes:
@@ -49,8 +49,10 @@ def sha256(data: bytes) -> bytes:
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104), 32 bytes."""
-    block = (key if len(key) <= _BLOCK_BYTES else sha256(key)).ljust(_BLOCK_BYTES, b"\0")
-    return sha256(block.translate(_OUTER) + sha256(block.translate(_INNER) + message))
+    # Numbers, not a table that is read at each byte of the key: the processor's cache shows which part of a table was read.
+    block = int.from_bytes((key if len(key) <= _BLOCK_BYTES else sha256(key)).ljust(_BLOCK_BYTES, b"\0"))
+    inner = sha256((block ^ _INNER).to_bytes(_BLOCK_BYTES) + message)
+    return sha256((block ^ _OUTER).to_bytes(_BLOCK_BYTES) + inner)
 
 
 def blake2b(data: bytes, *, digest_size: int, key: bytes = b"", person: bytes = b"") -> bytes:

@@ -285,21 +285,12 @@ def _mlkem() -> ModuleType:
     return mlkem
 
 
-def check_available() -> None:
-    """See at start that ML-KEM-768 is there, rather than at the first request.
-
-    Raises:
-        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
-    """
-    _mlkem()
-
-
 def check_mlkem_public(key: bytes) -> None:
     """Refuse what is not an ML-KEM-768 encapsulation key (FIPS 203, 7.2).
 
     Raises:
         KeyTextError: it is not.
-        UnavailableError: see `check_available`.
+        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
     mlkem = _mlkem()
     try:
@@ -312,7 +303,7 @@ def mlkem_public(seed: bytes) -> bytes:
     """The encapsulation key, 1,184 bytes, of a seed d ‖ z of 64 bytes (FIPS 203).
 
     Raises:
-        UnavailableError: see `check_available`.
+        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
     public: bytes = _mlkem().from_mlkem768_seed_bytes(seed).public_key().public_bytes_raw()
     return public
@@ -323,7 +314,7 @@ def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
 
     Raises:
         ValueError: the key cannot be used.
-        UnavailableError: see `check_available`.
+        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
     shared, ciphertext = _mlkem().from_mlkem768_public_bytes(public).encapsulate()
     return ciphertext, shared
@@ -334,7 +325,7 @@ def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
 
     Raises:
         ValueError: the ciphertext has not 1,088 bytes.
-        UnavailableError: see `check_available`.
+        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
     shared: bytes = _mlkem().from_mlkem768_seed_bytes(seed).decapsulate(ciphertext)
     return shared

@@ -61,7 +61,7 @@ REFUSED_ON_PURPOSE = {
 
 def test_rfc_8949_appendix_a_is_read_rightly_or_refused_on_purpose() -> None:
     read = refused = 0
-    for vector in public_vectors("cbor-appendix_a.json"):
+    for vector in public_vectors("cbor_appendix_a"):
         data = bytes.fromhex(vector["hex"])
         is_short_float = data[0] in (0xF9, 0xFA)
         is_indefinite = data[0] & 0x1F == 31 and data[0] >> 5 in (2, 3, 4, 5)

@@ -267,9 +267,9 @@ def test_a_missing_package_is_named() -> None:
 
 def test_libraries_that_are_too_old_are_named() -> None:
     code = (
-        "from coffer_protocol.crypto import primitives; from coffer_protocol.errors import UnavailableError\n"
+        "from coffer_protocol.crypto import known_answers; from coffer_protocol.errors import UnavailableError\n"
         "def check(): raise UnavailableError('no ML-KEM-768')\n"
-        "primitives.check_available = check\n"
+        "known_answers.check = check\n"
         "from coffer_server.__main__ import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)

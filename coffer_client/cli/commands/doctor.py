@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
-from coffer_protocol.crypto import primitives
+from coffer_protocol.crypto import known_answers
 
 from ...config import settings
 from ..doctor import FAIL, OK, SKIP, WARN, Asked, Step, examine
@@ -22,7 +22,7 @@ _COLOURS: Final[Mapping[str, str]] = {OK: "32", WARN: "33", FAIL: "31", SKIP: "0
 _NAME_WIDTH: Final = len("configuration")
 
 
-def main(parsed: Parsed, *, check_mlkem: Callable[[], None] = primitives.check_available) -> None:
+def main(parsed: Parsed, *, check_mlkem: Callable[[], None] = known_answers.check) -> None:
     """Do what the command line says. It ends with the exit code of the first step that failed.
 
     Raises:

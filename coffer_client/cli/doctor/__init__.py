@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from coffer_protocol.crypto import primitives
+from coffer_protocol.crypto import known_answers
 from coffer_protocol.identity import Identity
 
 from ...config.settings import Settings
@@ -36,7 +36,7 @@ __all__ = ["FAIL", "OK", "SKIP", "WARN", "Asked", "Step", "examine"]
 def examine(
     asked: Asked,
     *,
-    check_mlkem: Callable[[], None] = primitives.check_available,
+    check_mlkem: Callable[[], None] = known_answers.check,
     clock: Callable[[], float] = time.time,
     resolve: Callable[[bytes, int], Sequence[Endpoint]] = happy_eyeballs.resolve,
 ) -> Iterator[Step]:

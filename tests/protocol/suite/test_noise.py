@@ -76,7 +76,7 @@ def test_hash_and_keys_of_the_vectors() -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_plain_noise_ik_of_cacophony_and_snow(number: int) -> None:
-    vector = public_vectors("noise_ik.json")["vectors"][number]
+    vector = public_vectors("noise_ik")[number]
 
     def state(role: str, *, is_initiator: bool) -> HandshakeState:
         return HandshakeState(
@@ -104,7 +104,7 @@ def test_plain_noise_ik_of_cacophony_and_snow(number: int) -> None:
 
 
 def test_there_are_public_vectors_of_plain_noise_ik() -> None:
-    assert len(public_vectors("noise_ik.json")["vectors"]) == 2
+    assert len(public_vectors("noise_ik")) == 2
 
 
 def test_every_byte_of_hello_counts() -> None:
