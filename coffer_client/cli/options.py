@@ -358,12 +358,14 @@ INIT: Final = Command(
             help="The file to write: /etc/coffer/client.toml is the whole machine's. Else COFFER_CONFIG. Default: "
             "$XDG_CONFIG_HOME/coffer/client.toml.",
         ),
+        Option(name="name", metavar="NAME", help="What the operator's definition is to call this client. Default: the machine's name."),
         Option(name="force", help="Write the address where the file names another one."),
         _TIMEOUT,
     ),
     arguments=Arguments(metavar="ADDRESS", help="The address that `coffer-companion address` prints.", least=1, most=1),
     examples=(
         'coffer-client init "$ADDRESS"',
+        'coffer-client init --name web "$ADDRESS"',
         'coffer-client init --config /etc/coffer/client.toml --identity /etc/coffer/client.key "$ADDRESS"',
     ),
     exits=_ASKING,

@@ -39,9 +39,16 @@ class Credential(Record):
         """The id that Hello proves, as 64 hex digits."""
         return format_id(self.identity.plain_id() if self.bare else self.identity.id())
 
-    def clients_line(self) -> str:
-        """The line for `[clients]` in the operator's definition, with this machine's name for the client's."""
-        return f'{_machine_name()} = "{self.public_text()}"'
+    def clients_line(self, name: str | None = None) -> str:
+        """Return the line for `[clients]` in the operator's definition.
+
+        Args:
+            name: what the definition is to call this client. Default: this machine's name.
+        """
+        name = name or _machine_name()
+        # In TOML a dot outside of quotes would begin another table.
+        key = f'"{name}"' if "." in name else name
+        return f'{key} = "{self.public_text()}"'
 
     def file_text(self) -> str:
         """What an identity file holds (PROTOCOL.md, 1). Of a bare key its comments tell the plain id, and no public key text."""

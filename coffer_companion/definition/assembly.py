@@ -7,7 +7,7 @@ secrets and origins are shared by all its clients. Only what a client has for it
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -70,13 +70,10 @@ class Assembler:
 
     def clients(self) -> dict[str, Client]:
         """All clients, by name, in the order of `[clients]`."""
+        without_section = [name for name in self._keys if name not in self._layer.sections]
         for name, section in self._layer.sections.items():
             if name not in self._keys:
-                self._report.refuse(
-                    section.place,
-                    f"no client is called {name!r}.{self._report.nearest(name, self._keys)} List it in [clients] with its key, "
-                    "or take the section out.",
-                )
+                self._report.refuse(section.place, self._unlisted(name, without_section))
         groups_of = self._members()
         group_values = {name: self._read(group) for name, group in self._layer.groups.items()}
         clients = {}
@@ -87,6 +84,19 @@ class Assembler:
             clients[name] = self._client(name, keys, self._bundles[groups])
         self._report_disputes()
         return clients
+
+    def _unlisted(self, name: str, without_section: Sequence[str]) -> str:
+        """Return what to say of a section whose client is not in `[clients]`.
+
+        Args:
+            name: the section's.
+            without_section: the listed clients that have none: one of them may be the client that is meant, under another name.
+        """
+        nearest = self._report.nearest(name, self._keys)
+        sentence = f"no client is called {name!r}.{nearest} List it in [clients] with its key, or take the section out."
+        if without_section:
+            sentence += f" [clients] has {_some(without_section)} without a section: if that is the client, use one name for both."
+        return sentence
 
     def _read(self, section: Section) -> dict[str, Value]:
         return {key: self._reader.read(key, item) for key, item in section.items.items()}
@@ -225,14 +235,17 @@ class Assembler:
 
     def _report_disputes(self) -> None:
         for (first, second), names in self._disputes.items():
-            shown = ", ".join(map(repr, names[:_NAMES_SHOWN])) + (
-                f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-            )
             self._report.refuse(
                 second.item.place,
-                f"the groups {first.item.group!r} and {second.item.group!r} (at {first.item.place}) differ in {second.key!r} for {shown}. "
-                "Make them agree, or give the client a value of its own.",
+                f"the groups {first.item.group!r} and {second.item.group!r} (at {first.item.place}) differ in {second.key!r} for "
+                f"{_some(names)}. Make them agree, or give the client a value of its own.",
             )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    shown = ", ".join(map(repr, names[:_NAMES_SHOWN]))
+    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
 
 
 def _bundle(groups: Iterable[_Values]) -> _Bundle:

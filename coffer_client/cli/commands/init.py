@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from coffer_common import files, keyfile
-from coffer_protocol.address import ServerAddress
+from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableError
 
 from ...config import file as configfile
@@ -33,6 +33,9 @@ def main(parsed: Parsed) -> None:
         CofferError: as `fetch`, where all is made and the server refused, or what it gave does not verify.
     """
     address = _address(parsed.arguments[0])
+    name = parsed.text("name")
+    if name is not None:
+        _check_name(name)
     timeout = parsed.text("timeout")
     timeout_s = None if timeout is None else settings.parse_seconds(timeout, "--timeout")
     path = _config_path(parsed)
@@ -51,7 +54,14 @@ def main(parsed: Parsed) -> None:
     )
     tell(f"the configuration is {path}")
     _warn_of_others(path, address)
-    _try(wanted)
+    _try(wanted, name)
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_name(name, "client")
+    except KeyTextError as error:
+        raise KeyTextError(f"--name: {error}") from None
 
 
 def _address(text: str) -> ServerAddress:
@@ -126,9 +136,9 @@ def _warn_of_others(path: str, address: ServerAddress) -> None:
         warn(f"{found.label} comes before it, and names another server")
 
 
-def _try(wanted: settings.Settings) -> None:
-    """A first fetch; and the line for the operator, unless it worked."""
-    line = f"{wanted.credential.clients_line()}\n".encode()
+def _try(wanted: settings.Settings, name: str | None) -> None:
+    """Fetch once; unless that works, print the line for the operator, with this name for the client."""
+    line = f"{wanted.credential.clients_line(name)}\n".encode()
     try:
         # The cache says nothing about the server.
         source = Source.of(wanted, Sockets(), warn=warn)

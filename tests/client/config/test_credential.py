@@ -20,6 +20,8 @@ def test_the_line_for_the_operator_is_toml(credential: Credential) -> None:
     ((name, key),) = tomli.loads(credential.clients_line()).items()
     assert key == credential.public_text()
     assert check_name(name, "client") == name
+    for chosen in ("web", "web.example", "0_-"):
+        assert tomli.loads(credential.clients_line(chosen)) == {chosen: credential.public_text()}
 
 
 def test_a_file_says_by_which_key_its_owner_goes(credential: Credential) -> None:

@@ -253,6 +253,19 @@ def test_public_is_a_table(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ groups
 
 
+def test_a_section_of_a_client_under_another_name(tmp_path: Path) -> None:
+    """The line of `coffer-client init` has the host's name, and the section has the application's."""
+    (problem,) = problems(tmp_path, f"{clients('vm')}[web]\na=1\n")
+    assert problem.endswith(
+        "no client is called 'web'. List it in [clients] with its key, or take the section out. "
+        "[clients] has 'vm' without a section: if that is the client, use one name for both."
+    )
+    (problem,) = problems(tmp_path, f"{clients('a', 'b', 'c', 'd')}[web]\na=1\n")
+    assert "[clients] has 'a', 'b', 'c' and 1 more without a section" in problem
+    (problem,) = problems(tmp_path, f"{clients('vm')}[vm]\na=1\n[web]\na=1\n")
+    assert problem.endswith("List it in [clients] with its key, or take the section out.")
+
+
 @pytest.mark.parametrize(
     ("group", "fault"),
     [

@@ -101,6 +101,7 @@ complete -c coffer-client -n '__coffer_client_is_own' -s h -l help -d 'Show help
 complete -c coffer-client -n '__coffer_client_is init' -l bare -d 'To be known by a bare NaCl key of 64 hex digits (suite 0)'
 complete -c coffer-client -n '__coffer_client_is init' -l identity -r -F -d 'The identity file to use, or to make'
 complete -c coffer-client -n '__coffer_client_is init' -l config -r -F -d 'The file to write: /etc/coffer/client.toml is the whole machine\'s'
+complete -c coffer-client -n '__coffer_client_is init' -l name -x -d 'What the operator\'s definition is to call this client'
 complete -c coffer-client -n '__coffer_client_is init' -l force -d 'Write the address where the file names another one'
 complete -c coffer-client -n '__coffer_client_is init' -l timeout -x -d 'How long to wait for the server, in all'
 complete -c coffer-client -n '__coffer_client_is get' -l format -x -a 'raw shell dotenv json toml docker null' -d 'raw (the default): one value, exactly, with a newline on a terminal only'

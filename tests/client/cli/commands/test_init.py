@@ -48,6 +48,21 @@ def test_the_first_time_the_operator_has_to_add_the_client(config: Path, key: Pa
     assert str(config) in err
 
 
+def test_the_line_for_the_operator_has_the_name_that_was_chosen(key: Path, capfd: Read) -> None:
+    with FakeServer(UNKNOWN) as server:
+        assert cli.run(["init", "--name", "web", str(server.address())]) == 0
+    out, _ = capfd.readouterr()
+    assert out == f'web = "{Credential(identity=keyfile.read(key)).public_text()}"\n'
+
+
+@pytest.mark.parametrize("name", ["Web", "web 1", "x" * 65])
+def test_a_name_that_no_definition_could_have_makes_nothing(name: str, config: Path, key: Path, capfd: Read) -> None:
+    assert cli.run(["init", "--name", name, str(address_of(unused_host()))]) == 2
+    assert f"--name: client '{name}': a name is 1 to 64 characters" in capfd.readouterr().err
+    assert not config.exists()
+    assert not key.exists()
+
+
 def test_the_second_time_it_works_and_nothing_is_made_anew(config: Path, key: Path, capfd: Read) -> None:
     def knowing(peer: Peer) -> None:
         serving(keyfile.read_credential(key), SECRETS)(peer)
