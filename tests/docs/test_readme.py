@@ -6,14 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
-
-import pytest
 
 from tests.server.running import running_server
 from tests.support import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BLOCKS = re.findall(r"<!-- test: ([^>]+?) -->\n```(\w*)\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -37,6 +37,7 @@ class Machine:
 
 def test_every_step_is_here() -> None:
     assert [where for where, _, _ in BLOCKS] == [
+        "overview",
         "server",
         "operator",
         "server, the line that was printed",
@@ -49,9 +50,16 @@ def test_every_step_is_here() -> None:
     ]
 
 
+def test_the_overview_is_of_commands_that_the_five_minutes_run() -> None:
+    (_, _, overview), *steps = BLOCKS
+    commands = [re.sub(r"\s+#.*", "", line) for line in overview.splitlines()]
+    assert len(commands) == 5
+    assert set(commands) <= {line for _, language, text in steps for line in text.splitlines() if language == "sh"}
+
+
 def test_the_first_five_minutes(tmp_path: Path) -> None:
     server, operator, application = (Machine(tmp_path / name) for name in ("server", "operator", "application"))
-    blocks = iter(text for _, _, text in BLOCKS)
+    blocks = iter(text for where, _, text in BLOCKS if where != "overview")
 
     init, run = next(blocks).splitlines()
     # init prints the address on its first line.
@@ -60,7 +68,7 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
     with running_server(server.home / "coffer") as running:
         bound = str(running.address.hosts[0])
         assert "@secrets.example.net" in address
-        operator.environment["ADDRESS"] = address.replace("secrets.example.net", bound)
+        operator.environment["SERVER_ADDRESS"] = address.replace("secrets.example.net", bound)
         printed = operator.shell(next(blocks)).strip()
 
         # The line that was printed, its placeholders filled in as it says.
@@ -68,10 +76,10 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
         assert shown == re.sub(r"coffer1\w+", "coffer1…", printed.replace("DIR", "~/coffer").replace("COFFER", "secrets"))
         server.shell(printed.replace("DIR", "~/coffer").replace("COFFER", "secrets"))
 
-        application.environment["ADDRESS_FOR_CLIENTS"] = operator.shell(next(blocks)).strip()
+        application.environment["ADDRESS"] = operator.shell(next(blocks)).strip()
         line = application.shell(next(blocks)).strip()
-        definition = next(blocks).replace('web = "coffer1…"', re.sub(r"^\S+ =", "web =", line))
-        assert line.split(" = ")[1] in definition
+        definition = next(blocks).replace('web = "coffer1…"', line)
+        assert line in definition
         (operator.home / "secrets.toml").write_text(definition, encoding="utf-8")
         uploaded = operator.shell(next(blocks))
         assert "orchid-lantern" not in uploaded
@@ -81,9 +89,25 @@ def test_the_first_five_minutes(tmp_path: Path) -> None:
         assert application.run(sys.executable, "-c", next(blocks)) == "588\n1\n"
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+def test_what_is_to_be_installed_is_there() -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = re.findall(r"'\.\[([a-z,]+)\]'", TEXT)
+    assert named
+    assert {extra for names in named for extra in names.split(",")} <= extras.keys()
+    version, name = PROJECT["version"], PROJECT["name"].replace("-", "_")
+    assert f"dist/{name}-{version}-py3-none-any.whl" in TEXT
+
+
+def test_links_work_on_an_index_page_too() -> None:
+    """An index shows this page without the repository around it, so each link is whole."""
+    source = f"{PROJECT['urls']['Source']}/blob/main/"
+    links = dict(re.findall(r"^\[(.+)\]: (\S+)$", TEXT, flags=re.MULTILINE))
+    assert set(re.findall(r"\[([^\]]+)\](?!:)", re.sub(r"```.*?```|`[^`]*`", "", TEXT, flags=re.DOTALL))) == links.keys()
+    for label, link in links.items():
+        path = ROOT / link.removeprefix(source)
+        assert link.startswith(source)
+        assert path.is_file()
+        assert ROOT / label in (path, path.parent)
 
 
 def test_the_two_commands_are_there_to_be_run() -> None:
