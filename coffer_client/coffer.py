@@ -6,7 +6,7 @@ from coffer_protocol.lean import TYPE_CHECKING, Mapping, Record
 from coffer_protocol.shard import SecretValue
 
 from .errors import NoSuchKeyError, WrongTypeError
-from .redacted import kind_of, redact
+from .redacted import Redacted, SecretBytes, SecretFloat, SecretInt, SecretText
 
 if TYPE_CHECKING:
     import builtins
@@ -266,6 +266,30 @@ class Coffer(Mapping[str, SecretValue]):
         form = _unadorned(key)
         nearest = keys.get(form) or [there for close in get_close_matches(form, keys) for there in keys[close]]
         return f" (did you mean {' or '.join(map(repr, nearest))}?)" if nearest else ""
+
+
+def redact(value: SecretValue) -> SecretValue:
+    """The same value under the type that hides it. Booleans come back as they are: Python has no subclasses of bool."""
+    match value:
+        case bool():
+            return value
+        case str():
+            return SecretText(value)
+        case int():
+            return SecretInt(value)
+        case float():
+            return SecretFloat(value)
+        case bytes():
+            return SecretBytes(value)
+        case _:
+            from .redacted_dates import redact_date
+
+            return redact_date(value)
+
+
+def kind_of(value: SecretValue) -> str:
+    """What a value that `redact` gave is: text, integer, float, boolean, bytes, date-time, date or time."""
+    return value._kind if isinstance(value, Redacted) else "boolean"
 
 
 def _unadorned(key: str) -> str:

@@ -29,9 +29,9 @@ from typing import Any
 
 from coffer_protocol.shard import SecretValue
 
+from .coffer import redact
 from .errors import ConfigurationError
 from .fetching import fetch
-from .redacted import redact
 
 try:
     from pydantic_settings import BaseSettings, InitSettingsSource

@@ -12,8 +12,6 @@ from coffer_protocol.lean import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, Self, SupportsIndex
 
-    from coffer_protocol.shard import SecretValue
-
 
 class Redacted:
     """The repr that hides; copies are the value itself, for it cannot change."""
@@ -73,27 +71,3 @@ class SecretFloat(Redacted, float):
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         return float, (float(self),)
-
-
-def redact(value: SecretValue) -> SecretValue:
-    """The same value under the type that hides it. Booleans come back as they are: Python has no subclasses of bool."""
-    match value:
-        case bool():
-            return value
-        case str():
-            return SecretText(value)
-        case int():
-            return SecretInt(value)
-        case float():
-            return SecretFloat(value)
-        case bytes():
-            return SecretBytes(value)
-        case _:
-            from .redacted_dates import redact_date
-
-            return redact_date(value)
-
-
-def kind_of(value: SecretValue) -> str:
-    """What a value that `redact` gave is: text, integer, float, boolean, bytes, date-time, date or time."""
-    return value._kind if isinstance(value, Redacted) else "boolean"

@@ -17,10 +17,10 @@ from coffer_protocol.identity import Identity
 from .coffer import Coffer
 from .config import settings
 from .conversation.network import Network
+from .conversation.retrieval import retrieve
 from .conversation.source import Source
-from .conversation.watching import Failure, Watcher, demand_watchable
+from .conversation.watching import Watcher, demand_watchable
 from .errors import CofferWarning
-from .fetching import retrieve
 from .io.blocking import Sockets, finish
 
 
@@ -105,7 +105,7 @@ class Releases:
         self._network: type[Network] | None = None
         # The serial that was given last, from when on there are events.
         self._serial: int | None = None
-        self._events: AsyncGenerator[Coffer | Failure, None] | None = None
+        self._events: AsyncGenerator[Coffer | CofferError, None] | None = None
         # Whether a task waits in them.
         self._is_awaited = False
         self._is_failing = False
@@ -150,8 +150,8 @@ class Releases:
             coffer = await retrieve(source, timeout_s=self._timeout_s, max_stale=self._max_stale)
         else:
             event = await self._event(source, self._serial)
-            if isinstance(event, Failure):
-                self._tell(event.error)
+            if isinstance(event, CofferError):
+                self._tell(event)
                 return None
             coffer = event
         self._serial = coffer.release.serial
@@ -167,7 +167,7 @@ class Releases:
             raise RuntimeError("a watch is iterated over, and closed, in one of two ways: with `async` or without")
         return self._source
 
-    async def _event(self, source: Source, serial: int) -> Coffer | Failure:
+    async def _event(self, source: Source, serial: int) -> Coffer | CofferError:
         self._demand_alone()
         if self._events is None:
             self._events = Watcher(source, after=serial).events()

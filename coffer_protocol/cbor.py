@@ -53,6 +53,12 @@ MAX_DEPTH: Final = 8
 # it can be written with, so whoever expects more must say so.
 MAX_ITEMS: Final = 1024
 
+# The tags of dates and times in a shard (PROTOCOL.md, 6).
+TAG_OFFSET_DATETIME: Final = 0
+TAG_LOCAL_DATE: Final = 1004
+TAG_LOCAL_DATETIME: Final = 1131374180
+TAG_LOCAL_TIME: Final = 1131374181
+
 _MAJOR_ARRAY: Final = 4
 _ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 _NAN = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00"

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Final, TypeAlias
 
-from .cbor import Tagged
+from .cbor import TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME, TAG_OFFSET_DATETIME, Tagged
 from .errors import ShardError
-from .shard import TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME, TAG_OFFSET_DATETIME
 
 Moment: TypeAlias = datetime | date | time
 

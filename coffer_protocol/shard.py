@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import cbor
-from .cbor import Tagged
+from .cbor import TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME, TAG_OFFSET_DATETIME, Tagged
 from .errors import DecodeError, ShardError
 from .lean import TYPE_CHECKING, Record
 from .limits import KEY_BYTES, SHARD_BYTES
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 SecretValue: TypeAlias = "str | int | float | bool | bytes | datetime | date | time"
 
-# The tags that a shard may hold. `dates` reads what they carry; most shards have no dates and need not load it.
-TAG_OFFSET_DATETIME: Final = 0
-TAG_LOCAL_DATE: Final = 1004
-TAG_LOCAL_DATETIME: Final = 1131374180
-TAG_LOCAL_TIME: Final = 1131374181
+# `dates` reads what these carry; most shards have no dates and need not load it.
 _TAGS: Final = (TAG_OFFSET_DATETIME, TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME)
 
 INT_MIN: Final = -(2**63)

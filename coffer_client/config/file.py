@@ -15,7 +15,7 @@ import tomli
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ConfigurationError, OutputError
-from .lookup import KINDS, LOCAL_PATH, key_of
+from .names import KINDS, LOCAL_PATH, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

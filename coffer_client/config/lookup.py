@@ -1,7 +1,7 @@
 """What is configured: of each setting, the nearest place that says something. A variable comes before the files, and a file before those
 that stand further away.
 
-Every client looks here before it starts, and most find no file: what reads one is `configfile`, which is loaded where there is one.
+Every client looks here before it starts, and most find no file: what reads one is `file`, which is loaded where there is one.
 """
 
 from __future__ import annotations
@@ -11,44 +11,17 @@ import os
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from .names import CONFIG, key_of, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Final
-
-# Every setting that can stand somewhere, and its kind. As an option it is --max-stale, as a variable COFFER_MAX_STALE, in a file max_stale.
-# How a command shows secrets is no setting: a script must not print something else because of a file that it does not know.
-KINDS: Final[Mapping[str, str]] = {
-    "server": "text",
-    "identity": "path",
-    "bare": "switch",
-    "state": "path",
-    "no-cache": "switch",
-    "max-stale": "span",
-    "timeout": "seconds",
-}
-# The one file that is read, where it is set.
-CONFIG: Final = "COFFER_CONFIG"
-# The file of the folder in which a client is started.
-LOCAL_PATH: Final = "./coffer.toml"
-# The machine's file.
-SYSTEM_PATH: Final = "/etc/coffer/client.toml"
 
 FLAG: Final = "flag"
 VARIABLE: Final = "variable"
 CREDENTIAL: Final = "credential"
 FILE: Final = "file"
 DEFAULT: Final = "default"
-
-
-def key_of(name: str) -> str:
-    """What a setting is called in a file."""
-    return name.replace("-", "_")
-
-
-def variable_of(name: str) -> str:
-    """The variable of a setting."""
-    return f"COFFER_{key_of(name).upper()}"
 
 
 class Found:
@@ -100,7 +73,7 @@ class Configuration:
             name: one of `KINDS`.
 
         Raises:
-            ConfigurationError: a file cannot be used; see `configfile.read`.
+            ConfigurationError: a file cannot be used; see `file.read`.
         """
         return self.find_variable(name) or self.find_in_files(name)
 
@@ -132,9 +105,9 @@ class Configuration:
     def _read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         for path in self.paths:
             if os.path.exists(path):
-                from . import file as configfile
+                from . import file
 
                 path = os.path.abspath(path)
-                yield path, configfile.read(path, is_named=self._is_named)
+                yield path, file.read(path, is_named=self._is_named)
             elif self._is_named:
                 raise ConfigurationError(f"there is no configuration at {path}: the path that was given, or stands in {CONFIG}")

@@ -13,16 +13,14 @@ from coffer_protocol.release.trust import Seen, Trust
 
 from ..errors import ConfigurationError, UsageError
 from .credential import Credential
-from .lookup import CONFIG, CREDENTIAL, DEFAULT, LOCAL_PATH, SYSTEM_PATH, VARIABLE, Configuration, Found, variable_of
+from .lookup import CREDENTIAL, DEFAULT, VARIABLE, Configuration, Found
+from .names import CONFIG, IDENTITY, IDENTITY_TEXT, LOCAL_PATH, SERVER, SYSTEM_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
     from typing import Final, TypeAlias
 
-SERVER: Final = variable_of("server")
-IDENTITY: Final = variable_of("identity")
-IDENTITY_TEXT: Final = "COFFER_IDENTITY_TEXT"
 # Where systemd puts what a unit's LoadCredential= names, and what it is called there.
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 CREDENTIAL_NAME: Final = "coffer-identity"

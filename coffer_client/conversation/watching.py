@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from coffer_protocol.errors import CofferError, MalformedMessageError, UnreachableError
@@ -18,8 +17,8 @@ from coffer_protocol.message import Get, OkGet, Still, Watch
 from ..coffer import Coffer
 from ..config.credential import Credential
 from ..errors import BusyServerError, ConfigurationError
-from ..fetching import DEFAULT_TIMEOUT_S, PASSING, combined
 from .connection import Connection
+from .retrieval import DEFAULT_TIMEOUT_S, PASSING, combined
 from .source import Source
 
 # A server says Still at least every 60 s; one that is silent for half as long again is gone, or the way to it is.
@@ -33,19 +32,6 @@ _SHORTEST_SESSION: Final = 0.8
 _ATTEMPTS_COUNTED: Final = 16
 # The system's own, which neither a fork nor an application's seed makes the same for many.
 _uniform: Final = random.SystemRandom().uniform
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An attempt that failed. What was given before stays good.
-
-    Attributes:
-        error: why.
-        retry_s: in how many seconds the next attempt begins.
-    """
-
-    error: CofferError
-    retry_s: float
 
 
 def demand_watchable(credential: Credential) -> None:
@@ -91,9 +77,11 @@ class Watcher:
         self._silence_s = silence_s
         self._attempt = 0
 
-    async def events(self) -> AsyncGenerator[Coffer | Failure, None]:
-        """Without an end: a `Coffer` for every release that is newer than the last one, and a `Failure` where none of the hosts could
-        serve, or one was refused; whoever iterates decides whether to go on. Closed, it closes its session."""
+    async def events(self) -> AsyncGenerator[Coffer | CofferError, None]:
+        """Give a `Coffer` for every release that is newer than the last one, without an end, and the error if an attempt failed: if none of
+        the hosts could serve, or one refused. What was given before stays good, and the caller decides whether to go on. Closing the
+        generator closes its session.
+        """
         while True:
             error: CofferError | None = None
             failures: list[UnreachableError | BusyServerError] = []
@@ -118,9 +106,8 @@ class Watcher:
             else:
                 error = combined(failures)
             if error is not None:
-                retry_s = self._backoff_s()
-                yield Failure(error=error, retry_s=retry_s)
-                await self._source.network.sleep(retry_s)
+                yield error
+                await self._source.network.sleep(self._backoff_s())
 
     def _in_s(self, seconds: float) -> float:
         """The moment that is so far away, on the network's clock."""

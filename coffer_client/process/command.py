@@ -8,7 +8,7 @@ import signal
 
 from coffer_protocol.lean import TYPE_CHECKING
 
-from ..config.settings import IDENTITY_TEXT
+from ..config.names import IDENTITY_TEXT
 from ..delivery.naming import PLAIN, environment
 from ..errors import CommandNotExecutableError, CommandNotFoundError
 

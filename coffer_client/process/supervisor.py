@@ -20,7 +20,6 @@ from typing import Final, NoReturn, Self
 from coffer_protocol.errors import CofferError, UnavailableError
 
 from ..coffer import Coffer
-from ..conversation.watching import Failure
 from ..delivery.naming import PLAIN, Naming
 from ..errors import UsageError
 from .command import command_environment, secret_variables, spawn
@@ -139,7 +138,7 @@ class Supervisor:
         # Those of the newest release that something was done about; and those that the command that runs was started with.
         self._variables: Variables = self._variables_of(first)
         self._given = self._variables
-        self._news: queue.SimpleQueue[Coffer | Failure] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Coffer | CofferError] = queue.SimpleQueue()
         self._is_failing = False
         # New variables that wait for their time, on the monotonic clock.
         self._pending: Variables | None = None
@@ -154,7 +153,7 @@ class Supervisor:
         self._is_asked_to_stop = False
         self._stopped_by: int | None = None
 
-    def run(self, events: Iterable[Coffer | Failure]) -> NoReturn:
+    def run(self, events: Iterable[Coffer | CofferError]) -> NoReturn:
         """Run the command to its end, and end as it did: with its exit status, or by the signal that ended it.
 
         Args:
@@ -194,7 +193,7 @@ class Supervisor:
     def _spawn(self, command: Sequence[str], variables: Variables) -> int:
         return spawn(command, variables, mask=self._mask, streams=self._relay.streams if self._relay else None)
 
-    def _listen(self, events: Iterable[Coffer | Failure]) -> None:
+    def _listen(self, events: Iterable[Coffer | CofferError]) -> None:
         for event in events:
             self._news.put(event)
             # It wakes the main thread, and means no more than that there may be something to do.
@@ -239,9 +238,9 @@ class Supervisor:
                 event = self._news.get_nowait()
             except queue.Empty:
                 return
-            if isinstance(event, Failure):
+            if isinstance(event, CofferError):
                 if not self._is_failing:
-                    self._tell(f"{event.error} (the command keeps the secrets that it has; trying again)")
+                    self._tell(f"{event} (the command keeps the secrets that it has; trying again)")
                 self._is_failing = True
                 continue
             self._is_failing = False

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ..releases.plan import Plan
+from ..releases.plan import ChangeKind, Plan
 
 errors = Console(stderr=True, highlight=False, markup=False)
 output = Console(highlight=False, markup=False)
 
-_DAY_S = 86400
+_DAY_S: Final = 86400
+# A person reads no more clients, and a terminal takes its time over each line.
+CLIENTS_SHOWN: Final = 200
+_STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", ChangeKind.REMOVED: "red", ChangeKind.UNCHANGED: "dim"}
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -31,12 +34,29 @@ def tell(text: str) -> None:
     errors.print(text, soft_wrap=True)
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
+def show_plan(plan: Plan, as_json: bool, console: Console = output) -> None:
     """Print a plan, for a person or a program."""
     if as_json:
         typer.echo(plan.to_json())
     else:
-        plan.show(output)
+        for line in _plan_lines(plan):
+            console.print(line, soft_wrap=True)
+
+
+def _plan_lines(plan: Plan) -> Iterable[Text]:
+    yield Text(f"coffer {plan.coffer}, release {plan.serial}: {plan.summary()}")
+    for sentence in plan.remarks:
+        yield Text(f"  {sentence}", style="bold")
+    for client in plan.clients[:CLIENTS_SHOWN]:
+        remark = f"  ({client.remark})" if client.remark else ""
+        yield Text(f"  {client.change} {client.client}{remark}", style=_STYLES[client.change])
+        for key in client.keys:
+            public = "" if key.public is None else f" = {key.public}"
+            yield Text(f"      {key.change} {key.key}{public}", style=_STYLES[key.change])
+    if len(plan.clients) > CLIENTS_SHOWN:
+        yield Text(f"  … and {len(plan.clients) - CLIENTS_SHOWN} clients more: --json has them all")
+    if plan.is_renewal and not plan.clients:
+        yield Text("  the release is renewed: its expiry changes, and nothing else")
 
 
 def show_json(value: Any) -> None:

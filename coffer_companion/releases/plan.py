@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from rich.console import Console
-from rich.text import Text
-
 # Where more of the clients go than this, or every key of one, the operator must say that it is meant.
 REMOVED_SHARE: Final = 1 / 3
-# A person reads no more of them, and a terminal takes its time over each line.
-CLIENTS_SHOWN: Final = 200
 
 
 class ChangeKind(StrEnum):
@@ -27,7 +21,6 @@ class ChangeKind(StrEnum):
 
 
 _WORDS: Final = {ChangeKind.ADDED: "added", ChangeKind.CHANGED: "changed", ChangeKind.REMOVED: "removed", ChangeKind.UNCHANGED: "unchanged"}
-_STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", ChangeKind.REMOVED: "red", ChangeKind.UNCHANGED: "dim"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,23 +114,3 @@ class Plan:
             | ({"remarks": list(self.remarks)} if self.remarks else {}),
             ensure_ascii=False,
         )
-
-    def show(self, console: Console) -> None:
-        """Print the plan for a person."""
-        for line in self._lines():
-            console.print(line, soft_wrap=True)
-
-    def _lines(self) -> Iterable[Text]:
-        yield Text(f"coffer {self.coffer}, release {self.serial}: {self.summary()}")
-        for sentence in self.remarks:
-            yield Text(f"  {sentence}", style="bold")
-        for client in self.clients[:CLIENTS_SHOWN]:
-            remark = f"  ({client.remark})" if client.remark else ""
-            yield Text(f"  {client.change} {client.client}{remark}", style=_STYLES[client.change])
-            for key in client.keys:
-                public = "" if key.public is None else f" = {key.public}"
-                yield Text(f"      {key.change} {key.key}{public}", style=_STYLES[key.change])
-        if len(self.clients) > CLIENTS_SHOWN:
-            yield Text(f"  … and {len(self.clients) - CLIENTS_SHOWN} clients more: --json has them all")
-        if self.is_renewal and not self.clients:
-            yield Text("  the release is renewed: its expiry changes, and nothing else")

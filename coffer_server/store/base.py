@@ -111,7 +111,17 @@ class StoreStatus:
     away: Trouble | None
 
 
-class Store(Protocol):
+class Reads(Protocol):
+    """The reads that every session makes."""
+
+    def look_up(self, client: bytes) -> Known | None:
+        """Return what is known of the client or publisher with this id; None if there is none."""
+
+    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
+        """Return what each of these clients gets; those that have no shard are left out."""
+
+
+class Store(Reads, Protocol):
     """Publishers, releases and blobs. Every method may raise `StoreError` where the store itself fails.
 
     An id that is blocked has no rights, and is as good as unknown, though it stays in `publishers` and in the releases that have it.
@@ -121,18 +131,12 @@ class Store(Protocol):
     def name(self) -> str:
         """What it is called in errors: no password is in it."""
 
-    def look_up(self, client: bytes) -> Known | None:
-        """What is known of the client or publisher with this id; None where it is a stranger."""
-
     def fetch(self, client: bytes) -> Fetched:
         """A client's blob in the current release of its coffer, with the proof that it belongs there.
 
         Raises:
             DeniedError: the current release of no coffer has a shard for this id.
         """
-
-    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """As `fetch`, for many clients at once. Those that have no shard are left out."""
 
     def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
         """The current release of a coffer, or None where there is none yet, for the publisher with this id.

@@ -13,7 +13,7 @@ from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
 from . import rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, StoreStatus
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Reads, Retention, StoreStatus
 from .cache import Cache
 from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .log import retention as pruning
@@ -22,7 +22,6 @@ from .log.log import Appender
 from .pending_release import PendingRelease, groups
 from .rules import Last
 from .sealing import Keyring
-from .shared.fallback import Reads
 from .sql import history, outlines
 from .sql.database import Database
 from .sql.root_keys import RootKeys

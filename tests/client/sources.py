@@ -9,8 +9,8 @@ from coffer_client.coffer import Coffer
 from coffer_client.config.credential import Credential
 from coffer_client.config.settings import Settings, trust_of
 from coffer_client.conversation.network import Network
+from coffer_client.conversation.retrieval import retrieve
 from coffer_client.conversation.source import Source
-from coffer_client.fetching import retrieve
 from coffer_client.io.blocking import Sockets, finish
 from coffer_client.trust_store import Folders, Memory
 from coffer_protocol.address import ServerAddress

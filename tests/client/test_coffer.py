@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coffer_client.coffer import Coffer, Release, expiry_warning
+from coffer_client.coffer import Coffer, Release, expiry_warning, kind_of, redact
 from coffer_client.errors import EnvironmentNameError, NoSuchKeyError, WrongTypeError
 from coffer_protocol.shard import SecretValue
 from tests.support import ROOT
@@ -215,3 +215,26 @@ def test_a_copy_is_as_good_and_hides_as_well(again: Any) -> None:
     assert (same.release, same.stale) == (stale.release, timedelta(hours=1))
     assert "canary" not in repr(dict(same))
     assert same.text("text") == "canary"
+
+
+def test_a_value_is_redacted_unless_it_is_a_boolean() -> None:
+    assert repr(redact("canary")) == "<secret text>"
+    assert redact(True) is True
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("", "text"),
+        (-(2**63), "integer"),
+        (0.1, "float"),
+        (False, "boolean"),
+        (b"", "bytes"),
+        (datetime(2027, 1, 31, 8, 30, tzinfo=UTC), "date-time"),
+        (datetime(2027, 1, 31, 8, 30), "date-time"),
+        (date(2027, 1, 31), "date"),
+        (time(8, 30, 1), "time"),
+    ],
+)
+def test_each_value_is_of_one_kind(value: SecretValue, kind: str) -> None:
+    assert kind_of(redact(value)) == kind

@@ -12,7 +12,7 @@ from coffer_client.cli import doctor
 from coffer_client.cli.exits import EXITS
 from coffer_client.cli.options import GET
 from coffer_client.config import file as configfile
-from coffer_client.config.lookup import KINDS, LOCAL_PATH, SYSTEM_PATH, key_of, variable_of
+from coffer_client.config.names import KINDS, LOCAL_PATH, SYSTEM_PATH, key_of, variable_of
 from coffer_protocol.message import KeyNotFound
 from tests.client.fake_server import FakeServer, address_of, answering, unused_host
 from tests.docs.commands import home_environment, run

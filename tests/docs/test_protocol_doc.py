@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from coffer_protocol import identity, limits, message, shard
+from coffer_protocol import cbor, identity, limits, message
 from coffer_protocol.message import RULES, Direction, MessageType
 from coffer_protocol.release import blob, coffer, head
 from coffer_protocol.suite import HELLO_BYTES, box, noise
@@ -78,7 +78,7 @@ def test_limits() -> None:
 
 def test_shard_tags() -> None:
     tags = [int(row["CBOR tag"]) for row in table("TOML")]
-    assert tags == [shard.TAG_OFFSET_DATETIME, shard.TAG_LOCAL_DATE, shard.TAG_LOCAL_DATETIME, shard.TAG_LOCAL_TIME]
+    assert tags == [cbor.TAG_OFFSET_DATETIME, cbor.TAG_LOCAL_DATE, cbor.TAG_LOCAL_DATETIME, cbor.TAG_LOCAL_TIME]
 
 
 def test_algs() -> None:

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from coffer_client.cli.options import COMMANDS, Command
-from coffer_client.config.lookup import KINDS, variable_of
+from coffer_client.config.names import KINDS, variable_of
 from docs.manuals.page import BEGIN, END, by_hand, with_reference
 from docs.manuals.reference import CLIENT, ENVIRONMENT
 from tests.support import ROOT

@@ -111,7 +111,7 @@ def test_dates_in_another_form_are_refused(text: str) -> None:
     from coffer_protocol.cbor import Tagged
 
     with pytest.raises(ShardError):
-        shard.decode(cbor.encode([{"key": "d", "value": Tagged(shard.TAG_LOCAL_DATE, text)}]))
+        shard.decode(cbor.encode([{"key": "d", "value": Tagged(cbor.TAG_LOCAL_DATE, text)}]))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_instants_in_another_form_are_refused(text: str) -> None:
     from coffer_protocol.cbor import Tagged
 
     with pytest.raises(ShardError):
-        shard.decode(cbor.encode([{"key": "d", "value": Tagged(shard.TAG_OFFSET_DATETIME, text)}]))
+        shard.decode(cbor.encode([{"key": "d", "value": Tagged(cbor.TAG_OFFSET_DATETIME, text)}]))
 
 
 def test_a_shard_over_a_mebibyte_is_refused() -> None:

@@ -9,9 +9,9 @@ import time
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ...config import settings
+from ...conversation.retrieval import retrieve
 from ...conversation.source import Source
 from ...errors import OutputError, ReaderGoneError, UsageError
-from ...fetching import retrieve
 from ...io.blocking import Sockets, finish
 from ..options import NAMING, PROGRAM
 

@@ -12,8 +12,9 @@ from typing import Final
 from coffer_common import durations
 
 from ...config import settings
-from ...config.lookup import CREDENTIAL, DEFAULT, FLAG, KINDS, Configuration, Found, key_of
-from ...fetching import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
+from ...config.lookup import CREDENTIAL, DEFAULT, FLAG, Configuration, Found
+from ...config.names import KINDS, key_of
+from ...conversation.retrieval import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
 from ..options import Parsed
 from .common import write
 

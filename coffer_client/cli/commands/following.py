@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 
+from coffer_protocol.errors import CofferError
+
 from ...coffer import Coffer
-from ...conversation.watching import Failure
+from ...conversation.retrieval import PASSING
 from ...errors import CommandFailedError
-from ...fetching import PASSING
 from ...process.hardening import forbid_cores
 from .common import tell
 
 
-def releases(events: Iterable[Coffer | Failure], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
+def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
     """The releases among a Watcher's events. Of failures that follow each other, the first is told. No core of this process is written.
 
     Args:
@@ -28,12 +29,12 @@ def releases(events: Iterable[Coffer | Failure], *, has_begun: bool = False, mea
     forbid_cores()
     is_failing = False
     for event in events:
-        if isinstance(event, Failure):
+        if isinstance(event, CofferError):
             # What is wrong from the start is for whoever has just typed it; later there may be nobody to type it again.
-            if not has_begun and not isinstance(event.error, PASSING):
-                raise event.error
+            if not has_begun and not isinstance(event, PASSING):
+                raise event
             if not is_failing:
-                tell(f"{event.error} ({meanwhile})")
+                tell(f"{event} ({meanwhile})")
             is_failing = True
             continue
         has_begun, is_failing = True, False

@@ -13,10 +13,11 @@ from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableEr
 
 from ...config import file as configfile
 from ...config import settings
-from ...config.lookup import CONFIG, Configuration
+from ...config.lookup import Configuration
+from ...config.names import CONFIG
+from ...conversation.retrieval import retrieve
 from ...conversation.source import Source
 from ...errors import BusyServerError, ConfigurationError
-from ...fetching import retrieve
 from ...io.blocking import Sockets, finish
 from ..options import PROGRAM, Parsed
 from .common import tell, warn, write

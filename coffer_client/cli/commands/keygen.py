@@ -6,7 +6,7 @@ import os
 
 from coffer_common import keyfile
 
-from ...config import settings
+from ...config import names, settings
 from ...config.credential import Credential
 from ..options import Parsed
 from .common import tell, write
@@ -21,6 +21,6 @@ def main(parsed: Parsed) -> None:
     if path == default:
         tell(f"made {path}, which get and run find by themselves")
     else:
-        tell(f"made {path}; name it with --identity or {settings.IDENTITY}")
+        tell(f"made {path}; name it with --identity or {names.IDENTITY}")
     tell("send this line to your operator, for [clients] in the definition; the name is free to choose")
     write(f"{credential.clients_line()}\n".encode())

@@ -21,9 +21,9 @@ from ...config import settings
 from ...config.credential import Credential
 from ...config.lookup import Configuration
 from ...config.settings import Settings
+from ...conversation.retrieval import DEFAULT_MAX_STALE_S
 from ...conversation.source import Source
 from ...errors import CacheError, ConfigurationError, StateError
-from ...fetching import DEFAULT_MAX_STALE_S
 from ...io.blocking import finish
 from ...trust_store import Folders, Memory
 from .step import OK, WARN, Step, failed, skipped

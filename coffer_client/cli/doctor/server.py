@@ -21,9 +21,9 @@ from coffer_protocol.message import Get, OkGet
 
 from ...coffer import Coffer, expiry_warning
 from ...conversation.network import unresolved
+from ...conversation.retrieval import DEFAULT_TIMEOUT_S
 from ...conversation.source import Source
 from ...errors import RefusedClientError, StateError
-from ...fetching import DEFAULT_TIMEOUT_S
 from ...io.blocking import finish
 from ...io.happy_eyeballs import dial
 from ...trust_store import Memory

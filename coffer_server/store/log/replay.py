@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import sqlalchemy
 from sqlalchemy import Connection
-from sqlalchemy.pool import StaticPool
 
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import ReleaseError
@@ -21,7 +18,7 @@ from coffer_protocol.release.tree import Tree
 from ...errors import DamagedError
 from ..events import BEGINNING, Adopted, Changed, Entered, Event, PublisherAdded, PublisherRemoved, Released
 from ..sealing import Keyring
-from ..sql.schema import metadata
+from ..sql.sqlite import empty_tables
 from . import log, projection
 
 
@@ -62,24 +59,14 @@ def replayed(connection: Connection, keyring: Keyring) -> Iterator[Replayed]:
         EventError, SealError: the log is broken.
         DamagedError: a release in it is not what its publisher signed.
     """
-    engine = sqlalchemy.create_engine("sqlite://", creator=_scratch, poolclass=StaticPool)
-    try:
-        with engine.begin() as tables:
-            metadata.create_all(tables)
-            check = _Check()
-            events, sha256_ = 0, BEGINNING
-            for event in log.read(connection, keyring):
-                check.take(event)
-                projection.apply(tables, keyring, event.happening, at=event.at)
-                events, sha256_ = event.number, event.sha256
-            yield Replayed(tables=tables, events=events, releases=check.releases, sha256=sha256_)
-    finally:
-        engine.dispose()
-
-
-def _scratch() -> sqlite3.Connection:
-    """A database in a file without a name, which is gone when it is closed. Its members have no blobs, so keys to them are not checked."""
-    return sqlite3.connect("", check_same_thread=False)
+    with empty_tables() as tables:
+        check = _Check()
+        events, sha256_ = 0, BEGINNING
+        for event in log.read(connection, keyring):
+            check.take(event)
+            projection.apply(tables, keyring, event.happening, at=event.at)
+            events, sha256_ = event.number, event.sha256
+        yield Replayed(tables=tables, events=events, releases=check.releases, sha256=sha256_)
 
 
 class _Check:

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.release.coffer import SealedAnswer
 
 from ...errors import DatabaseAwayError
 from .. import rules
-from ..base import Fetched, Known
+from ..base import Fetched, Known, Reads
 from ..cache import Cache
 
 # Answers renewed at a time after a release: as many as take a moment, for a notice of the next release waits behind them.
@@ -22,16 +22,6 @@ _RENEWED_AT_A_TIME: Final = 64
 
 class _Key(NamedTuple):
     client: bytes
-
-
-class Reads(Protocol):
-    """The reads that every session makes."""
-
-    def look_up(self, client: bytes) -> Known | None:
-        """See `Store`."""
-
-    def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """See `Store`."""
 
 
 @dataclass(frozen=True, slots=True)

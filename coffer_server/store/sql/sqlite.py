@@ -13,10 +13,11 @@ from typing import Any, Final, TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from ...errors import StoreError
 from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader
+from .schema import metadata
 
 _WRITES: Final = "coffer_writes"
 # What is copied at a time in a backup: 4 MiB of 4 KiB pages, between two words to the operator.
@@ -190,6 +191,18 @@ class Sqlite:
 def backup_path(path: Path, version: int) -> Path:
     """Where a database is copied to before it is migrated from a version."""
     return path.with_name(f"{path.name}.schema-{version}")
+
+
+@contextmanager
+def empty_tables() -> Iterator[Connection]:
+    """Give all tables, empty, in a database without a name, which is deleted at the end. Its foreign keys are not checked."""
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: sqlite3.connect("", check_same_thread=False), poolclass=StaticPool)
+    try:
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def sync(path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffer_client.config import file as configfile
-from coffer_client.config.lookup import KINDS, key_of
+from coffer_client.config.names import KINDS, key_of
 from coffer_client.errors import ConfigurationError, OutputError
 
 # Somebody else than the one who runs the tests, whom only root can give a file to.

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coffer_client.cli.options import COMMANDS
-from coffer_client.config.lookup import FILE, KINDS, VARIABLE, Configuration, key_of, variable_of
+from coffer_client.config.lookup import FILE, VARIABLE, Configuration
 from coffer_client.errors import ConfigurationError
 
 
@@ -13,17 +12,6 @@ def write(path: Path, text: str) -> str:
     path.write_text(text)
     path.chmod(0o644)
     return str(path)
-
-
-def test_one_name_gives_the_variable_and_the_key() -> None:
-    assert (variable_of("max-stale"), key_of("max-stale")) == ("COFFER_MAX_STALE", "max_stale")
-
-
-def test_every_setting_is_an_option_whose_help_names_its_variable() -> None:
-    options = {option.name: option for command in reversed(COMMANDS) if command.name != "init" for option in command.options}
-    for name in KINDS:
-        assert variable_of(name) in options[name].help
-        assert (options[name].metavar is None) == (KINDS[name] == "switch")
 
 
 def test_a_variable_comes_before_the_files_and_an_empty_one_says_nothing(tmp_path: Path) -> None:

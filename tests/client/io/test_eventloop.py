@@ -22,12 +22,12 @@ import trio.testing
 import coffer_client
 from coffer_client.coffer import Coffer
 from coffer_client.config.credential import Credential
-from coffer_client.conversation.watching import Failure, Watcher
+from coffer_client.conversation.retrieval import retrieve
+from coffer_client.conversation.watching import Watcher
 from coffer_client.errors import CofferWarning
-from coffer_client.fetching import retrieve
 from coffer_client.io.eventloop import EventLoop
 from coffer_protocol.address import Host, ServerAddress
-from coffer_protocol.errors import KeyNotFoundError, TruncatedError, UnreachableError
+from coffer_protocol.errors import CofferError, KeyNotFoundError, TruncatedError, UnreachableError
 from coffer_protocol.message import Bye, Get, Hello, KeyNotFound, Link, Message, OkGet, Still, Watch
 from coffer_protocol.session import ServerSession
 from coffer_protocol.suite.noise import NoiseResponder, hint
@@ -45,7 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def serial(event: Coffer | Failure) -> int:
+def serial(event: Coffer | CofferError) -> int:
     assert isinstance(event, Coffer), event
     return event.release.serial
 
@@ -248,7 +248,7 @@ def test_waits_between_rounds_are_waited(client: Client) -> None:
         internet = Internet(tasks, one=closing)
         async with contextlib.aclosing(Watcher(client.source(ONE, internet), uniform=lambda low, high: high).events()) as events:
             for _ in range(4):
-                assert isinstance(await anext(events), Failure)
+                assert isinstance(await anext(events), CofferError)
         assert [at for _, at in internet.dialled] == [0, 1, 3, 7]
 
     in_no_time(work)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from coffer_client.cli import main as cli
-from coffer_client.config.lookup import KINDS, key_of
+from coffer_client.config.names import KINDS, key_of
 from tests.support import identity
 
 NOTHING = {"value": None, "from": "default", "place": ""}

@@ -7,7 +7,6 @@ import pytest
 
 from coffer_client.cli.commands.following import releases, run_shell
 from coffer_client.coffer import Coffer
-from coffer_client.conversation.watching import Failure
 from coffer_client.errors import CommandFailedError
 from coffer_protocol.errors import CofferError, KeyNotFoundError, RollbackError, UnreachableError
 
@@ -16,19 +15,15 @@ from ...releases import make_accepted
 FIRST, SECOND = Coffer(make_accepted({"n": 1})), Coffer(make_accepted({"n": 2}))
 
 
-def failure(error: CofferError) -> Failure:
-    return Failure(error=error, retry_s=1)
-
-
 def test_the_first_of_failures_in_a_row_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    events: list[Coffer | Failure] = [
-        failure(UnreachableError("nobody there")),
-        failure(UnreachableError("still nobody")),
+    events: list[Coffer | CofferError] = [
+        UnreachableError("nobody there"),
+        UnreachableError("still nobody"),
         FIRST,
-        failure(RollbackError("went back")),
-        failure(KeyNotFoundError("not known")),
+        RollbackError("went back"),
+        KeyNotFoundError("not known"),
         SECOND,
-        failure(UnreachableError("gone again")),
+        UnreachableError("gone again"),
     ]
     assert list(releases(events, meanwhile="waiting")) == [FIRST, SECOND]
     assert capfd.readouterr() == (
@@ -38,7 +33,7 @@ def test_the_first_of_failures_in_a_row_is_told(capfd: pytest.CaptureFixture[str
 
 
 def test_what_does_not_pass_ends_it_at_the_start_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    events: list[Coffer | Failure] = [failure(UnreachableError("nobody there")), failure(KeyNotFoundError("not known"))]
+    events: list[Coffer | CofferError] = [UnreachableError("nobody there"), KeyNotFoundError("not known")]
     with pytest.raises(KeyNotFoundError):
         list(releases(events))
     assert list(releases(events, has_begun=True)) == []
