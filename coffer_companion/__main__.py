@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from coffer_common.hardening import protect
 from coffer_common.program import error_lines
 
 # What the extra `companion` installs, by the names under which it is imported.
@@ -13,6 +14,7 @@ _EXTRA: Final = frozenset({"dotenv", "rich", "tomlkit", "trio"})
 
 def main() -> None:
     """Run the command line; exit 2 with the line that mends it where the extra `companion` is not installed."""
+    protect("coffer-companion")
     from coffer_protocol.crypto import known_answers
     from coffer_protocol.errors import UnavailableError
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from coffer_common.hardening import protect
+
 _NEEDS = "coffer-server: {reason}; install what it needs:\n  pip install --upgrade 'coffer-secrets[server]'"
 # What the extra installs, and what the base installation must have new enough.
 _PACKAGES = frozenset({"cryptography", "sqlalchemy", "structlog", "trio"})
@@ -14,6 +16,7 @@ def main() -> None:
 
     Its exit codes are those of cli.EXITS: 2 where a package is missing, too.
     """
+    protect("coffer-server")
     from coffer_protocol.errors import UnavailableError
 
     try:

@@ -7,6 +7,7 @@ import os
 import sys
 from itertools import pairwise
 
+from coffer_common.hardening import protect
 from coffer_protocol.errors import CofferError
 from coffer_protocol.lean import TYPE_CHECKING
 
@@ -135,6 +136,7 @@ def _open_null(flags: int, mode: Literal["r", "w"]) -> TextIO:
 def main() -> None:
     """The program `coffer-client`."""
     _open_missing_streams()
+    protect(PROGRAM)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -5,5 +5,4 @@ Modules:
     supervisor.py   a command as a child process: signals, restarts, and its end
     relay.py        the pipes through which a child's output goes
     redaction.py    replaces secrets in a stream of bytes
-    hardening.py    keeps the memory of a process from core files and from tracing
 """

@@ -10,12 +10,11 @@ from coffer_protocol.errors import CofferError
 from ...coffer import Coffer
 from ...conversation.retrieval import PASSING
 from ...errors import CommandFailedError
-from ...process.hardening import forbid_cores
 from .common import tell
 
 
 def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
-    """The releases among a Watcher's events. Of failures that follow each other, the first is told. No core of this process is written.
+    """The releases among a Watcher's events. Of failures that follow each other, the first is told.
 
     Args:
         events: of a Watcher.
@@ -25,8 +24,6 @@ def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False,
     Raises:
         CofferError: it fails from the start, for a reason that does not pass by itself.
     """
-    # It holds secrets for as long as it follows.
-    forbid_cores()
     is_failing = False
     for event in events:
         if isinstance(event, CofferError):

@@ -19,13 +19,9 @@ if TYPE_CHECKING:
 
 def main(parsed: Parsed) -> None:
     """Do what the command line says."""
-    # Only what holds secrets for longer than it takes to print them pays for this.
-    from ...process.hardening import forbid_cores
-
     is_watched = parsed.switch("watch")
     if not is_watched and (parsed.text("on-change") is not None or parsed.text("splay") is not None):
         raise UsageError("--on-change and --splay go with --watch")
-    forbid_cores()
     inherited: Mapping[bytes, bytes] = {} if parsed.switch("pristine") else os.environb
     if is_watched or parsed.switch("redact"):
         _supervise(parsed, inherited)
@@ -38,11 +34,8 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
     from ...conversation.watching import Watcher
     from ...io.blocking import iterate
     from ...process import supervisor as supervise
-    from ...process.hardening import forbid_tracing
     from ...process.relay import Relay
 
-    # This process keeps the identity and the secrets for as long as the command lives, and the command is of the same user.
-    forbid_tracing()
     change = supervise.OnChange.from_text(parsed.text("on-change") or supervise.RESTART)
     splay = span(parsed, "splay")
     splay_s = splay.total_seconds() if splay else 0.0

@@ -66,8 +66,8 @@ STUBBORN = """if 1:
 EVERY_END = """if 1:
     import json, os, signal, sys
     from coffer_client.coffer import Coffer
-    from coffer_client.process.hardening import forbid_cores
     from coffer_client.process.supervisor import OnChange, Supervisor
+    from coffer_common.hardening import forbid_cores
     from tests.client.releases import make_accepted
     forbid_cores()
     coffer = Coffer(make_accepted({}))
