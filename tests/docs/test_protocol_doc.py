@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
-from coffer_protocol import cbor, identity, limits, message
+from coffer_protocol import cbor, identity, limits, message, question
 from coffer_protocol.message import RULES, Direction, MessageType
 from coffer_protocol.release import blob, coffer, head
 from coffer_protocol.suite import HELLO_BYTES, box, noise
@@ -15,6 +16,10 @@ from tests.support import ROOT
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 # The table of messages in the specification itself, where it lies beside the checkout.
 SPECIFICATION = ROOT.parent / "shared" / "PROTOCOL.md"
+# What the page has and the code has not yet. Each is taken out here as it is built.
+UNBUILT_MESSAGES = {"Held", "Enrol", "Welcome", "Request", "OkRequest"}
+UNBUILT_KEYS = {"restart", "hosts"}
+UNBUILT_QUESTIONS = {"changes", "past", "invite", "requests", "settle", "block", "activity", "about"}
 
 
 def table(first_column: str, text: str = TEXT) -> list[dict[str, str]]:
@@ -34,7 +39,7 @@ def type_named(name: str) -> MessageType:
     return MessageType[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()]
 
 
-def check_messages(rows: list[dict[str, str]], parts: str) -> None:
+def check_messages(rows: list[dict[str, str]]) -> None:
     assert [int(row["ordinal"], 16) for row in rows] == sorted(MessageType)
     for row in rows:
         kind = type_named(row["type"])
@@ -46,20 +51,22 @@ def check_messages(rows: list[dict[str, str]], parts: str) -> None:
         following = row["may be followed by"]
         if following == "as Put":
             assert rule.followers == RULES[MessageType.PUT].followers
-        elif following in ("the end", "•", parts):
+        elif following in ("the end", "•", "as its message", "as before it"):
             assert not rule.followers
         else:
             assert rule.followers == {type_named(name) for name in following.split(", ")}
 
 
 def test_messages() -> None:
-    check_messages(table("ordinal"), "as its message")
+    rows = table("ordinal")
+    assert {row["type"] for row in rows} >= UNBUILT_MESSAGES
+    check_messages([row for row in rows if row["type"] not in UNBUILT_MESSAGES])
 
 
 def test_messages_in_the_specification() -> None:
     if not SPECIFICATION.exists():
         pytest.skip("the specification does not lie beside this checkout")
-    check_messages(table("ordinal", SPECIFICATION.read_text(encoding="utf-8")), "as its message")
+    check_messages(table("ordinal", SPECIFICATION.read_text(encoding="utf-8")))
 
 
 def test_error_codes() -> None:
@@ -88,7 +95,12 @@ def test_algs() -> None:
 def test_head_keys() -> None:
     rows = table("key")
     assert {row["key"].strip("`") for row in rows if row["there"] == "always"} == head._REQUIRED
-    assert {row["key"].strip("`") for row in rows if row["there"] != "always"} == head._OPTIONAL
+    assert {row["key"].strip("`") for row in rows if row["there"] != "always"} == head._OPTIONAL | UNBUILT_KEYS
+
+
+def test_questions() -> None:
+    names = {row["name"].strip("`") for row in table("name")}
+    assert names == {kind.name for kind in get_args(question.Question)} | UNBUILT_QUESTIONS
 
 
 def test_labels_and_numbers_in_the_text() -> None:
