@@ -21,7 +21,7 @@ from coffer_protocol.errors import (
 )
 
 from ..definition import DefinitionError, LifetimeError
-from ..importers.sources import ImportingError
+from ..importers.values import ImportingError
 from ..releases.commit import PublishersDifferError
 from ..releases.publishers import OwnKeyError, UnknownPublisherError
 from ..releases.reader import NoReleaseError, NoteKeyMissingError, NotLetInError

@@ -13,8 +13,8 @@ import typer
 
 from coffer_common import paths
 
-from ..importers import sources as importing
-from ..importers.sources import Importable, ImportingError
+from ..importers import dotenv, environment, folder, insertion, json, sops
+from ..importers.values import Importable, ImportingError, flatten
 
 
 class Source(StrEnum):
@@ -56,12 +56,10 @@ def import_secrets(
         text = ""
     except UnicodeDecodeError:
         raise ImportingError(f"{file}: it is not UTF-8 text, so it is no definition") from None
-    changed = importing.add_secrets(text, client, values, replace=replace)
+    changed = insertion.add_secrets(text, client, values, replace=replace)
     # Secrets stand in it: it is its owner's alone from now on.
     paths.write_atomically(file.resolve(), changed.encode())
-    typer.echo(
-        f"{file}: {len(importing.flatten(values))} values for {client}; see them in place, then `coffer-companion check {file}`", err=True
-    )
+    typer.echo(f"{file}: {len(flatten(values))} values for {client}; see them in place, then `coffer-companion check {file}`", err=True)
 
 
 def _read(source: Source, origin: str | None, only: str | None, file: Path) -> Mapping[str, Importable]:
@@ -79,18 +77,18 @@ def _read(source: Source, origin: str | None, only: str | None, file: Path) -> M
     if (source is Source.ENVIRONMENT) != (only is not None):
         raise ImportingError("environment takes --only PREFIX, so that not all of it is taken; nothing else does")
     if source is Source.ENVIRONMENT:
-        return importing.read_environ(os.environ, only=only or "")
+        return environment.read(os.environ, only=only or "")
     path = origin or "-"
     try:
         match source:
             case Source.FOLDER:
-                return importing.read_folder(Path(path), definition=file)
+                return folder.read(Path(path), definition=file)
             case Source.DOTENV:
-                return importing.read_dotenv(_text(path))
+                return dotenv.read(_text(path))
             case Source.JSON:
-                return importing.read_json(_text(path))
+                return json.read(_text(path))
             case Source.SOPS:
-                return importing.read_sops(_text(path))
+                return sops.read(_text(path))
     except ImportingError as error:
         raise ImportingError(f"{path}: {error}") from None
 

@@ -1,5 +1,13 @@
 """Secrets from other tools into a definition.
 
+Each source's `read` gives values as a definition can have them, or refuses by name what it cannot; `insertion` adds them to a definition.
+
 Modules:
-    sources.py   .env files, JSON, SOPS, a folder, the environment
+    dotenv.py        .env files
+    json.py          JSON objects
+    sops.py          what SOPS has decrypted
+    folder.py        folders with a file for each secret
+    environment.py   variables of the environment
+    values.py        values as a definition can have them, and the error for what cannot be imported
+    insertion.py     adds values to a definition's text
 """

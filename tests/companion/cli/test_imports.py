@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from coffer_companion.cli.imports import import_secrets
-from coffer_companion.importers.sources import ImportingError
+from coffer_companion.importers.values import ImportingError
 
 app = typer.Typer()
 app.command()(import_secrets)

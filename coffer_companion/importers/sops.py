@@ -1,0 +1,24 @@
+"""Read what SOPS has decrypted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import json
+from .values import Importable, ImportingError, flatten
+
+_METADATA: Final = "sops"
+_ENCRYPTED: Final = "ENC[AES256_GCM,"
+
+
+def read(text: str) -> dict[str, Importable]:
+    """Return the members of what `sops -d --output-type json` prints, without SOPS's own.
+
+    Raises:
+        ImportingError: as for `json.read`; or values are still encrypted.
+    """
+    values = json.read(text, leave_out=_METADATA)
+    for key, value in flatten(values).items():
+        if isinstance(value, str) and value.startswith(_ENCRYPTED):
+            raise ImportingError(f"{key} is still encrypted. Import what `sops -d --output-type json FILE` prints.")
+    return values
