@@ -173,7 +173,19 @@ def test_a_package_lists_its_modules(package: house.Source) -> None:
     assert sorted(listed(ast.get_docstring(package.tree, clean=False) or "")) == sorted(modules)
 
 
+def documented_methods() -> dict[str, set[str]]:
+    """The methods with a docstring, of every class in the sources by its name."""
+    return {
+        node.name: {item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(item)}
+        for source in house.sources()
+        for node in source.tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
 def test_every_public_thing_is_documented() -> None:
+    """A method that implements an interface is documented there."""
+    interfaces = documented_methods()
     missing = []
     for name, tree in ((source.name, source.tree) for source in house.sources()):
         if ast.get_docstring(tree) is None and tree.body:
@@ -181,8 +193,12 @@ def test_every_public_thing_is_documented() -> None:
         owners: list[ast.Module | ast.ClassDef] = [tree]
         owners += [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
         for owner in owners:
+            bases = [ast.unparse(base).rpartition(".")[2] for base in owner.bases] if isinstance(owner, ast.ClassDef) else []
+            implemented = set().union(*(interfaces.get(base, set()) for base in bases))
             for node in owner.body:
                 if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                    if node.name in implemented:
+                        continue
                     # Overloads are documented by the function that follows them.
                     if "overload" in map(ast.unparse, node.decorator_list):
                         continue

@@ -1,4 +1,4 @@
-"""One connection to one host: a session over a stream, under a deadline, and a sentence for whatever goes wrong."""
+"""One connection to one host: a session over a stream, under a deadline, with a clear error for each thing that can go wrong."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=Message)
 
-# Errors of a server that another host of the same address, or the same one a little later, may not have (PROTOCOL.md, 3).
+# A server's errors that may be absent at another host of the same address, or at the same host a little later (PROTOCOL.md, 3).
 _PASSING_CODES: Final = frozenset({"busy", "limit", "internal"})
-# Errors that say that this client is not the one whom the server knows.
+# A server's errors that mean: this client is not the one that the server knows.
 _CLIENT_CODES: Final = frozenset({"denied", "suite"})
-# What besides may be behind a connection that is closed without an answer, where the client speaks suite 0.
-_BARE_ADDRESS: Final = (
-    ". This client uses a bare key, which needs the address that `coffer-companion address --bare` prints, of a server that allows suite 0"
+# Another possible cause when a server closes the connection of a client of suite 0 without an answer.
+_BARE_HINT: Final = (
+    "this client uses a bare key: it needs the address that `coffer-companion address --bare` prints, and a server that allows suite 0"
 )
 
 
 def session_with(server_id: bytes, credential: Credential) -> ClientSession:
-    """A session with the server of that id, not begun yet.
+    """Return a session with the server of that id, not begun yet.
 
     Raises:
         UnavailableError: this machine's libraries have no ML-KEM-768, which suite 1 needs.
@@ -57,20 +57,20 @@ def _initiator(credential: Credential, server_id: bytes) -> Initiator:
 
 
 class Connection:
-    """A session over a stream. Entered, it is closed at the end.
+    """A session over a stream. As a context manager, it is closed at the end.
 
     Attributes:
-        host: the place where the stream leads.
-        deadline_s: by when what is done next must be done, on the network's clock; whoever waits for something new sets a new one.
+        host: the host that the stream is connected to.
+        deadline_s: when the next steps must be done, on the network's clock. A caller that waits for something new sets a new one.
     """
 
     def __init__(self, session: ClientSession, stream: Stream, host: Host, *, credential: Credential, deadline_s: float) -> None:
-        """Nothing is sent yet.
+        """Make a connection that has sent nothing yet.
 
         Args:
-            session: with the server that is to answer there.
-            stream: connected.
-            host: the place where it leads.
+            session: a session with the server that should answer.
+            stream: a connection to the host.
+            host: the host that the stream is connected to.
             credential: who asks.
             deadline_s: as the attribute.
         """
@@ -78,7 +78,7 @@ class Connection:
         self.deadline_s = deadline_s
         self._stream = stream
         self._credential = credential
-        # Whether it has failed: nothing can be sent any more.
+        # Whether the session has failed, so that nothing can be sent any more.
         self._is_broken = False
         self._session = session
 
@@ -89,20 +89,20 @@ class Connection:
         await self.close()
 
     async def close(self) -> None:
-        """Close it, without a word."""
+        """Close the connection without sending anything."""
         await self._stream.close()
 
     async def hello(self, *, meanwhile: Callable[[], object] | None = None) -> None:
-        """The handshake, to Link.
+        """Do the handshake, up to Link.
 
         Args:
-            meanwhile: is called while the server works on its answer.
+            meanwhile: a function to call while the server works on its answer.
 
         Raises:
             KeyNotFoundError, ServerError: the server refused.
-            UnreachableError: it closed without an answer.
-            UnopenableError: what answered is not the server of the address.
-            TimeoutError: it was not done in time.
+            UnreachableError: the server closed the connection without an answer.
+            UnopenableError: the answer did not come from the server of the address.
+            TimeoutError: the handshake was not done in time.
         """
         await self._write(self._session.hello())
         if meanwhile is not None:
@@ -110,16 +110,17 @@ class Connection:
         try:
             await self.receive(Link)
         except UnopenableError as error:
-            raise UnopenableError(f"{self.host}: {error}") from None
+            raise UnopenableError(f"{self.host}: {error}", hint=error.hint) from None
         except UnreachableError as error:
-            raise UnreachableError(f"{error}{_BARE_ADDRESS if self._credential.bare else ''}") from None
+            hints = [hint for hint in (error.hint, _BARE_HINT if self._credential.bare else None) if hint]
+            raise UnreachableError(str(error), hint="; ".join(hints) or None) from None
 
     async def send(self, message: Message) -> None:
-        """Send a message. Where the server has closed already, what it said before is found at the next receive (PROTOCOL.md, 3).
+        """Send a message. If the server has already closed, the next `receive` finds what it said before (PROTOCOL.md, 3).
 
         Raises:
             UnreachableError: the session has failed before.
-            TimeoutError: it was not taken in time.
+            TimeoutError: the server did not take it in time.
         """
         if self._is_broken:
             raise UnreachableError(f"{self.host}: the session has failed")
@@ -129,20 +130,20 @@ class Connection:
         await self._stream.send(data, deadline_s=self.deadline_s)
 
     async def receive(self, expected: type[M]) -> M:
-        """The server's next message, where the protocol lets only one type follow. Raises as `next_message`."""
+        """Return the server's next message if the protocol lets only one type follow. Raises as `next_message`."""
         message = await self.next_message()
-        # The session lets nothing else through than what may follow.
+        # The session lets nothing through that may not follow.
         assert isinstance(message, expected)
         return message
 
     async def next_message(self) -> Message:
-        """The server's next message, which is no refusal.
+        """Return the server's next message, unless it is a refusal.
 
         Raises:
             KeyNotFoundError, ServerError: the server refused.
-            UnreachableError: it closed the connection.
-            ProtocolError: it broke the protocol.
-            TimeoutError: it said nothing in time.
+            UnreachableError: the server closed the connection.
+            ProtocolError: the server broke the protocol.
+            TimeoutError: the server sent nothing in time.
         """
         self._is_broken = True
         message = await self._next_message()
@@ -154,7 +155,7 @@ class Connection:
             while (message := self._session.next_message()) is None:
                 self._session.receive(await self._stream.receive(deadline_s=self.deadline_s))
         except TruncatedError as error:
-            raise UnreachableError(f"{self.host}: {error}") from None
+            raise UnreachableError(f"{self.host}: {error}", hint=error.hint) from None
         match message:
             case KeyNotFound():
                 raise _unknown_client(self._credential)
@@ -163,7 +164,7 @@ class Connection:
         return message
 
     async def bye(self) -> None:
-        """Say Bye. The secrets are here: whether it arrives is no longer this client's concern."""
+        """Send Bye. The client has its secrets, so it does not matter whether Bye arrives."""
         if self._is_broken:
             return
         try:
@@ -185,9 +186,9 @@ def _unknown_client(credential: Credential) -> KeyNotFoundError:
 
 
 def _refuse(error: Error, credential: Credential) -> NoReturn:
-    """Raise the server's Error under the type that says what can be done about it."""
+    """Raise the server's Error as the type that says what can be done about it."""
     if error.code in _PASSING_CODES:
-        raise BusyServerError(error.code, f"{error.sentence}; try again in a minute")
+        raise BusyServerError(error.code, error.sentence, hint="try again in a minute")
     if error.code not in _CLIENT_CODES:
         raise ServerError(error.code, error.sentence)
     if error.code == "denied":

@@ -58,7 +58,8 @@ def combined(failures: Sequence[UnreachableError | BusyServerError]) -> Unreacha
     """One error for what every host of an address said."""
     if len(failures) == 1:
         return failures[0]
-    return UnreachableError("no host of the address could serve: " + "; ".join(map(str, failures)))
+    hint = next((failure.hint for failure in failures if failure.hint), None)
+    return UnreachableError("no host of the address could serve: " + "; ".join(map(str, failures)), hint=hint)
 
 
 async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
@@ -82,7 +83,7 @@ async def _stand_in(source: Source, failure: UnreachableError | BusyServerError,
     try:
         coffer = await source.from_cache(max_stale)
     except CacheError as error:
-        raise UnreachableError(f"{failure} (the cache cannot stand in: {error})") from failure
+        raise UnreachableError(f"{failure} (the cache cannot stand in: {error})", hint=failure.hint) from failure
     assert coffer.stale is not None
     source.warn(
         f"no server answered, so this is release {coffer.release.serial} of {coffer.release.coffer!r} as it was fetched "

@@ -1,4 +1,4 @@
-"""Secrets as text for other programs: what `get --format` knows beside raw.
+"""Secrets as text for other programs: the formats of `get --format` except raw.
 
 How each type is written:
 
@@ -15,10 +15,10 @@ How each type is written:
     local time        as TOML        as TOML                           string        time
     bytes             the bytes      base64                            base64        base64
 
-As TOML, and RFC 3339: 2027-01-31T08:00:00Z, 2027-01-31T08:00:00.250000-05:00; 2027-01-31T08:00:00; 2027-01-31; 08:00:00. Base64 is that of
-RFC 4648, section 4, in json and toml as a string. All text is UTF-8.
+"As TOML" is also RFC 3339: 2027-01-31T08:00:00Z, 2027-01-31T08:00:00.250000-05:00; 2027-01-31T08:00:00; 2027-01-31; 08:00:00. Base64 is
+that of RFC 4648, section 4, in json and toml as a string. All text is UTF-8.
 
-What each format is, and for whom:
+What each format is, and what it is for:
 
     raw     one value alone; a newline is added on a terminal only (never with -n, and never to bytes)
     shell   `export NAME='VALUE'` lines, for eval in sh, bash and zsh
@@ -26,11 +26,11 @@ What each format is, and for whom:
     json    one object; an integer has all its digits, which readers with floats alone (JavaScript, jq before 1.7) round beyond 2^53
     toml    one flat document; a key that is not bare is quoted ("db.url" = …), so that reading it gives the keys themselves, not tables
     docker  NAME=VALUE lines for `docker run --env-file`; that has no quotes and no escapes, so a value with a line break is refused
-            (compose and podman have rules of their own, and take quotes around a value away)
+            (compose and podman have rules of their own, and remove quotes around a value)
     null    NAME=VALUE, each ended by a NUL, as `env -0` prints it: for xargs -0
 
-In json, toml and --to-dir a name is the key as it is; in the others, and in `run`, dots and dashes become underscores. A value with a NUL
-can stand in raw, --to-dir, json and toml alone.
+In json, toml and --to-dir a name is the key as it is; in the others, and in `run`, dots and dashes become underscores. Only raw, --to-dir,
+json and toml can hold a value with a NUL.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from coffer_protocol.shard import SecretValue
 from .naming import PLAIN, Naming, environment, variable_flaw
 from .text import Secrets, text_of
 
-# Go's bufio.MaxScanTokenSize, which docker reads lines with, and in which the line's end has its place.
+# docker reads lines with Go's bufio.MaxScanTokenSize, which includes the end of the line.
 _DOCKER_LINE_BYTES: Final = 64 * 1024 - 1
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def shell(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """`export` lines for `eval` in sh, bash and zsh.
+    """Return `export` lines for `eval` in sh, bash and zsh.
 
     Raises:
         EnvironmentNameError, NoSuchKeyError: as `environment`.
@@ -61,12 +61,12 @@ def shell(secrets: Secrets, naming: Naming = PLAIN) -> str:
 
 
 def _shell_quote(text: str) -> str:
-    # Between single quotes a shell reads everything as it stands, but the quote itself.
+    # Between single quotes, a shell takes every character literally except the quote itself.
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def dotenv(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """A .env file that python-dotenv reads back exactly, with its interpolation on, as it is by default.
+    """Return a .env file that python-dotenv reads back exactly, even with its interpolation, which is on by default.
 
     Raises:
         EnvironmentNameError, NoSuchKeyError: as `environment`.
@@ -77,27 +77,27 @@ def dotenv(secrets: Secrets, naming: Naming = PLAIN) -> str:
 def _dotenv_quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     # python-dotenv expands ${NAME:-DEFAULT} between quotes of either kind and has no escape for it. A variable without a name is
-    # never set, so ${:-$} is a dollar that it leaves alone.
+    # never set, so ${:-$} becomes a dollar that is not expanded again.
     escaped = escaped.replace("${", "${:-$}{")
-    # Before 1.2.3, it took an escaped backslash at the end for an escaped quote; an empty expansion keeps the two apart.
+    # Before 1.2.3, it took an escaped backslash at the end for an escaped quote. An empty expansion between them prevents that.
     if escaped.endswith("\\"):
         escaped += "${:-}"
     return f'"{escaped}"'
 
 
 def json_object(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """One JSON object, in the secrets' order.
+    """Return one JSON object, in the secrets' order.
 
     Raises:
-        NamingError: several keys give one name.
-        NoSuchKeyError: a pattern of `naming` is like no key.
+        NamingError: several keys give the same name.
+        NoSuchKeyError: a pattern of `naming` matches no key.
     """
     named = naming.rename(naming.select(secrets), place="one JSON object")
     return json.dumps({name: json_value(value) for name, value in named.items()}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def json_value(value: SecretValue) -> str | int | float | bool:
-    """A value as JSON has it: a number or a boolean, and else its text."""
+    """Return a value as JSON has it: a number, a boolean, or otherwise its text."""
     match value:
         case float() if not math.isfinite(value):
             return text_of(value)
@@ -108,11 +108,11 @@ def json_value(value: SecretValue) -> str | int | float | bool:
 
 
 def toml(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """One flat TOML document (1.0), in the secrets' order.
+    """Return one flat TOML document (1.0), in the secrets' order.
 
     Raises:
-        NamingError: several keys give one name.
-        NoSuchKeyError: a pattern of `naming` is like no key.
+        NamingError: several keys give the same name.
+        NoSuchKeyError: a pattern of `naming` matches no key.
     """
     named = naming.rename(naming.select(secrets), place="one TOML document")
     return "".join(f"{name if _BARE_KEY.fullmatch(name) else _toml_text(name)} = {_toml_value(value)}\n" for name, value in named.items())
@@ -123,31 +123,31 @@ def _toml_value(value: SecretValue) -> str:
 
 
 def _toml_text(text: str) -> str:
-    # A string of JSON is a basic string of TOML, but that TOML wants this one control character escaped, too.
+    # A JSON string is a basic string of TOML, except that TOML also wants this one control character escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def docker(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """An env file as docker/cli's pkg/kvfile reads it: every character of a value stands for itself.
+    """Return an env file as docker/cli's pkg/kvfile reads it: every character of a value is literal.
 
     Raises:
-        EnvironmentNameError: as `environment`; also where a value has a line break, ends in a carriage return, or makes a line too long.
+        EnvironmentNameError: as `environment`; or a value has a line break, ends in a carriage return, or makes a line too long.
         NoSuchKeyError: as `environment`.
     """
-    variables = environment(secrets, naming, place="an env file of docker's", flaw=_docker_flaw)
+    variables = environment(secrets, naming, place="an env file for docker", flaw=_docker_flaw)
     return "".join(f"{name}={text}\n" for name, text in variables.items())
 
 
 def _docker_flaw(name: str, text: str) -> str | None:
     if "\n" in text or text.endswith("\r"):
-        return "has a line break in its value, which would end it (mount it as a file, made by --to-dir)"
+        return "has a line break in its value, which would end it there (use --to-dir and mount the file)"
     if len(f"{name}={text}".encode()) > _DOCKER_LINE_BYTES:
-        return "makes a line longer than 64 KiB, which docker does not read (mount it as a file, made by --to-dir)"
+        return "makes a line longer than 64 KiB, which docker does not read (use --to-dir and mount the file)"
     return variable_flaw(name, text)
 
 
 def null(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """`NAME=VALUE`, each ended by a NUL, as `env -0` prints an environment and `xargs -0` reads it.
+    """Return `NAME=VALUE` texts, each ended by a NUL, as `env -0` prints an environment and `xargs -0` reads it.
 
     Raises:
         EnvironmentNameError, NoSuchKeyError: as `environment`.

@@ -1,7 +1,7 @@
-"""Which secrets are wanted, and what they are called where they go: --only, --except, --prefix and --upper, and the same from Python.
+"""Which secrets are wanted, and under which names they are delivered: --only, --except, --prefix and --upper, and the same from Python.
 
-What is wanted is said of keys as the definition has them. Then a name is made of each: the prefix, the key, and both in upper case where
-that is asked for. Where a name must be a variable's, dots and dashes in it become underscores (`environment`).
+The patterns are about keys as the definition has them. Then each key gives a name: the prefix followed by the key, both in upper case if
+that is asked for. If a name must be that of a variable, dots and dashes in it become underscores (`environment`).
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _TO_UNDERSCORE: Final = str.maketrans(".-", "__")
 
 
 def select(secrets: Mapping[str, SecretValue], *, only: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> dict[str, SecretValue]:
-    """The secrets whose keys are like one of `only`, and like none of `without`; in their order.
+    """Return the secrets whose keys match a pattern of `only` and no pattern of `without`, in their order.
 
     Args:
-        secrets: by key.
-        only, without: patterns as shells have them: `*` is any text, dots too, `?` one character, `[ab]` one of these, `[!ab]` none of
-            them; upper and lower case differ. Without any in `only` all secrets are wanted.
+        secrets: the secrets by key.
+        only, without: patterns as in a shell: `*` is any text (also with dots), `?` one character, `[ab]` one of these, `[!ab]` any other
+            than these. Upper and lower case differ. If `only` is empty, all secrets are wanted.
 
     Raises:
-        NoSuchKeyError: no key is like one of `only`: it is misspelt, or the secret is missing. The text has the patterns and the keys.
+        NoSuchKeyError: a pattern of `only` matches no key: it is misspelt, or the secret is missing. The text has patterns and keys.
     """
     if not only and not without:
         return dict(secrets)
     from fnmatch import fnmatchcase
 
     if idle := [pattern for pattern in only if not any(fnmatchcase(key, pattern) for key in secrets)]:
-        unlike, there = (", ".join(map(repr, texts)) or "none" for texts in (idle, secrets))
-        # Of all that a client has, or of the KEYs that were typed beside the patterns.
-        raise NoSuchKeyError(f"no key is like {unlike} among {there}")
+        # The keys are all that a client has, or the KEYs that were typed in addition to the patterns.
+        keys = f"the keys are {', '.join(map(repr, secrets))}" if secrets else "there are no keys"
+        raise NoSuchKeyError(f"no key matches {' or '.join(map(repr, idle))}; {keys}")
     return {
         key: value
         for key, value in secrets.items()
@@ -51,17 +51,17 @@ def select(secrets: Mapping[str, SecretValue], *, only: tuple[str, ...] = (), wi
     }
 
 
-def _none(name: str, value: object) -> str | None:
+def _no_flaw(name: str, value: object) -> str | None:
     return None
 
 
 class Naming(Record):
-    """A choice of secrets, and of their names.
+    """A choice of secrets and of their names.
 
     Attributes:
         only, without: patterns, as `select` takes them.
-        prefix: what each name begins with, before the key.
-        upper: whether the whole name, its prefix too, is in upper case.
+        prefix: the text in front of each key.
+        upper: whether the whole name, including the prefix, is in upper case.
     """
 
     only: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Naming(Record):
     upper: bool = False
 
     def select(self, secrets: Mapping[str, SecretValue]) -> dict[str, SecretValue]:
-        """The secrets that are wanted, by key and in their order.
+        """Return the secrets that are wanted, by key and in their order.
 
         Raises:
             NoSuchKeyError: as the function `select`.
@@ -83,25 +83,27 @@ class Naming(Record):
         *,
         place: str,
         spell: Callable[[str], str] = str,
-        flaw: Callable[[str, Value], str | None] = _none,
+        flaw: Callable[[str, Value], str | None] = _no_flaw,
         error: type[NamingError] = NamingError,
     ) -> dict[str, Value]:
-        """The values under their names, in their order.
+        """Return the values under their names, in their order.
 
         Args:
-            values: by key.
-            place: where they go, for people: "an environment".
+            values: the values by key.
+            place: where they are delivered, for people: "an environment".
             spell: gives a name the form that it has there.
-            flaw: says why a name or its value cannot stand there ("has a NUL"), or None.
-            error: what is raised.
+            flaw: returns why a name or its value cannot be put there ("has a NUL"), or None.
+            error: the error to raise.
 
         Raises:
-            NamingError: as `error`: several keys give one name, or one has a flaw. The text has all of these keys, and no value.
+            NamingError: as `error`: several keys give the same name, or a key has a flaw. The text names all of these keys, and no value.
         """
         keys_by_name = self._keys_by_name(values, spell)
         if flaws := _flaws(keys_by_name, values, flaw):
             listed = "; ".join(text for _, text in flaws)
-            raise error(f"not every secret can stand in {place}: {listed}. Rename them in the definition, or leave them out with --except")
+            raise error(
+                f"not every secret can be put into {place}: {listed}", hint="rename them in the definition, or leave them out with --except"
+            )
         return {name: values[keys[0]] for name, keys in keys_by_name.items()}
 
     def _keys_by_name(self, keys: Iterable[str], spell: Callable[[str], str]) -> dict[str, list[str]]:
@@ -115,7 +117,7 @@ class Naming(Record):
 def _flaws(
     keys_by_name: Mapping[str, list[str]], values: Mapping[str, Value], flaw: Callable[[str, Value], str | None]
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Why keys cannot have these names: for each reason the keys, and a text without any value."""
+    """Return why keys cannot have these names: for each reason, the keys and a text without any value."""
     flaws: list[tuple[tuple[str, ...], str]] = []
     for name, keys in keys_by_name.items():
         if len(keys) > 1:
@@ -124,15 +126,15 @@ def _flaws(
     return flaws
 
 
-# Every secret, under its own key.
+# All secrets, each under its own key.
 PLAIN: Final = Naming()
 
 
 def variable_flaw(name: str, text: str) -> str | None:
-    """Why `name` or `text` cannot stand in an environment; None where they can."""
+    """Return why `name` or `text` cannot be put into an environment, or None."""
     if not (name.isascii() and name.isidentifier()):
-        return f"gives {name!r}, which is no name for a variable"
-    # It would end the variable.
+        return f"gives {name!r}, which is not a name for a variable"
+    # A NUL would end the variable.
     return "has a NUL in its value" if "\0" in text else None
 
 
@@ -143,27 +145,27 @@ def environment(
     place: str = "an environment",
     flaw: Callable[[str, str], str | None] = variable_flaw,
 ) -> dict[str, str]:
-    """The variables that hold the secrets, in their order. Dots and dashes in names become underscores.
+    """Return the variables that hold the secrets, in their order. Dots and dashes in names become underscores.
 
     Args:
-        secrets: by key.
-        naming: which of them, under which names.
-        place: where they go, for errors.
-        flaw: says why a variable or its text cannot stand there.
+        secrets: the secrets by key.
+        naming: which secrets, under which names.
+        place: where they are delivered, for errors.
+        flaw: returns why a variable or its text cannot be put there, or None.
 
     Raises:
-        EnvironmentNameError: a key gives no name, several give one, or a value cannot stand there. The text names them all.
-        NoSuchKeyError: a pattern of `naming` is like no key.
+        EnvironmentNameError: a key gives no name, several give the same one, or a value cannot be put there. The text names all of them.
+        NoSuchKeyError: a pattern of `naming` matches no key.
     """
     texts = {key: text_of(value) for key, value in naming.select(secrets).items()}
     return naming.rename(texts, place=place, spell=_underscored, flaw=flaw, error=EnvironmentNameError)
 
 
 def environment_flaws(secrets: Secrets) -> list[tuple[tuple[str, ...], str]]:
-    """Why `environment` would refuse all of these secrets under their own keys: for each reason the keys, and a text without any value.
+    """Return why `environment` would refuse these secrets under their own keys: for each reason, the keys and a text without any value.
 
     Args:
-        secrets: by key.
+        secrets: the secrets by key.
     """
     texts = {key: text_of(value) for key, value in secrets.items()}
     return _flaws(PLAIN._keys_by_name(texts, _underscored), texts, variable_flaw)

@@ -1,4 +1,4 @@
-"""One file of a result: replaced whole where it differs, with its mode and its owner, and else not touched."""
+"""One file as a result, with its mode and its owner: replaced as a whole if it differs, otherwise not touched."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from ..errors import OutputError, UsageError
 
 _DEFAULT_MODE: Final = 0o600
 _MODE: Final = re.compile(r"0?[0-7]{3}", re.ASCII)
-# Numbers of users and groups have 32 bits, of which all set stands for none.
+# Numbers of users and groups have 32 bits. The one with all bits set means "no change".
 _LAST_NUMBER: Final = 2**32 - 2
 _DIGITS: Final = 10
-# What is written first, in the folder of the file that it then becomes.
+# The content is first written to a new file in the same folder, which then becomes the file.
 _NEW_PREFIX: Final = ".coffer-"
 _NEW_SUFFIX: Final = ".new"
-# No write takes so long: what is older was left by a process that was killed, and what is younger may be another's, which is at work.
+# No write takes so long: an older new file was left by a process that was killed. A younger one may belong to a process that is at work.
 _LEFT_AFTER_S: Final = 600.0
-# Those that end a process, and can be made to wait.
+# The signals that end a process and can be made to wait.
 _ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may do what with a file.
+    """The permissions and the owner of a file.
 
     Attributes:
         mode: the permission bits.
-        user: the number of its owner; None for this process's own.
-        group: the number of its group; None for the one that the system gives.
+        user: the number of the owner; None for this process's user.
+        group: the number of the group; None for the one that the system gives.
         owner: the owner and the group as they were typed, for errors.
     """
 
@@ -54,16 +54,16 @@ class Access:
         """Parse a mode such as 0640, and an owner such as `web`, `web:adm` or `33:33`.
 
         Raises:
-            UsageError: it is none, or this machine does not know the user or the group.
+            UsageError: the text is not a mode or an owner, or this machine does not know the user or the group.
         """
         if mode is not None and not _MODE.fullmatch(mode):
-            raise UsageError("--mode is three octal digits, with or without a 0 before them: 0640")
+            raise UsageError(f"--mode {mode}: expected three octal digits, with or without a leading 0: 0640")
         bits = _DEFAULT_MODE if mode is None else int(mode, 8)
         if owner is None:
             return cls(mode=bits)
         user, colon, group = owner.partition(":")
         if not user or (colon and not group):
-            raise UsageError("--owner is USER or USER:GROUP, by names or numbers")
+            raise UsageError(f"--owner {owner}: expected USER or USER:GROUP, as names or numbers")
         return cls(
             mode=bits,
             user=_number(user, "user", lambda name: pwd.getpwnam(name).pw_uid),
@@ -73,11 +73,11 @@ class Access:
 
     @property
     def is_everybodys(self) -> bool:
-        """Whether users who are neither the owner nor of the group can read or change the file."""
+        """Whether users other than the owner and the group can read or change the file."""
         return bool(self.mode & (stat.S_IROTH | stat.S_IWOTH))
 
     def fits(self, status: os.stat_result) -> bool:
-        """Whether a file has it already."""
+        """Return whether a file already has this mode, owner and group."""
         user = os.geteuid() if self.user is None else self.user
         return stat.S_IMODE(status.st_mode) == self.mode and status.st_uid == user and self.group in (None, status.st_gid)
 
@@ -92,20 +92,21 @@ def _number(name: str, kind: str, find: Callable[[str], int]) -> int:
 
 
 def place(path: str, data: bytes, access: Access) -> bool:
-    """Make `data` the content of a file, or leave everything as it was; on the disk when this returns.
+    """Make `data` the content of a file, or leave everything as it was. The file is on the disk on return.
 
-    A file that has this content, mode and owner is not touched. Another process sees the old file or the new one, and none in between.
+    A file that already has this content, mode and owner is not touched. Other processes see the old file or the new one, and nothing in
+    between.
 
     Args:
         path: the file. Its folder exists.
         data: the content.
-        access: who may do what with it.
+        access: the mode and the owner.
 
     Returns:
-        Whether the file was replaced, or made.
+        Whether the file was made or replaced.
 
     Raises:
-        OutputError: it cannot be written, or is a link or no regular file; what was there is untouched.
+        OutputError: the file cannot be written, or it is a link or not a regular file. What was there is untouched.
     """
     try:
         _tidy(os.path.dirname(path) or ".")
@@ -125,10 +126,10 @@ def _stands(path: str, data: bytes, access: Access) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(status.st_mode):
-        # To replace the link would leave the file that others read as it was; to follow it would write where whoever made it wants.
-        raise OutputError(f"{path} is a symbolic link to {os.readlink(path)}: name the file itself, or remove the link")
+        # Replacing the link would leave the file that others read as it was. Following it would write where the link's maker wants.
+        raise OutputError(f"{path} is a symbolic link to {os.readlink(path)}: name that file, or remove the link")
     if not stat.S_ISREG(status.st_mode):
-        raise OutputError(f"{path} is no regular file, and is not replaced; without -o the result goes to stdout")
+        raise OutputError(f"{path} is not a regular file: name another one, or leave out -o to print the result")
     try:
         return access.fits(status) and files.read(path, limit_bytes=len(data)) == data
     except PermissionError:
@@ -136,15 +137,15 @@ def _stands(path: str, data: bytes, access: Access) -> bool:
 
 
 def _tidy(folder: str) -> None:
-    """Remove what processes that were killed have left: it may hold secrets."""
+    """Remove new files that processes left when they were killed: they may hold secrets."""
     try:
         names = os.listdir(folder)
     except OSError:
-        # Who may not list a folder may write in it all the same; and where there is none, that is told later.
+        # A user who may not list a folder may still write in it. If the folder does not exist, the write says so.
         return
     for name in names:
         new = os.path.join(folder, name)
-        # Another's, in a folder that all can write, stays.
+        # In a folder that every user can write to, the files of other users stay.
         with contextlib.suppress(OSError):
             if name.startswith(_NEW_PREFIX) and name.endswith(_NEW_SUFFIX) and os.lstat(new).st_mtime < time.time() - _LEFT_AFTER_S:
                 os.unlink(new)
@@ -152,10 +153,10 @@ def _tidy(folder: str) -> None:
 
 def _replace(path: str, data: bytes, access: Access) -> None:
     folder = os.path.dirname(path) or "."
-    # A signal that ends this process waits until nothing is left that nobody removes.
+    # A signal that ends this process waits until there is no new file that it would leave behind.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        # 0600, and of a name that nobody else has or can have prepared.
+        # This makes a file of mode 0600, under a name that nobody can have prepared.
         descriptor, new = tempfile.mkstemp(prefix=_NEW_PREFIX, suffix=_NEW_SUFFIX, dir=folder)
         try:
             with open(descriptor, "wb") as file:
@@ -178,6 +179,6 @@ def _hand_over(descriptor: int, path: str, access: Access) -> None:
         try:
             os.fchown(descriptor, access.user, -1 if access.group is None else access.group)
         except PermissionError:
-            raise OutputError(f"{path} cannot be given to {access.owner}: only root gives files away") from None
-    # After the owner, for a change of owner may take bits away; and whatever the umask is.
+            raise OutputError(f"{path} cannot be given to {access.owner}: run this as root, or leave out --owner") from None
+    # After the owner, because a change of owner may remove bits. fchmod ignores the umask.
     os.fchmod(descriptor, access.mode)

@@ -1,7 +1,7 @@
-"""The network over plain sockets, for whoever has no event loop, and an application's start that should not pay for one.
+"""The network over plain sockets, for callers without an event loop and for start-ups that should not pay for one.
 
-Its coroutines never suspend: each returns when what it does is done. So `finish` takes any coroutine that waits for nothing else to its end
-in one step.
+Its coroutines never suspend: each one returns when its work is done. So `finish` can run any coroutine that waits for nothing else to its
+end in one step.
 """
 
 from __future__ import annotations
@@ -29,18 +29,22 @@ _DAY_S: Final = 86400.0
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine returns, or raises, that waits for `Sockets` alone."""
+    """Run a coroutine that waits for `Sockets` alone to its end; return what it returns, and raise what it raises.
+
+    Raises:
+        RuntimeError: the coroutine waits for an event loop.
+    """
     try:
         coroutine.send(None)
     except StopIteration as done:
         result: T = done.value
         return result
     coroutine.close()
-    raise RuntimeError("this was begun in an event loop, and can only go on there")
+    raise RuntimeError("this was begun in an event loop and can continue only there")
 
 
 def iterate(events: AsyncGenerator[Y, None]) -> Generator[Y, None, None]:
-    """What an asynchronous generator yields that waits for `Sockets` alone. Closed, it closes that."""
+    """Yield what an asynchronous generator yields that waits for `Sockets` alone. Closing this one closes that one."""
     try:
         while True:
             try:
@@ -53,18 +57,16 @@ def iterate(events: AsyncGenerator[Y, None]) -> Generator[Y, None, None]:
 
 
 class Sockets(Network):
-    """Blocking sockets. The one wait without a deadline is the system's resolver, which can be neither interrupted nor left behind."""
+    """The network over blocking sockets. The system's resolver has no deadline: it can neither be interrupted nor be left running."""
 
     def __init__(self, *, resolve: Callable[[bytes, int], Sequence[Endpoint]] = resolve) -> None:
-        """`resolve` gives the addresses of a name, or raises OSError."""
+        """Take the resolver: `resolve` returns the addresses of a name, or raises OSError."""
         self._resolve = resolve
 
     def now_s(self) -> float:
-        """As `Network`."""
         return time.monotonic()
 
     async def connect(self, host: Host, *, deadline_s: float) -> Stream:
-        """As `Network`."""
         try:
             places = self._resolve(host.name.encode(), host.port)
         except OSError as error:
@@ -75,22 +77,19 @@ class Sockets(Network):
             raise unreached(host, str(error)) from None
 
     async def sleep(self, seconds: float) -> None:
-        """As `Network`."""
         time.sleep(seconds)  # noqa: ASYNC251 (no event loop waits for it)
 
     async def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """As `Network`: here, and now."""
         return function(*arguments, **keywords)
 
 
 class SocketStream(Stream):
-    """A connected socket."""
+    """A connection over a blocking socket."""
 
     def __init__(self, sock: _socket.socket) -> None:
         self._socket = sock
 
     async def send(self, data: bytes, *, deadline_s: float) -> None:
-        """As `Stream`."""
         self._allow(deadline_s)
         try:
             self._socket.sendall(data)
@@ -100,25 +99,27 @@ class SocketStream(Stream):
             return
 
     async def receive(self, *, deadline_s: float) -> bytes:
-        """As `Stream`."""
         self._allow(deadline_s)
         try:
             return self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
             raise
         except OSError:
-            # A reset says what the end of the stream says: the server has closed.
+            # A reset means what the end of the stream means: the server has closed.
             return b""
 
     async def close(self) -> None:
-        """As `Stream`."""
         self._socket.close()
 
     def _allow(self, deadline_s: float) -> None:
-        """Let the next operation take what is left."""
+        """Give the next operation the time that is left.
+
+        Raises:
+            TimeoutError: no time is left.
+        """
         left_s = deadline_s - time.monotonic()
-        # For a socket, 0 would mean that it does not block.
+        # A timeout of 0 would make the socket non-blocking.
         if left_s <= 0:
             raise TimeoutError
-        # Nor is more than a day anybody's deadline, and years would be too much for the system's clock.
+        # Nobody's deadline is more than a day away, and years would be too much for the system's clock.
         self._socket.settimeout(min(left_s, _DAY_S))

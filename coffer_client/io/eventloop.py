@@ -1,7 +1,7 @@
 """The network of anyio, for applications on asyncio or trio. Needs the extra `async`.
 
-Files are read and written in a thread of the event loop's own pool, for a disk may take its time. Nothing of a connection, and no task,
-outlives what it was for.
+Files are read and written in a thread of the event loop's own pool, because a disk may be slow. No part of a connection and no task
+outlives its purpose.
 """
 
 from __future__ import annotations
@@ -27,26 +27,24 @@ try:
     import anyio.abc
 except ModuleNotFoundError as missing:
     raise UnavailableError(
-        f"{missing.name} is missing: fetching in an event loop needs the extra `async` (pip install 'coffer-secrets[async]')"
+        f"{missing.name} is not installed, and fetching in an event loop needs it: pip install 'coffer-secrets[async]'"
     ) from None
 
 
 class EventLoop(Network):
     """The event loop that runs the caller, through anyio.
 
-    A deadline holds for the system's resolver too; its thread ends when the system has answered, which nobody waits for but the loop's end.
+    A deadline also holds for the system's resolver. Its thread ends when the system has answered; only the end of the loop waits for it.
     """
 
     def __init__(self, *, connect_tcp: Callable[[str, int], Awaitable[anyio.abc.ByteStream]] = anyio.connect_tcp) -> None:
-        """`connect_tcp` connects to a name and a port, or raises OSError; anyio's own does it as RFC 8305 has it."""
+        """Take the connector: `connect_tcp` connects to a name and a port, or raises OSError. anyio's own follows RFC 8305."""
         self._connect_tcp = connect_tcp
 
     def now_s(self) -> float:
-        """As `Network`: the loop's clock."""
         return anyio.current_time()
 
     async def connect(self, host: Host, *, deadline_s: float) -> Stream:
-        """As `Network`."""
         try:
             with anyio.fail_after(deadline_s - anyio.current_time()):
                 return ByteStream(await self._connect_tcp(host.name, host.port))
@@ -58,32 +56,30 @@ class EventLoop(Network):
             raise unreached(host, _reason(error)) from None
 
     async def sleep(self, seconds: float) -> None:
-        """As `Network`."""
         await anyio.sleep(seconds)
 
     async def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """As `Network`: in a thread of the loop's. What has begun is finished, also where the caller is cancelled."""
+        # What a thread has begun it finishes, even if the caller is cancelled.
         return await anyio.to_thread.run_sync(partial(function, *arguments, **keywords))
 
 
 def _reason(error: OSError) -> str:
-    """Why the last attempt failed, out of what anyio says of them all."""
+    """Return why the last attempt failed, from what anyio says about all of them."""
     cause = error.__cause__
     while isinstance(cause, ExceptionGroup):
         cause = cause.exceptions[-1]
     last = cause if isinstance(cause, OSError) else error
-    # asyncio puts the address in the place of the system's words.
+    # asyncio replaces the system's words by the address.
     return os.strerror(last.errno) if last.errno else str(last)
 
 
 class ByteStream(Stream):
-    """A stream of anyio's."""
+    """A connection over a stream of anyio's."""
 
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self._stream = stream
 
     async def send(self, data: bytes, *, deadline_s: float) -> None:
-        """As `Stream`."""
         with anyio.fail_after(deadline_s - anyio.current_time()):
             try:
                 await self._stream.send(data)
@@ -91,7 +87,6 @@ class ByteStream(Stream):
                 return
 
     async def receive(self, *, deadline_s: float) -> bytes:
-        """As `Stream`."""
         with anyio.fail_after(deadline_s - anyio.current_time()):
             try:
                 return await self._stream.receive(RECEIVE_BYTES)
@@ -99,5 +94,4 @@ class ByteStream(Stream):
                 return b""
 
     async def close(self) -> None:
-        """As `Stream`."""
         await anyio.aclose_forcefully(self._stream)

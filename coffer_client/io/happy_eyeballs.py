@@ -1,12 +1,13 @@
 """Connecting to one of several addresses, with non-blocking sockets and poll: Happy Eyeballs (RFC 8305, 4 and 5).
 
-A way that is broken for one family of addresses costs a quarter of a second, and not the whole time that a host has. The system resolves
-and sorts (RFC 6724), and gives all addresses at once. Nothing runs beside this: what has not won when one has is closed before it returns.
+If one family of addresses is broken, that costs a quarter of a second, and not the whole time that a host has. The system resolves and
+sorts (RFC 6724), and gives all addresses at once. Nothing runs in the background: when one attempt has connected, the others are closed
+before `dial` returns.
 """
 
 from __future__ import annotations
 
-# What the standard library's `socket` is made of, without the enumerations and selectors that an application's start would pay for.
+# The standard library's `socket` is built on this. It loads no enumerations and selectors, which would slow an application's start.
 import _socket
 import errno
 import os
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Final, TypeAlias
 
-    # As getaddrinfo has them: family, kind, protocol, canonical name, and where to connect.
+    # As getaddrinfo returns them: family, kind, protocol, canonical name, and address.
     Endpoint: TypeAlias = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 # The Connection Attempt Delay that RFC 8305, 8 recommends.
@@ -27,20 +28,20 @@ ATTEMPT_DELAY_S: Final = 0.25
 
 
 def resolve(name: bytes, port: int) -> Sequence[Endpoint]:
-    """The addresses of a name, as the system has them, in its order and in its own time.
+    """Return the addresses of a name in the system's order. The system takes as long as it likes.
 
     Args:
-        name: in ASCII. As text, it would be encoded by the idna codec, whose tables take milliseconds to load.
-        port: of TCP.
+        name: in ASCII. Text would be encoded by the idna codec, whose tables take milliseconds to load.
+        port: the TCP port.
 
     Raises:
-        OSError: there are none.
+        OSError: the name has no address.
     """
     return _socket.getaddrinfo(name, port, type=_socket.SOCK_STREAM)
 
 
 def interleaved(places: Sequence[Endpoint]) -> Iterator[Endpoint]:
-    """The places in the system's order, the two families by turns; the first place stays the first (RFC 8305, 4)."""
+    """Return the places in the system's order, but with the two families in turn; the first place stays the first (RFC 8305, 4)."""
     first = [place for place in places if place[0] == places[0][0]]
     others = [place for place in places if place[0] != places[0][0]]
     for number in range(max(len(first), len(others))):
@@ -49,15 +50,17 @@ def interleaved(places: Sequence[Endpoint]) -> Iterator[Endpoint]:
 
 
 def dial(places: Sequence[Endpoint], *, deadline_s: float) -> _socket.socket:
-    """A connected socket. Another attempt begins where the last one has failed, or has not connected after a while; the first wins.
+    """Return a connected socket: that of the first attempt that connects.
+
+    The next attempt begins when the last one has failed, or has not connected after a while.
 
     Args:
         places: where to connect, in the system's order.
-        deadline_s: by when, on the monotonic clock.
+        deadline_s: until when, on the monotonic clock.
 
     Raises:
-        ConnectionError: every attempt failed; the text is the reason of the last.
-        TimeoutError: none has connected in time.
+        ConnectionError: every attempt failed; the text is the reason of the last failure.
+        TimeoutError: none connected in time.
     """
     attempts = _Attempts()
     try:
@@ -73,12 +76,12 @@ def dial(places: Sequence[Endpoint], *, deadline_s: float) -> _socket.socket:
 
 
 class _Attempts:
-    """The sockets that are being connected."""
+    """The attempts that are under way."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
         self._pending: dict[int, _socket.socket] = {}
-        # Why the last one failed, for people.
+        # Why the last attempt failed, for people.
         self.failure = "it has no address"
 
     @property
@@ -86,12 +89,12 @@ class _Attempts:
         return bool(self._pending)
 
     def begin(self, place: Endpoint) -> bool:
-        """Whether an attempt could be begun."""
+        """Begin an attempt, and return whether that was possible."""
         family, kind, protocol, _, address = place
         try:
             sock = _socket.socket(family, kind, protocol)
         except OSError as error:
-            # Of a family that this system does not have.
+            # This system does not have the family.
             self.failure = error.strerror or str(error)
             return False
         sock.setblocking(False)
@@ -104,15 +107,15 @@ class _Attempts:
         return True
 
     def wait(self, deadline_s: float, until_s: float = float("inf")) -> _socket.socket | None:
-        """The first that has connected; None where one has failed, or `until_s` has come.
+        """Return the first socket that has connected; None when one has failed, or when `until_s` has come.
 
         Raises:
-            TimeoutError: the deadline has.
+            TimeoutError: the deadline has come.
         """
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError
-        # In short rounds, for poll takes no more than some weeks.
+        # In short rounds, because poll takes no more than some weeks.
         for descriptor, _ in self._poll.poll(max(0.0, min(left_s, until_s - time.monotonic(), 1.0)) * 1000):
             sock = self._pending.pop(descriptor)
             self._poll.unregister(sock)
@@ -126,6 +129,6 @@ class _Attempts:
         self.failure = os.strerror(code)
 
     def close(self) -> None:
-        """Give up what has not connected."""
+        """Close every socket that has not connected."""
         for sock in self._pending.values():
             sock.close()

@@ -1,4 +1,4 @@
-"""`run`: a command with the secrets in its environment, in this process's place or beside it."""
+"""`run`: a command with the secrets in its environment, in place of this process or as its child."""
 
 from __future__ import annotations
 
@@ -19,79 +19,81 @@ if TYPE_CHECKING:
     from ..delivery.naming import Naming
     from ..delivery.text import Secrets
 
-# Python ignores these two from its start, and what is ignored would stay so in a command.
+# Python ignores these two signals from its start, and a command would inherit that.
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def secret_variables(secrets: Secrets, naming: Naming = PLAIN) -> dict[bytes, bytes]:
-    """The variables that hold the secrets.
+    """Return the variables that hold the secrets.
 
     Args:
-        secrets: by their keys.
-        naming: which of them, under which names.
+        secrets: the secrets by key.
+        naming: which secrets, under which names.
 
     Raises:
-        EnvironmentNameError: a secret cannot stand in an environment.
-        NoSuchKeyError: a pattern of `naming` is like no key.
+        EnvironmentNameError: a secret cannot be put into an environment.
+        NoSuchKeyError: a pattern of `naming` matches no key.
     """
-    # UTF-8 whatever the locale says: what the operator wrote is what the command gets.
+    # UTF-8, whatever the locale says: the command gets what the operator wrote.
     return {name.encode(): text.encode() for name, text in environment(secrets, naming).items()}
 
 
 def command_environment(secrets: Secrets, inherited: Mapping[bytes, bytes], naming: Naming = PLAIN) -> dict[bytes, bytes]:
-    """The command's variables: those of this process, without the identity's text, and the secrets, which win.
+    """Return the command's variables: those of this process without the identity's text, and the secrets, which take precedence.
 
     Args:
-        secrets: by their keys.
-        inherited: this process's variables; none of them where the command is to have the secrets alone.
+        secrets: the secrets by key.
+        inherited: this process's variables; empty if the command gets the secrets alone.
         naming: which secrets, under which names.
 
     Raises:
-        EnvironmentNameError: a secret cannot stand in an environment.
-        NoSuchKeyError: a pattern of `naming` is like no key.
+        EnvironmentNameError: a secret cannot be put into an environment.
+        NoSuchKeyError: a pattern of `naming` matches no key.
     """
     kept = {name: value for name, value in inherited.items() if name != IDENTITY_TEXT.encode()}
     return kept | secret_variables(secrets, naming)
 
 
 def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoReturn:
-    """Become `command`: its arguments, its signals and its exit status are its own.
+    """Replace this process by `command`, with its own arguments, signals and exit status.
 
     Args:
-        command: the program, looked up in the PATH of `variables`, or of this process where they have none; and its arguments.
-        variables: its whole environment.
+        command: the program and its arguments. The program is looked up in the PATH of `variables`, or in that of this process if they
+            have none.
+        variables: the command's whole environment.
 
     Raises:
         CommandNotFoundError: there is no such program.
         CommandNotExecutableError: it cannot be executed.
     """
     numbers = list(_IGNORED_BY_PYTHON)
-    # Python only takes note of an interrupt, and looks at its notes no more once it is another program. One that is ignored stays so.
+    # Python only records an interrupt, to handle it later; once another program runs, nobody would handle it. A SIGINT that is ignored
+    # stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
     before = [(number, signal.signal(number, signal.SIG_DFL)) for number in numbers]
 
     def become(path: bytes) -> NoReturn:
-        os.execve(path, list(command), dict(variables))  # noqa: S606 (what was asked for, with no shell in between)
+        os.execve(path, list(command), dict(variables))  # noqa: S606 (the user asked for this command, and no shell is involved)
 
     try:
         _first_that_can(command[0], variables, become)
     finally:
-        # Whoever is still here goes on as before.
+        # The command did not start: this process continues as before.
         for number, handler in before:
             signal.signal(number, handler)
-    raise AssertionError("a process does not come back from another program")
+    raise AssertionError("execve returned")
 
 
 def spawn(
     command: Sequence[str], variables: Mapping[bytes, bytes], *, mask: Iterable[int], streams: Mapping[int, int] | None = None
 ) -> int:
-    """Start `command` beside this process, in its group, and return its process number.
+    """Start `command` as a child in this process's group, and return its process id.
 
     Args:
         command, variables: as for `execute`.
-        mask: the signals that are blocked in it, whatever this process blocks.
-        streams: for numbers of its files, those of this process's that they are; the others are as here.
+        mask: the signals that are blocked in the command, whatever this process blocks.
+        streams: the command's file descriptors that differ from this process's, and for each the one of this process that it copies.
 
     Raises:
         As `execute`.
@@ -105,7 +107,7 @@ def spawn(
 
 
 def _first_that_can(program: str, variables: Mapping[bytes, bytes], begin: Callable[[bytes], int]) -> int:
-    """Begin the first program of that name that can be begun, and return its process number."""
+    """Start the first program of that name that can be started, and return its process id."""
     failure: OSError | None = None
     for path in _candidates(program, variables):
         try:
@@ -113,7 +115,7 @@ def _first_that_can(program: str, variables: Mapping[bytes, bytes], begin: Calla
         except (FileNotFoundError, NotADirectoryError) as error:
             failure = failure or error
         except OSError as error:
-            # What is there and cannot be executed tells more than that another folder does not have it.
+            # That a program cannot be executed says more than that another folder does not have it.
             failure = error
             if error.errno != errno.EACCES:
                 break
@@ -131,12 +133,12 @@ def _candidates(program: str, variables: Mapping[bytes, bytes]) -> list[bytes]:
 
 def _unusable(program: str, error: OSError, variables: Mapping[bytes, bytes]) -> CommandNotFoundError | CommandNotExecutableError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        # Every other variable is as this process has it.
+        # A PATH that differs from this process's can only be a secret.
         is_by_secret = "/" not in program and variables.get(b"PATH", os.environb.get(b"PATH")) != os.environb.get(b"PATH")
-        place = " by the PATH that is a secret: name it by its whole path, or leave that out with --except" if is_by_secret else ""
+        place = " in the PATH that is a secret: give its whole path, or leave that secret out with --except" if is_by_secret else ""
         return CommandNotFoundError(f"{program}: there is no such command{place}")
     if error.errno == errno.E2BIG:
-        reason = "the secrets are too large for an environment (Linux takes 128 KiB in a value); fetch them with `get` instead"
+        reason = "the secrets are too large for an environment (Linux allows 128 KiB in a value): fetch them with `get` instead"
     else:
         reason = error.strerror or str(error)
     return CommandNotExecutableError(f"{program}: {reason}")

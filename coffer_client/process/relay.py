@@ -1,8 +1,8 @@
-"""`run --redact`: what a command writes goes through pipes of this process, which replaces the secrets in it.
+"""`run --redact`: a command's output goes through pipes of this process, which replaces the secrets in it.
 
-A command so run sees pipes where this process has a terminal. stdin is untouched. Each piece is passed on as it comes; held back is only
-what may be the beginning of a secret, until more has come or nobody is left who could write. It is not let go after a while, for a program
-that writes a secret slowly would show it so. At worst a question lacks its last letters, where a secret begins with those.
+The command sees pipes, even if this process has a terminal. stdin is untouched. Each piece of output is passed on as it comes. Only what
+may be the beginning of a secret is held back, until more has come or until no writer is left. It is not passed on after a timeout, because
+a program that writes a secret slowly would then show it. At worst, a prompt lacks its last letters, if a secret begins with those.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Final
 
 from .redaction import Redaction, marks_of
 
-# What a pipe of Linux holds.
+# The capacity of a pipe on Linux.
 _PIECE_BYTES: Final = 1 << 16
 
 
 class Relay:
-    """The two streams of a command, of all that it starts, and of what it is replaced by. It works in threads."""
+    """The two output streams of a command, of every process that it starts, and of its successor after a restart. It works in threads."""
 
     def __init__(self, *, tell: Callable[[str], None]) -> None:
-        """Nothing is read yet.
+        """Make the pipes. Nothing is read yet.
 
         Args:
-            tell: is given a sentence for people.
+            tell: prints a line for people.
         """
         self._tell = tell
         self._redaction = Redaction({})
-        # A stream that was closed when this process began stays so; what stands in its place by now is not inherited.
+        # A stream that was closed when this process began stays closed. Another file that has its number by now is not inherited.
         targets = [number for number in (1, 2) if os.get_inheritable(number)]
         if len(targets) > 1 and os.path.sameopenfile(*targets):
-            # `2>&1`, or a terminal: through one pipe, what was written first comes first.
+            # `2>&1`, or a terminal: one pipe keeps the order in which the command writes.
             pipe = os.pipe()
             self._pipes = {targets[0]: pipe}
             self.streams: Mapping[int, int] = dict.fromkeys(targets, pipe[1])
@@ -45,27 +45,27 @@ class Relay:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all that was written has been passed on, and nobody is left who could write more. A SIGCHLD tells of it."""
+        """Whether all output has been passed on, and no writer is left. This process gets a SIGCHLD when that becomes true."""
         return not self._unfinished
 
     def hide(self, variables: Mapping[bytes, bytes], *, in_force: Iterable[Mapping[bytes, bytes]] = ()) -> None:
-        """Replace these texts from now on, beside the last of those that there were.
+        """Replace these texts from now on, and also the last ones of those before.
 
         Args:
             variables: the secrets' names in the environment, and their texts.
-            in_force: environments that somebody has still, whose secrets are replaced in any case.
+            in_force: environments that a process still has. Their secrets are replaced in any case.
         """
         texts = {text for others in in_force for text in marks_of(others)}
-        # The threads take it up with the next piece.
+        # The threads use it from the next piece on.
         self._redaction = self._redaction.joined_by(marks_of(variables), in_force=texts)
 
     def start(self) -> None:
-        """Begin to pass on. The threads block the signals that the caller blocks."""
+        """Start the threads that pass the output on. They block the signals that the caller blocks."""
         for target, (read, _) in self._pipes.items():
             threading.Thread(target=self._pass_on, args=(read, target), daemon=True).start()
 
     def close(self) -> None:
-        """Let go of the writing ends: it is finished when those who have them from `streams` have let go of theirs."""
+        """Close this process's writing ends. The relay is finished when every process that has them from `streams` has closed them."""
         for _, write in self._pipes.values():
             os.close(write)
 
@@ -77,10 +77,10 @@ class Relay:
                 _write(target, ready)
             _write(target, self._redaction.replace(held, covered, is_last=True)[0])
         except BrokenPipeError:
-            # The command is told in the same way, by the end of its own pipe.
+            # The command learns it in the same way: its own pipe is closed.
             pass
         except OSError as error:
-            self._tell(f"{'stdout' if target == 1 else 'stderr'} cannot be written ({error.strerror}): the command's is closed")
+            self._tell(f"{'stdout' if target == 1 else 'stderr'} cannot be written ({error.strerror}), so the command's is closed")
         finally:
             os.close(source)
             self._unfinished.discard(target)
@@ -93,5 +93,5 @@ def _write(target: int, data: bytes) -> None:
         try:
             rest = rest[os.write(target, rest) :]
         except BlockingIOError:
-            # Another program with the same terminal or pipe has made it so.
+            # Another program that has the same terminal or pipe has made it non-blocking.
             select.select([], [target], [])

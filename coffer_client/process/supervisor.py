@@ -1,9 +1,10 @@
-"""`run --watch` and `run --redact`: a command beside this process, to which this process is as nothing.
+"""`run --watch` and `run --redact`: a command as a child of this process, which behaves as if this process were not there.
 
-The command stays in this process's group, so what a terminal sends (an interrupt, a stop) reaches both without our help. What is sent to
-this process alone is handed on; so is the hang-up that the kernel sends to the first process of a session, where this is it. This process
-stops only once the command has, so that a shell shows its prompt when the command has put the terminal in order. Signals are blocked and
-taken one by one with `sigwaitinfo`, which tells the two apart, and leaves no code to run between two instructions of this.
+The command stays in this process's group, so what a terminal sends (an interrupt, a stop) reaches both without our help. A signal that is
+sent to this process alone is passed on. So is the hang-up that the kernel sends to the first process of a session, if this is that process.
+This process stops only after the command has stopped, so that a shell shows its prompt when the command has restored the terminal. Signals
+are blocked and taken one by one with `sigwaitinfo`, which tells whether the terminal or a process has sent each; and no signal handler can
+run between two instructions of this module.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from .command import command_environment, secret_variables, spawn
 from .relay import Relay
 
 RESTART: Final = "restart"
-# How long a command that is to be started anew may take to end, as container runtimes have it; then it is killed.
+# How long a command may take to end before it is restarted, as with container runtimes; then it is killed.
 GRACE_S: Final = 10.0
-# How long what the command has written may take to be passed on, where somebody wanted an end of both. Container runtimes kill after 10 s.
+# How long the relay may take to pass on the command's output after somebody has ended both. Container runtimes kill after 10 s.
 DRAIN_S: Final = 2.0
-# Left alone: the two that nobody can block, what the processor reports of this process itself, and what a terminal sends to a job in the
-# background that wants to use it.
+# These signals are not blocked: the two that nobody can block, those for errors of this process itself, and those that a terminal sends
+# to a background job that wants to use it.
 _NOT_TAKEN: Final = frozenset(
     {
         signal.SIGKILL,
@@ -47,9 +48,9 @@ _NOT_TAKEN: Final = frozenset(
         signal.SIGTTOU,
     }
 )
-# By these somebody wants the command to end; it is then not started anew.
+# Somebody who sends one of these wants the command to end; then it is not restarted.
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
-# To a command a hang-up may mean something else; where the command has ended already, it does not.
+# To a command a hang-up may mean something else; once the command has ended, it does not.
 _ENDING_RELAY: Final = _ENDING | {signal.SIGHUP}
 
 Variables = Mapping[bytes, bytes]
@@ -57,11 +58,11 @@ Variables = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnChange:
-    """What is done where the secrets have changed: the command is started anew, gets a signal, or another command is run.
+    """What to do when the secrets have changed: restart the command, send it a signal, or run another command.
 
     Attributes:
-        signal: the number to send, or None.
-        command: what `sh -c` runs, with the new secrets in its environment, or None.
+        signal: the number of the signal to send, or None.
+        command: the command that `sh -c` runs, with the new secrets in its environment, or None.
     """
 
     signal: int | None = None
@@ -72,7 +73,7 @@ class OnChange:
         """Parse `restart`, `signal:NAME` or `exec:CMD`.
 
         Raises:
-            UsageError: it is none of these, or there is no such signal.
+            UsageError: the text is none of these, or there is no such signal.
         """
         kind, colon, rest = text.partition(":")
         if kind == "exec" and rest:
@@ -85,11 +86,11 @@ class OnChange:
             return cls(signal=number)
         if text == RESTART:
             return cls()
-        raise UsageError("--on-change is restart, signal:NAME as in signal:HUP, or exec:CMD")
+        raise UsageError(f"--on-change {text}: expected restart, signal:NAME (as signal:HUP), or exec:CMD")
 
 
 class Supervisor:
-    """One command, and the releases that it is told of. It works in the main thread, for signals are that thread's."""
+    """One command, and the releases that it is told about. It works in the main thread, because signals are that thread's."""
 
     def __init__(
         self,
@@ -105,27 +106,27 @@ class Supervisor:
         grace_s: float = GRACE_S,
         drain_s: float = DRAIN_S,
     ) -> None:
-        """Nothing is started yet.
+        """Prepare the command's environment. Nothing is started yet.
 
         Args:
             command: the program and its arguments.
             first: the secrets that it starts with.
-            change: what is done where they change.
-            splay: draws how many seconds that is put off each time, so that a fleet does not do it all at once.
-            tell: is given a sentence for people.
-            inherited: the variables that the command has beside the secrets.
+            change: what to do when the secrets change.
+            splay: returns how many seconds to wait before that, so that a fleet does not act all at once. Called for each change.
+            tell: prints a line for people.
+            inherited: the command's variables in addition to the secrets.
             naming: which secrets the command gets, under which names.
-            relay: takes what the command writes, and hides every secret that it is told of; None where the command writes for itself.
-            grace_s: the seconds that the command has to end before it is started anew.
-            drain_s: the seconds that `relay` has to finish once the command has ended, where this process was sent an end before.
+            relay: passes on the command's output and hides every secret that it is told about; None if the command writes directly.
+            grace_s: how many seconds the command has to end before it is restarted.
+            drain_s: how many seconds `relay` has to finish after the command has ended, if this process was asked to end before.
 
         Raises:
-            EnvironmentNameError: a secret cannot stand in an environment.
-            NoSuchKeyError: a pattern of `naming` is like no key.
+            EnvironmentNameError: a secret cannot be put into an environment.
+            NoSuchKeyError: a pattern of `naming` matches no key.
             UnavailableError: this system cannot tell who has sent a signal.
         """
         if not hasattr(signal, "sigwaitinfo"):
-            raise UnavailableError("run --watch and run --redact need sigwaitinfo, which this system does not have; run without them works")
+            raise UnavailableError("run --watch and run --redact need sigwaitinfo, which this system does not have: use run without them")
         self._command = command
         self._change = change
         self._splay = splay
@@ -135,21 +136,21 @@ class Supervisor:
         self._relay = relay
         self._grace_s = grace_s
         self._drain_s = drain_s
-        # Those of the newest release that something was done about; and those that the command that runs was started with.
+        # The variables of the newest release that was acted on; and those that the running command was started with.
         self._variables: Variables = self._variables_of(first)
         self._given = self._variables
         self._news: queue.SimpleQueue[Coffer | CofferError] = queue.SimpleQueue()
         self._is_failing = False
-        # New variables that wait for their time, on the monotonic clock.
+        # New variables, and when to act on them, on the monotonic clock.
         self._pending: Variables | None = None
         self._due = 0.0
-        # Whether the command is being ended so that it can be started anew; and when it is killed.
+        # Whether the command has been told to end so that it can be restarted; and when to kill it.
         self._is_restarting = False
         self._kill_at: float | None = None
         self._hook: int | None = None
-        # Whether somebody has sent this process an end. What a terminal sends is not counted: whoever sits there can send another.
+        # Whether a process has sent this one an ending signal. What a terminal sends does not count: its user can send another.
         self._is_ending = False
-        # Whether somebody has asked for a stop, and by which signal the command has stopped, since they last went on.
+        # Whether a stop was asked for, and which signal has stopped the command, since both were last continued.
         self._is_asked_to_stop = False
         self._stopped_by: int | None = None
 
@@ -157,15 +158,15 @@ class Supervisor:
         """Run the command to its end, and end as it did: with its exit status, or by the signal that ended it.
 
         Args:
-            events: of a Watcher; they are read in a thread.
+            events: the events of a Watcher. A thread reads them.
 
         Raises:
             CommandNotFoundError, CommandNotExecutableError: the command cannot be started.
         """
         taken = signal.valid_signals() - _NOT_TAKEN
-        # The thread inherits this, so that every signal waits for the main one.
+        # The thread inherits this mask, so that every signal waits for the main thread.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, taken)
-        # Where whoever started this ignores it, the kernel would not keep the command's exit status.
+        # If the parent of this process ignores SIGCHLD, the kernel would not keep the command's exit status.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             self._child = self._spawn(self._command, self._variables)
@@ -196,24 +197,24 @@ class Supervisor:
     def _listen(self, events: Iterable[Coffer | CofferError]) -> None:
         for event in events:
             self._news.put(event)
-            # It wakes the main thread, and means no more than that there may be something to do.
+            # This wakes the main thread. It means only that there may be something to do.
             os.kill(os.getpid(), signal.SIGCHLD)
 
     # ------------------------------------------------------------------------------------------------------- signals
 
     def _take_signal(self, taken: Iterable[int]) -> None:
-        """Wait for the next signal, or for what is due."""
+        """Wait for the next signal, or until something is due."""
         due = self._due if self._may_act() else None
         times = [at for at in (due, self._kill_at) if at is not None]
         received = signal.sigtimedwait(taken, max(0.0, min(times) - time.monotonic())) if times else signal.sigwaitinfo(taken)
-        # What comes from this process itself is the thread's call, or a SIGPIPE that a line on stderr has earned.
+        # A signal from this process itself is the thread's, or a SIGPIPE because a line was written to stderr.
         if received is None or received.si_signo == signal.SIGCHLD or received.si_pid == os.getpid():
             return
         if received.si_signo in _ENDING:
             self._pending = self._kill_at = None
             self._is_restarting = False
-        # Above 0 it is the kernel's, for the whole group of a terminal: the command has it already. But that a terminal is gone the kernel
-        # tells the first process of the session alone.
+        # A code above 0 means that the kernel sent the signal to the whole group of a terminal, so the command has it already. But when a
+        # terminal is gone, the kernel tells the first process of the session alone.
         is_hung_up = received.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
         if received.si_code <= 0 or is_hung_up:
             self._send(received.si_signo)
@@ -225,10 +226,10 @@ class Supervisor:
 
     def _send(self, number: int) -> None:
         try:
-            # The command has not been waited for yet, so the process number is its own.
+            # The command has not been waited for yet, so the process id is still its own.
             os.kill(self._child, number)
         except PermissionError:
-            self._tell(f"the command runs as another user and cannot be sent {signal.Signals(number).name}")
+            self._tell(f"the command runs as another user, so {signal.Signals(number).name} cannot be sent to it")
 
     # -------------------------------------------------------------------------------------------------------- changes
 
@@ -240,18 +241,18 @@ class Supervisor:
                 return
             if isinstance(event, CofferError):
                 if not self._is_failing:
-                    self._tell(f"{event} (the command keeps the secrets that it has; trying again)")
+                    self._tell(f"{event} (the command keeps its secrets; trying again)")
                 self._is_failing = True
                 continue
             self._is_failing = False
             try:
                 variables = self._variables_of(event, self._given, self._variables)
             except CofferError as error:
-                self._tell(f"{error} (the command keeps the secrets that it has)")
+                self._tell(f"{error} (the command keeps its secrets)")
                 continue
             if self._pending is None:
                 self._due = time.monotonic() + self._splay()
-            # A release that changes nothing for this client is no news to the command.
+            # A release that changes nothing for this client does not concern the command.
             self._pending = variables if variables != self._variables else None
 
     def _may_act(self) -> bool:
@@ -261,7 +262,7 @@ class Supervisor:
         """Do what is due."""
         now = time.monotonic()
         if self._kill_at is not None and now >= self._kill_at:
-            self._tell(f"the command has not ended within {self._grace_s:.3g} s and is killed, to be started anew")
+            self._tell(f"the command did not end within {self._grace_s:.3g} s: killing it to restart it")
             self._send(signal.SIGKILL)
             self._kill_at = None
         if self._pending is None or not self._may_act() or now < self._due:
@@ -273,7 +274,7 @@ class Supervisor:
             self._run_hook(self._change.command)
         else:
             self._send(signal.SIGTERM)
-            # One that is stopped would not hear it.
+            # A command that is stopped would not receive SIGTERM.
             self._send(signal.SIGCONT)
             self._is_restarting, self._kill_at = True, now + self._grace_s
 
@@ -286,7 +287,7 @@ class Supervisor:
     # ----------------------------------------------------------------------------------------------------------- ends
 
     def _reap(self) -> int | None:
-        """Take notice of what has ended. Returns the command's wait status where it ended and is not to be started anew."""
+        """Reap what has ended. Return the command's wait status if it has ended and is not restarted."""
         if self._hook is not None:
             pid, status = os.waitpid(self._hook, os.WNOHANG)
             if pid:
@@ -306,19 +307,19 @@ class Supervisor:
         return None
 
     def _reap_orphans(self) -> None:
-        """Take leave of processes that the command has left behind: the first process of a container becomes their parent."""
+        """Reap processes that the command has left behind: the first process of a container becomes their parent."""
         ours = (self._child, self._hook)
-        # The command has not been waited for yet, so there is always somebody to ask for.
+        # The command has not been waited for yet, so there is always a child to ask about.
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None and ended.si_pid not in ours:
             os.waitpid(ended.si_pid, 0)
 
     def _stop(self) -> None:
-        """Stop as the command has, where both were asked to. Whoever waits for this process makes both go on."""
+        """Stop as the command has stopped, if both were asked to. The process that waits for this one continues both."""
         if not self._is_asked_to_stop or self._stopped_by is None:
             return
         number, self._is_asked_to_stop, self._stopped_by = self._stopped_by, False, None
         os.kill(os.getpid(), number)
-        # It is let through here, and nowhere else.
+        # The signal is let through here and nowhere else.
         before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -329,15 +330,15 @@ class Supervisor:
             self._child = self._spawn(self._command, self._variables)
             self._given = self._variables
         except CofferError as error:
-            # The new secrets may be what it cannot take: an environment has its limits.
-            self._tell(f"{error} (the command is started with the secrets that it had)")
+            # The new secrets may be the reason: an environment has limits.
+            self._tell(f"{error} (the command is started with its old secrets)")
             self._child = self._spawn(self._command, self._given)
 
     def _finish(self, relay: Relay, taken: Iterable[int]) -> None:
-        """Wait until what the command and its own have written is passed on, as in a pipeline; or until somebody wants an end.
+        """Wait, as in a pipeline, until all output of the command and its children is passed on, or until an ending signal comes.
 
-        Where somebody has wanted it before, the wait is short: a reader that does not read, or one whom the command has left behind with
-        its streams, would keep it from them.
+        If an ending signal came before, the wait is short. Otherwise a reader that does not read, or a process that the command has left
+        behind with its streams, could prevent the end.
         """
         relay.close()
         until = time.monotonic() + self._drain_s if self._is_ending else None
@@ -347,15 +348,15 @@ class Supervisor:
                 return
 
     def _end(self, status: int) -> NoReturn:
-        """End as the command did, so that whoever waits for this process sees what a shell would see of the command."""
+        """End as the command did, so that the process that waits for this one sees what a shell would see of the command."""
         code = os.waitstatus_to_exitcode(status)
         if code >= 0:
-            # Not by the interpreter's own end: the thread may be in the middle of a line, and holds stderr then.
+            # Not through the interpreter's own shutdown: the thread may be in the middle of a line, and then it holds stderr.
             os._exit(code)
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
-        # Others that wait stay blocked: none of them may come first.
+        # Other signals that wait stay blocked: none of them may come first.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
         os.kill(os.getpid(), -code)
-        # The first process of a container is not ended by its own signal.
+        # A signal that the first process of a container sends to itself does not end it.
         os._exit(128 - code)

@@ -193,7 +193,7 @@ def test_environ_is_what_run_sets() -> None:
 def test_environ_chooses_and_names_as_run_does() -> None:
     coffer = Coffer(make_accepted({"db.url": "x", "db.password": "y", "smtp-port": 587}))
     assert coffer.environ(prefix="shop.", upper=True, only=("db.*",), without=("*.url",)) == {"SHOP_DB_PASSWORD": "y"}
-    with pytest.raises(NoSuchKeyError, match=r"no key is like 'bd\.\*'"):
+    with pytest.raises(NoSuchKeyError, match=r"no key matches 'bd\.\*'"):
         coffer.environ(only=("bd.*",))
 
 

@@ -104,7 +104,7 @@ def test_a_pattern_that_is_like_no_key_is_no_such_key(served: Served, whole: Cre
     assert served(serving(whole, SECRETS), ["get", "--format", "json", "--only", "bd.*"]) == 6
     out, err = capfd.readouterr()
     assert out == ""
-    assert "no key is like 'bd.*' among 'db.url', 'port', 'certificate'" in err
+    assert "no key matches 'bd.*'; the keys are 'db.url', 'port', 'certificate'" in err
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "raw"]])
@@ -124,7 +124,7 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
         (["get", "--format", "json", "-n"], "-n is for raw"),
         (["get", "--to-dir", "x", "-n"], "-n is for raw"),
         (["get", "--to-dir", "x", "--format", "raw"], "--to-dir has a form of its own"),
-        (["get", "--to-dir", "/"], "--to-dir /: it is made as a whole"),
+        (["get", "--to-dir", "/"], "--to-dir /: this folder cannot be replaced"),
         (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
         (["get", "--nope"], "no option --nope"),
         (["get", "key", "--server", ""], "--server is empty: "),
@@ -206,7 +206,7 @@ def test_a_server_that_is_not_there(
         address = str(server.address()).replace(str(server.host), str(host))
     monkeypatch.setenv("COFFER_IDENTITY_TEXT", whole.identity.secret_text())
     assert cli.run(["get", "key", "--server", address]) == 3
-    assert f"{host}: Connection refused. Is the server running" in capfd.readouterr().err
+    assert f"{host}: Connection refused (the cache cannot stand in: there is none)\nhint: is the server running" in capfd.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------------------- keygen and id

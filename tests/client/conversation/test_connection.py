@@ -77,7 +77,7 @@ def test_a_session_from_hello_to_bye(credential: Credential) -> None:
 def test_a_server_that_closes_is_named(credential: Credential) -> None:
     with pytest.raises(UnreachableError, match=r"^coffer\.example: the server closed the connection without an answer") as caught:
         finish(connection(Line(), credential).hello())
-    assert ("--bare" in str(caught.value)) == credential.bare
+    assert ("--bare" in str(caught.value.hint)) == credential.bare
 
 
 def test_an_unknown_client_is_told_its_line(credential: Credential) -> None:

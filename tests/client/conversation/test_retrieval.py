@@ -254,7 +254,7 @@ def test_a_server_that_closes_without_a_word_may_be_several_things(credential: C
     text = str(caught.value)
     assert exit_code(caught.value) == 3
     assert 0 < text.index("coffer-server id") < text.index("another service") < text.index("limit")
-    assert ("address --bare" in text) == credential.bare
+    assert ("address --bare" in str(caught.value.hint)) == credential.bare
 
 
 def test_another_server_closes_without_a_word(credential: Credential) -> None:

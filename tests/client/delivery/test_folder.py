@@ -129,11 +129,11 @@ def test_keys_that_are_no_file_names_are_refused_all_at_once(tmp_path: Path) -> 
     with pytest.raises(NamingError) as caught:
         Folder(str(tmp_path / "app")).write(secrets)
     for named in ("'a/b' gives 'a/b'", "'..' gives '..'", "'.' gives '.'"):
-        assert f"{named}, which is no name for a file" in str(caught.value)
+        assert f"{named}, which is not a name for a file" in str(caught.value)
     assert "fine" not in str(caught.value)
     assert "canary" not in str(caught.value)
     assert exit_code(caught.value) == 2
-    with pytest.raises(NamingError, match=r"'é{127}' gives a name of more than 255 bytes\. "):
+    with pytest.raises(NamingError, match=r"'é{127}' gives a name of more than 255 bytes\n"):
         Folder(str(tmp_path / "app")).write(secrets, Naming(only=("é*", "x"), prefix="pp"))
 
 
@@ -232,14 +232,14 @@ def test_what_it_did_not_make_is_refused_and_left(there: str, tmp_path: Path) ->
         case "sibling":
             folder.symlink_to(".another.coffer/x")
     before = folder.lstat()
-    with pytest.raises(ConfigurationError, match="was not made by --to-dir: name another folder, or remove it"):
+    with pytest.raises(ConfigurationError, match="was not made by --to-dir: remove it, or name another folder"):
         Folder(str(folder))
     assert folder.lstat() == before
     assert sorted(os.listdir(tmp_path)) == ["app", "other"]
 
 
 def test_the_root_is_no_folder_to_make() -> None:
-    with pytest.raises(ConfigurationError, match="name a folder in this one"):
+    with pytest.raises(ConfigurationError, match="name a folder in it"):
         Folder("/")
 
 
@@ -247,21 +247,21 @@ def test_the_root_is_no_folder_to_make() -> None:
 def test_a_store_that_others_can_see_is_refused(bits: int, tmp_path: Path) -> None:
     (tmp_path / ".app.coffer").mkdir()
     (tmp_path / ".app.coffer").chmod(bits)
-    with pytest.raises(ConfigurationError, match="not a folder of this user alone"):
+    with pytest.raises(ConfigurationError, match="not a folder that only you can access"):
         Folder(str(tmp_path / "app")).write({"n": 1})
     assert os.listdir(tmp_path / ".app.coffer") == []
 
 
 def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".app.coffer").touch(0o600)
-    with pytest.raises(ConfigurationError, match="not a folder of this user alone"):
+    with pytest.raises(ConfigurationError, match="not a folder that only you can access"):
         Folder(str(tmp_path / "app")).write({"n": 1})
 
 
 def test_a_store_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o700)
     (tmp_path / ".app.coffer").symlink_to("theirs")
-    with pytest.raises(ConfigurationError, match="not a folder of this user alone"):
+    with pytest.raises(ConfigurationError, match="not a folder that only you can access"):
         Folder(str(tmp_path / "app")).write({"n": 1})
     assert os.listdir(tmp_path / "theirs") == []
 
@@ -269,7 +269,7 @@ def test_a_store_that_is_a_link_is_refused(tmp_path: Path) -> None:
 def test_a_store_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".app.coffer").mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(ConfigurationError, match="not a folder of this user alone"):
+    with pytest.raises(ConfigurationError, match="not a folder that only you can access"):
         Folder(str(tmp_path / "app")).write({"n": 1})
     assert os.listdir(tmp_path / ".app.coffer") == []
 
@@ -307,6 +307,9 @@ def test_a_folder_in_memory_needs_no_advice(in_memory: Path) -> None:
 
 def test_a_folder_on_a_disk_is_shown_one_in_memory(in_memory: Path) -> None:
     advice = memory_advice("/proc/here", {"XDG_RUNTIME_DIR": str(in_memory)})
-    assert advice == f"/proc/here is not on a tmpfs, so its files may stay on a disk, and in backups; {in_memory} is one that is"
+    assert (
+        advice
+        == f"/proc/here is not on a tmpfs, so its files may stay on a disk and in backups: use a folder in {in_memory}, which is on one"
+    )
     # What is not in memory is not offered, whatever it is called.
     assert " /proc is one" not in str(memory_advice("/proc/here", {"XDG_RUNTIME_DIR": "/proc"}))

@@ -39,9 +39,9 @@ def test_a_choice_is_a_copy() -> None:
 def test_a_pattern_that_is_like_no_key_is_named_beside_the_keys() -> None:
     with pytest.raises(NoSuchKeyError) as caught:
         select(SECRETS, only=("db.*", "bd.*", ""))
-    assert str(caught.value) == "no key is like 'bd.*', '' among 'web.url', 'db.url', 'db.port', 'DB.port', 'x[1]'"
+    assert str(caught.value) == "no key matches 'bd.*' or ''; the keys are 'web.url', 'db.url', 'db.port', 'DB.port', 'x[1]'"
     assert exit_code(caught.value) == 6
-    with pytest.raises(NoSuchKeyError, match=r"like '\*' among none"):
+    with pytest.raises(NoSuchKeyError, match=r"no key matches '\*'; there are no keys"):
         select({}, only=("*",))
 
 
@@ -65,10 +65,10 @@ def test_everything_that_clashes_or_has_a_flaw_is_named_at_once_and_no_value_is(
             error=EnvironmentNameError,
         )
     assert str(caught.value) == (
-        "not every secret can stand in a box: 'a' and 'A' would all be <A>; 'b' is <B>; 'd.e' and 'd.E' would all be <D.E>; "
-        "'d.e' is <D.E>. "
-        "Rename them in the definition, or leave them out with --except"
+        "not every secret can be put into a box: 'a' and 'A' would all be <A>; 'b' is <B>; "
+        "'d.e' and 'd.E' would all be <D.E>; 'd.e' is <D.E>"
     )
+    assert caught.value.hint == "rename them in the definition, or leave them out with --except"
 
 
 def test_a_clash_is_wrong_usage() -> None:
@@ -94,7 +94,7 @@ def test_all_that_is_wrong_is_named_at_once_and_no_value_is() -> None:
     with pytest.raises(EnvironmentNameError) as caught:
         environment(secrets)
     text = str(caught.value)
-    assert "'1' gives '1', which is no name for a variable" in text
+    assert "'1' gives '1', which is not a name for a variable" in text
     assert "'a.b' and 'a-b' and 'a_b' would all be a_b" in text
     assert "'nul.key' has a NUL" in text
     assert "canary" not in text
@@ -104,7 +104,7 @@ def test_all_that_is_wrong_is_named_at_once_and_no_value_is() -> None:
 def test_the_same_is_told_of_an_environment_before_there_is_one() -> None:
     assert environment_flaws({"a.b": "canary", "1": 1, "a-b": b"canary", "nul": "canary\0", "fine": b"\0"}) == [
         (("a.b", "a-b"), "'a.b' and 'a-b' would all be a_b"),
-        (("1",), "'1' gives '1', which is no name for a variable"),
+        (("1",), "'1' gives '1', which is not a name for a variable"),
         (("nul",), "'nul' has a NUL in its value"),
     ]
 

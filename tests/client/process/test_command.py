@@ -51,7 +51,7 @@ def test_a_command_is_looked_up_where_it_will_look_itself_and_else_where_this_pr
     for variables, command, status in (({b"PATH": os.fsencode(tmp_path)}, "own-command", 7), ({}, "true", 0)):
         pid = run.spawn([command], variables, mask=())
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
-    with pytest.raises(CommandNotFoundError, match=r"^true: there is no such command by the PATH that is a secret: "):
+    with pytest.raises(CommandNotFoundError, match=r"^true: there is no such command in the PATH that is a secret: "):
         run.spawn(["true"], {b"PATH": os.fsencode(tmp_path)}, mask=())
 
 

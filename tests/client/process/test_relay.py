@@ -135,7 +135,7 @@ def test_a_file_that_takes_no_more_ends_the_command_and_says_so(start: Start) ->
     with open("/dev/full", "wb") as full, start(["yes"], stdout=full) as process:
         assert process.wait() == -signal.SIGPIPE
         assert process.stderr is not None
-        assert process.stderr.read() == b"coffer-client: stdout cannot be written (No space left on device): the command's is closed\n"
+        assert process.stderr.read() == b"coffer-client: stdout cannot be written (No space left on device), so the command's is closed\n"
 
 
 def test_a_stream_that_takes_nothing_for_now_gets_everything(start: Start) -> None:

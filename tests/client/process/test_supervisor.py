@@ -281,7 +281,7 @@ def test_what_was_not_chosen_is_no_news_and_a_choice_of_nothing_is_refused(publi
     assert running.line() == "hook 3"
     assert running.end() == 0
     assert running.process.stderr is not None
-    assert "no key is like 'n' among 'other' (the command keeps the secrets that it has)" in running.process.stderr.read()
+    assert "no key matches 'n'; the keys are 'other' (the command keeps its secrets)" in running.process.stderr.read()
 
 
 def test_what_cannot_stand_in_an_environment_leaves_the_command_as_it_is(publisher: Publisher, start: Start) -> None:
@@ -292,7 +292,7 @@ def test_what_cannot_stand_in_an_environment_leaves_the_command_as_it_is(publish
     assert running.line() == "hook 3"
     assert running.end() == 0
     assert running.process.stderr is not None
-    assert "keeps the secrets that it has" in running.process.stderr.read()
+    assert "keeps its secrets" in running.process.stderr.read()
 
 
 def test_a_server_that_goes_leaves_the_command_with_what_it_has(publisher: Publisher, start: Start) -> None:
@@ -300,7 +300,7 @@ def test_a_server_that_goes_leaves_the_command_with_what_it_has(publisher: Publi
     assert running.line() == "has 1"
     publisher.stop()
     assert running.process.stderr is not None
-    assert "the command keeps the secrets that it has; trying again" in running.process.stderr.readline()
+    assert "the command keeps its secrets; trying again" in running.process.stderr.readline()
     assert running.end() == 0
 
 
@@ -326,7 +326,7 @@ def test_a_command_that_does_not_end_in_time_is_killed_and_started_anew(home: Pa
         assert process.stdout.readline() == b"has 1\n"
         process.stdin.write(b"\n")
         process.stdin.flush()
-        assert process.stderr.readline() == b"the command has not ended within 0.01 s and is killed, to be started anew\n"
+        assert process.stderr.readline() == b"the command did not end within 0.01 s: killing it to restart it\n"
         assert process.stdout.readline() == b"has 2\n"
         process.terminate()
         assert process.wait() == -signal.SIGTERM

@@ -92,7 +92,7 @@ def test_check_counts_and_warns(operator: Operator, run: Run) -> None:
     done = good(run("check", operator.write('[web]\na = "changeme"\n9lives = 9', "web*2")))
     assert done.out.endswith(": 1 clients with 2 public keys, 2 values: good\n")
     assert "looks like a placeholder" in done.err
-    assert "web: '9lives' gives '9lives', which is no name for a variable" in done.err
+    assert "web: '9lives' gives '9lives', which is not a name for a variable" in done.err
 
 
 def test_check_names_what_is_wrong(operator: Operator, run: Run) -> None:

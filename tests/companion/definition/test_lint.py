@@ -129,11 +129,11 @@ REFUSED = "`coffer-client run` and `--format shell` refuse that. Rename it, or l
 @pytest.mark.parametrize(
     ("own", "warning"),
     [
-        ("9lives='canary'", "secrets.toml:5:1: web: '9lives' gives '9lives', which is no name for a variable"),
-        ("public.9lives=true", "secrets.toml:5:8: web: '9lives' gives '9lives', which is no name for a variable"),
+        ("9lives='canary'", "secrets.toml:5:1: web: '9lives' gives '9lives', which is not a name for a variable"),
+        ("public.9lives=true", "secrets.toml:5:8: web: '9lives' gives '9lives', which is not a name for a variable"),
         (
             "'tls/web.key'={from_file='key'}",
-            "secrets.toml:5:1: web: 'tls/web.key' gives 'tls/web_key', which is no name for a variable",
+            "secrets.toml:5:1: web: 'tls/web.key' gives 'tls/web_key', which is not a name for a variable",
         ),
         ("a='x'\nb='canary\0'", "secrets.toml:6:1: web: 'b' has a NUL in its value"),
         ("a='x'\n'smtp.host'='y'\nsmtp-host='z'", "secrets.toml:6:1: web: 'smtp.host' and 'smtp-host' would all be smtp_host"),
@@ -153,9 +153,9 @@ def test_what_no_environment_takes_from_a_group_is_told_once(tmp_path: Path) -> 
     definition = load_text(tmp_path, f"{clients(*names)}{group}[c3]\ndb-url='z'\n[c4]\n2nd='x'\n")
     line = len(names) + 4
     assert found(definition, tmp_path) == [
-        f"secrets.toml:{line}:1: c0, c1, c2, c3, c4 and 4 more: '1st' gives '1st', which is no name for a variable; {REFUSED}",
+        f"secrets.toml:{line}:1: c0, c1, c2, c3, c4 and 4 more: '1st' gives '1st', which is not a name for a variable; {REFUSED}",
         f"secrets.toml:{line + 3}:1: c3: 'db-url' and 'db.url' would all be db_url; {REFUSED}",
-        f"secrets.toml:{line + 5}:1: c4: '2nd' gives '2nd', which is no name for a variable; {REFUSED}",
+        f"secrets.toml:{line + 5}:1: c4: '2nd' gives '2nd', which is not a name for a variable; {REFUSED}",
     ]
 
 

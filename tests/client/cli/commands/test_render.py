@@ -114,7 +114,7 @@ def test_a_command_gets_no_secret_and_its_failure_is_the_programs(folder: Path) 
         (["a.j2", "--watch"], "--watch go with -o FILE"),
         (["a.j2", "--mode", "0600", "-o", "-"], "--mode, --owner, --exec and --watch go with -o FILE"),
         (["a.j2", "-o", ""], "--output is empty"),
-        (["a.j2", "-o", "x", "--mode", "rw"], "--mode is three octal digits"),
+        (["a.j2", "-o", "x", "--mode", "rw"], "--mode rw: expected three octal digits"),
         (["a.j2", "-o", "x", "--owner", "no-such-user"], "this machine has no user 'no-such-user'"),
         (["a.j2", "-o", "./a.j2"], "./a.j2 is the template itself"),
         (["no.j2"], "no.j2: the template cannot be read: No such file or directory"),
@@ -137,8 +137,8 @@ def test_wrong_usage_is_told_before_anything_is_fetched(home: Path, folder: Path
     [
         ("{{ db.utl }}{{ token }}", 6, "a.j2, line 1: release 7 of 'shop' has no key 'db.utl'"),
         ("{{ token }}\n{{ token | int / 0 }}", 2, "a.j2, line 2: this fails with ZeroDivisionError"),
-        ("{{ secrets[token ~ 'x'] }}", 6, "no key of the name that is computed here"),
-        ("{{ [token] }}", 2, "this is of type list"),
+        ("{{ secrets[token ~ 'x'] }}", 6, "no key with the name that is computed here"),
+        ("{{ [token] }}", 2, "a value of type list"),
         ("{{ token.__class__ }}", 2, "sandbox"),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_replaced_is_named(folder: Path) -> None:
     ran = render("a.j2", "-o", "link")
     assert (ran.returncode, ran.stderr) == (
         1,
-        "coffer-client: link is a symbolic link to a.conf: name the file itself, or remove the link\n",
+        "coffer-client: link is a symbolic link to a.conf: name that file, or remove the link\n",
     )
     ran = render("a.j2", "-o", "no/a.conf")
     assert (ran.returncode, ran.stderr) == (1, "coffer-client: no/a.conf: there is no folder no: make it first\n")
