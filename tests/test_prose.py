@@ -24,8 +24,6 @@ NOT_YET = {
     "coffer_client/cli/doctor",
     "coffer_client/config",
     "coffer_client/conversation",
-    "coffer_client/delivery",
-    "coffer_client/io",
     "coffer_client/process",
     "coffer_common",
     "coffer_companion",
