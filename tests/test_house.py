@@ -173,37 +173,37 @@ def test_a_package_lists_its_modules(package: house.Source) -> None:
     assert sorted(listed(ast.get_docstring(package.tree, clean=False) or "")) == sorted(modules)
 
 
-def documented_methods() -> dict[str, set[str]]:
-    """The methods with a docstring, of every class in the sources by its name."""
-    return {
-        node.name: {item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(item)}
-        for source in house.sources()
-        for node in source.tree.body
-        if isinstance(node, ast.ClassDef)
-    }
+CLASSES = {node.name: node for source in house.sources() for node in source.tree.body if isinstance(node, ast.ClassDef)}
+Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def test_every_public_thing_is_documented() -> None:
+def public(owner: ast.Module | ast.ClassDef) -> list[Documented]:
+    """What an owner makes public, without overloads, which are documented by the function that follows them."""
+    there = [node for node in owner.body if isinstance(node, Documented) and not node.name.startswith("_")]
+    return [node for node in there if "overload" not in map(ast.unparse, node.decorator_list)]
+
+
+def documented_above(owner: ast.ClassDef) -> set[str]:
+    """The methods that the bases of a class document."""
+    bases = [CLASSES[name] for base in owner.bases if (name := ast.unparse(base).partition("[")[0].rpartition(".")[2]) in CLASSES]
+    return {node.name for base in bases for node in public(base) if ast.get_docstring(node)}.union(*map(documented_above, bases))
+
+
+@pytest.mark.parametrize("source", house.sources(), ids=lambda source: source.name)
+def test_every_public_thing_is_documented(source: house.Source) -> None:
     """A method that implements an interface is documented there."""
-    interfaces = documented_methods()
-    missing = []
-    for name, tree in ((source.name, source.tree) for source in house.sources()):
-        if ast.get_docstring(tree) is None and tree.body:
-            missing.append(name)
-        owners: list[ast.Module | ast.ClassDef] = [tree]
-        owners += [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-        for owner in owners:
-            bases = [ast.unparse(base).rpartition(".")[2] for base in owner.bases] if isinstance(owner, ast.ClassDef) else []
-            implemented = set().union(*(interfaces.get(base, set()) for base in bases))
-            for node in owner.body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
-                    if node.name in implemented:
-                        continue
-                    # Overloads are documented by the function that follows them.
-                    if "overload" in map(ast.unparse, node.decorator_list):
-                        continue
-                    missing += [] if ast.get_docstring(node) else [f"{name}: {node.name}"]
+    missing = [] if ast.get_docstring(source.tree) or not source.tree.body else [source.name]
+    owners: list[ast.Module | ast.ClassDef] = [source.tree, *(node for node in public(source.tree) if isinstance(node, ast.ClassDef))]
+    for owner in owners:
+        elsewhere = documented_above(owner) if isinstance(owner, ast.ClassDef) else set()
+        missing += [node.name for node in public(owner) if not ast.get_docstring(node) and node.name not in elsewhere]
     assert not missing
+
+
+@pytest.mark.parametrize("source", house.sources(), ids=lambda source: source.name)
+def test_no_docstring_only_points_elsewhere(source: house.Source) -> None:
+    texts = [ast.get_docstring(node) or "" for node in ast.walk(source.tree) if isinstance(node, ast.Module | Documented)]
+    assert not [text for text in texts if re.fullmatch(r"(See|As) `?[\w.]+`?\.?", text)]
 
 
 @pytest.mark.parametrize(

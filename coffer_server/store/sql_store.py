@@ -13,7 +13,7 @@ from coffer_protocol.question import Fetch
 
 from ..errors import StoreError
 from . import rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Reads, Retention, StoreStatus
+from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Reads, Retention, Store, StoreStatus
 from .cache import Cache
 from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .log import retention as pruning
@@ -42,7 +42,7 @@ _RECORD_FETCH: Final = text("""
 """)
 
 
-class SqlStore:
+class SqlStore(Store):
     """The `Store` protocol over a database, which is made, or brought to this version, first.
 
     Args:
@@ -69,7 +69,6 @@ class SqlStore:
 
     @property
     def name(self) -> str:
-        """See `Store`."""
         return self._database.name
 
     @property
@@ -90,27 +89,22 @@ class SqlStore:
     # ------------------------------------------------------------------------------------------------------ reading
 
     def look_up(self, client: bytes) -> Known | None:
-        """See `Store`."""
         return self._reads.look_up(client)
 
     def fetch(self, client: bytes) -> Fetched:
-        """See `Store`."""
         return self._reads.fetch_all([client]).get(client) or rules.deny_get()
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """See `Store`."""
         return self._reads.fetch_all(clients)
 
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
-        """See `Store`."""
         with self._reading() as (connection, keyring):
             _author(connection, coffer, publisher)
             last = connection.execute(_LAST, {"coffer": coffer}).first()
             yield None if last is None else history.current(connection, keyring, coffer, last.signed)
 
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
-        """See `Store`."""
         with self._database.transaction() as connection:
             if connection.scalar(_HOLDER, {"client": asker}) != coffer or _is_blocked(connection, asker):
                 _author(connection, coffer, asker)
@@ -118,39 +112,33 @@ class SqlStore:
 
     @contextmanager
     def entries(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Listing]:
-        """See `Store`."""
         with self._reading() as (connection, keyring):
             _author(connection, coffer, publisher)
             yield history.entries(connection, keyring, coffer, serial)
 
     @contextmanager
     def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
-        """See `Store`."""
         with self._reading() as (connection, keyring):
             _author(connection, coffer, publisher)
             yield history.notes(connection, keyring, coffer, serial, ids)
 
     @contextmanager
     def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
-        """See `Store`."""
         with self._database.transaction() as connection:
             _author(connection, coffer, publisher)
             yield history.recorded_fetches(connection, coffer)
 
     def publishers(self) -> list[Publisher]:
-        """See `Store`."""
         with self._reading() as (connection, keyring):
             rows = connection.execute(select(publishers).order_by(publishers.c.coffer, publishers.c.added, publishers.c.client))
             return [_publisher(row, keyring) for row in rows]
 
     def blocked(self) -> list[Blocked]:
-        """See `Store`."""
         with self._database.transaction() as connection:
             rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
             return [Blocked(id=row.client, at=row.at) for row in rows]
 
     def standing(self) -> StoreStatus:
-        """See `Store`."""
         with self._database.transaction() as connection:
             newest = {row.coffer: row.serial for row in connection.execute(_NEWEST)}
             return StoreStatus(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)
@@ -158,7 +146,6 @@ class SqlStore:
     # ------------------------------------------------------------------------------------------------------ writing
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
-        """See `Store`."""
         with self._writing(now) as ledger:
             connection = ledger.connection
             author = _author(connection, coffer, publisher)
@@ -178,19 +165,16 @@ class SqlStore:
         return head.serial
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        """See `Store`."""
         rows = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
         if rows:
             with self._database.transaction(writes=True) as connection:
                 connection.execute(_RECORD_FETCH, rows)
 
     def prune(self, retention: Retention, *, now: int) -> int:
-        """See `Store`."""
         with self._writing(now) as ledger:
             return sum(ledger.prune(pruned) for pruned in pruning.due(ledger.connection, retention, now=now))
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
-        """See `Store`."""
         with self._writing(now) as ledger:
             connection = ledger.connection
             own = connection.execute(_PUBLISHER, {"client": key.id}).first()
@@ -210,7 +194,6 @@ class SqlStore:
             return is_new
 
     def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
-        """See `Store`."""
         with self._writing(now) as ledger:
             row = ledger.connection.execute(_PUBLISHER, {"client": publisher}).first()
             if row is None or row.coffer != coffer:
@@ -219,7 +202,6 @@ class SqlStore:
             return True
 
     def block(self, client: bytes, *, now: int) -> bool:
-        """See `Store`."""
         with self._writing(now) as ledger:
             if _is_blocked(ledger.connection, client):
                 return False
@@ -227,7 +209,6 @@ class SqlStore:
             return True
 
     def unblock(self, client: bytes, *, now: int) -> bool:
-        """See `Store`."""
         with self._writing(now) as ledger:
             if not _is_blocked(ledger.connection, client):
                 return False
@@ -235,17 +216,15 @@ class SqlStore:
             return True
 
     def try_writing(self) -> None:
-        """See `Store`."""
         with self._database.transaction(writes=True) as connection:
             # Every change reads the log's end: where that is damaged, nothing more can be written.
             Appender(connection, self.roots.read(connection))
             self._database.touch(connection)
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
-        """See `Store`. Nobody else commits to it."""
+        """Do nothing: nobody else commits to this store."""
 
     def close(self) -> None:
-        """See `Store`."""
         self._database.close()
 
 

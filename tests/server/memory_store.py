@@ -14,7 +14,7 @@ from coffer_protocol.message import Drop, Entry, Put, Reuse
 from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server.store import rules
-from coffer_server.store.base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, StoreStatus
+from coffer_server.store.base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Store, StoreStatus
 from coffer_server.store.rules import Last
 from coffer_server.store.snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 
@@ -53,7 +53,7 @@ class _History:
         return self.releases[self.last.serial].signed
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """The `Store` protocol over dictionaries, one caller at a time."""
 
     def __init__(self) -> None:
@@ -66,11 +66,9 @@ class MemoryStore:
 
     @property
     def name(self) -> str:
-        """See `Store`."""
         return "memory"
 
     def look_up(self, client: bytes) -> Known | None:
-        """See `Store`."""
         with self._lock:
             if client in self._blocked:
                 return None
@@ -90,12 +88,10 @@ class MemoryStore:
         return None if publisher is None else publisher.coffer
 
     def fetch(self, client: bytes) -> Fetched:
-        """See `Store`."""
         fetched = self._fetch(client)
         return rules.deny_get() if fetched is None else fetched
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """See `Store`."""
         with self._lock:
             found = {client: self._fetch(client) for client in clients}
             return {client: fetched for client, fetched in found.items() if fetched is not None}
@@ -120,14 +116,12 @@ class MemoryStore:
 
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
-        """See `Store`."""
         with self._lock:
             history = self._of_publisher(coffer, publisher)
             listing = None if history is None else _listing(history.signed, history.members)
         yield listing
 
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
-        """See `Store`."""
         with self._lock:
             if asker in self._blocked or coffer not in (self._publishes(asker), self._holder(asker)):
                 rules.deny_open()
@@ -137,14 +131,12 @@ class MemoryStore:
 
     @contextmanager
     def entries(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Listing]:
-        """See `Store`."""
         with self._lock:
             release, members = self._release(coffer, publisher, serial)
         yield _listing(release.signed, members)
 
     @contextmanager
     def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
-        """See `Store`."""
         with self._lock:
             _, members = self._release(coffer, publisher, serial)
             blobs = self._histories[coffer].blobs
@@ -153,7 +145,6 @@ class MemoryStore:
 
     @contextmanager
     def fetches(self, *, coffer: str, publisher: bytes) -> Iterator[Iterator[Fetch]]:
-        """See `Store`."""
         with self._lock:
             history = self._of_publisher(coffer, publisher)
             fetches = {} if history is None else dict(history.fetches)
@@ -173,7 +164,6 @@ class MemoryStore:
         return release, release.members
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
-        """See `Store`."""
         with self._lock:
             history = self._of_publisher(coffer, publisher)
             last = None if history is None else history.last
@@ -202,20 +192,17 @@ class MemoryStore:
             return serial
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        """See `Store`."""
         with self._lock:
             for coffer, fetch in fetches:
                 self._histories[coffer].fetches[fetch.id] = fetch
 
     def prune(self, retention: Retention, *, now: int) -> int:
-        """See `Store`."""
         with self._lock:
             pruned = sum(_prune(history, retention, now - retention.age_s) for history in self._histories.values())
             self._changes += pruned > 0
             return pruned
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
-        """See `Store`."""
         with self._lock:
             namesakes = [known.key for known in self._publishers.values() if (known.coffer, known.name) == (coffer, name)]
             is_new = rules.check_publisher(
@@ -232,7 +219,6 @@ class MemoryStore:
             return is_new
 
     def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
-        """See `Store`."""
         with self._lock:
             if self._publishes(publisher) != coffer:
                 return False
@@ -241,7 +227,6 @@ class MemoryStore:
             return True
 
     def block(self, client: bytes, *, now: int) -> bool:
-        """See `Store`."""
         with self._lock:
             if client in self._blocked:
                 return False
@@ -250,37 +235,34 @@ class MemoryStore:
             return True
 
     def unblock(self, client: bytes, *, now: int) -> bool:
-        """See `Store`."""
         with self._lock:
             was_blocked = self._blocked.pop(client, None) is not None
             self._changes += was_blocked
             return was_blocked
 
     def blocked(self) -> list[Blocked]:
-        """See `Store`."""
         with self._lock:
             blocked = [Blocked(id=client, at=at) for client, at in self._blocked.items()]
             return sorted(blocked, key=lambda one: (one.at, one.id))
 
     def publishers(self) -> list[Publisher]:
-        """See `Store`."""
         with self._lock:
             return sorted(self._publishers.values(), key=lambda publisher: (publisher.coffer, publisher.added, publisher.key.id))
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
-        """See `Store`. Nobody else commits to it."""
+        """Do nothing: nobody else commits to it."""
 
     def standing(self) -> StoreStatus:
-        """See `Store`. It keeps no log, and counts what changes it."""
+        # It keeps no log, and counts what changes it.
         with self._lock:
             newest = {coffer: history.last.serial for coffer, history in self._histories.items()}
             return StoreStatus(event=self._changes, releases=newest, away=None)
 
     def try_writing(self) -> None:
-        """See `Store`. Memory can always be written."""
+        """Do nothing: memory can always be written."""
 
     def close(self) -> None:
-        """See `Store`."""
+        """Do nothing: memory is not a resource that anybody waits for."""
 
 
 def _key(entry: Entry | Reuse) -> _BlobKey:

@@ -47,7 +47,7 @@ class Answer:
         return len(self.body)
 
 
-class FallbackReads:
+class FallbackReads(Reads):
     """Reads that the database answers, and memory where the database cannot be reached.
 
     Memory answers only with the newest release that this server has heard of: a client that was dropped since gets nothing, and one that
@@ -71,7 +71,6 @@ class FallbackReads:
         self.is_away = False
 
     def look_up(self, client: bytes) -> Known | None:
-        """See `Store`."""
         if not self.is_away:
             try:
                 known = self._reads.look_up(client)
@@ -86,7 +85,7 @@ class FallbackReads:
         return Known(coffer=answer.coffer, suite=rules.SUITE_OF_ALG[answer.alg], serial=answer.serial)
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """See `Store`. From memory, all of them or none."""
+        # Memory answers for all of them or for none.
         wanted = list(clients)
         if not self.is_away:
             try:

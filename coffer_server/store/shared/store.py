@@ -23,16 +23,14 @@ class SharedStore(SqlStore):
         self._follower: Follower | None = None
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
-        """See `Store`."""
         self._follower = Follower(self._postgres, self._remembered, heard)
 
     def standing(self) -> StoreStatus:
-        """See `Store`: as far as this server has heard."""
+        # As far as this server has heard.
         heard = None if self._follower is None else self._follower.standing
         return super().standing() if heard is None else heard
 
     def close(self) -> None:
-        """See `Store`."""
         if self._follower is not None:
             self._follower.stop()
         super().close()

@@ -68,12 +68,12 @@ def _signed(connection: Connection, coffer: str, serial: int) -> bytes:
 
 
 def heads(connection: Connection, coffer: str, from_serial: int) -> list[bytes]:
-    """See `Store`."""
+    """Return what `Store.heads` does."""
     return list(connection.scalars(_HEADS, {"coffer": coffer, "serial": from_serial}))
 
 
 def entries(connection: Connection, keyring: Keyring, coffer: str, serial: int) -> Listing:
-    """See `Store`."""
+    """Return what `Store.entries` does."""
     signed = _signed(connection, coffer, serial)
     return _listing(keyring, coffer, signed, _rows(connection, _ENTRIES, {"coffer": coffer, "serial": serial}))
 
@@ -92,7 +92,7 @@ def _listing(keyring: Keyring, coffer: str, signed: bytes, rows: Iterator[Any]) 
 
 
 def notes(connection: Connection, keyring: Keyring, coffer: str, serial: int, ids: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """See `Store`."""
+    """Return what `Store.notes` does."""
     _signed(connection, coffer, serial)
     return _iter_notes(connection, keyring, coffer, serial, ids)
 
@@ -107,5 +107,5 @@ def _iter_notes(
 
 
 def recorded_fetches(connection: Connection, coffer: str) -> Iterator[Fetch]:
-    """See `Store`."""
+    """Return what `Store.fetches` does."""
     return (Fetch(id=row.client, serial=row.serial, at=row.at) for row in _rows(connection, _FETCHES, {"coffer": coffer}))

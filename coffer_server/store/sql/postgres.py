@@ -15,7 +15,7 @@ from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ...errors import DatabaseAwayError, SettingsError, StoreError
-from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader, Rows
+from .database import BUSY_TIMEOUT_S, CONNECTIONS, Database, Reader, Rows
 
 # The advisory lock that a transaction which writes holds: ASCII "coffer", for other programs in the same database draw their own numbers.
 _LOCK: Final = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'; SELECT pg_advisory_xact_lock({int.from_bytes(b'coffer', 'big')})"
@@ -40,7 +40,7 @@ CHANNEL: Final = "coffer_release"
 _Result = TypeVar("_Result")
 
 
-class Postgres:
+class Postgres(Database):
     """The `Database` protocol over a PostgreSQL server, or a primary and its standbys.
 
     Args:
@@ -67,11 +67,14 @@ class Postgres:
         event.listen(self._engine, "connect", _prepare)
         # Connections that `read` keeps aside from the pool: asking each time whether one still lives would cost as much as the read.
         self._idle: list[PoolProxiedConnection] = []
-        self.name = f"database {parsed.database} on {parsed.query.get('host', parsed.host)}"
+        self._name = f"database {parsed.database} on {parsed.query.get('host', parsed.host)}"
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     @contextmanager
     def transaction(self, *, writes: bool = False) -> Iterator[Connection]:
-        """See `Database`."""
         try:
             with self._engine.connect() as connection, self._writing(connection) if writes else connection.begin():
                 yield connection
@@ -91,7 +94,6 @@ class Postgres:
             raise StoreError("the commit is on the primary, and no standby has confirmed it: look at the standby, and upload again")
 
     def read(self, work: Callable[[Reader], _Result]) -> _Result:
-        """See `Database`."""
         while True:
             kept, is_new = self._take()
             connection = kept.driver_connection
@@ -121,11 +123,10 @@ class Postgres:
             raise _failure(error) from None
 
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
-        """See `Database`."""
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_notify(CHANNEL, f"{serial} {coffer}")))
 
     def touch(self, connection: Connection) -> None:
-        """See `Database`. A message for nobody in the write-ahead log, which the standby must confirm as it must any change."""
+        # A message to nobody in the write-ahead log: the standby must confirm it like any change.
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_logical_emit_message(True, "coffer", "")))
 
     def listen(self) -> psycopg.Connection[Any]:
@@ -148,16 +149,15 @@ class Postgres:
         return connection
 
     def check(self) -> None:
-        """See `Database`. PostgreSQL checks its pages where it was made with checksums, as it reads them."""
+        """Do nothing: PostgreSQL checks its pages as it reads them, if it was made with checksums."""
 
     def keep_copy(self, version: int) -> None:
-        """See `Database`. It is not a file: who looks after it has backups."""
+        """Do nothing: the database is not a file, and its operator has backups of it."""
 
     def forget_deleted(self) -> None:
-        """See `Database`. PostgreSQL's own vacuum does that, in its time."""
+        """Do nothing: PostgreSQL's own vacuum does that later."""
 
     def close(self) -> None:
-        """See `Database`."""
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
@@ -173,14 +173,13 @@ def _prepare(connection: psycopg.Connection[Any], record: Any) -> None:
     connection.add_notice_handler(notice)
 
 
-class _Reader:
+class _Reader(Reader):
     """The `Reader` protocol over a connection of psycopg, which has parameters as `%(name)s`, and prepares what it is given often."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
     def execute(self, statement: str, parameters: Mapping[str, object] = _NO_PARAMETERS, /) -> Rows:
-        """See `Reader`."""
         return self._connection.execute(_native(statement), parameters, binary=True)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from coffer_protocol.release.coffer import SealedAnswer
 
 from .. import rules
-from ..base import Fetched, Known
+from ..base import Fetched, Known, Reads
 from ..cache import Cache
 from ..snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 from .database import Database, Reader
@@ -40,7 +40,7 @@ _BLOCK: Final = f"""
 """  # noqa: S608 (made of constants)
 
 
-class SessionReads:
+class SessionReads(Reads):
     """Look-ups and fetches. Threads may share it.
 
     Args:
@@ -55,7 +55,6 @@ class SessionReads:
         self._roots = roots
 
     def look_up(self, client: bytes) -> Known | None:
-        """See `Store`."""
         row = self._database.read(lambda reader: reader.execute(_LOOK_UP, {"client": client}).fetchone())
         if row is None:
             return None
@@ -65,7 +64,6 @@ class SessionReads:
         return None if holder is None else Known(coffer=holder, suite=rules.SUITE_OF_ALG[alg], serial=serial)
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """See `Store`."""
         wanted = list(clients)
 
         def read(reader: Reader) -> dict[bytes, Fetched]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ...errors import StoreError
-from .database import BUSY_TIMEOUT_S, CONNECTIONS, Reader
+from .database import BUSY_TIMEOUT_S, CONNECTIONS, Database, Reader
 from .schema import metadata
 
 _WRITES: Final = "coffer_writes"
@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 _Result = TypeVar("_Result")
 
 
-class Sqlite:
+class Sqlite(Database):
     """The `Database` protocol over a file.
 
     Args:
@@ -75,7 +75,6 @@ class Sqlite:
 
     @property
     def name(self) -> str:
-        """See `Database`."""
         return str(self.path)
 
     def _connect(self) -> sqlite3.Connection:
@@ -83,7 +82,6 @@ class Sqlite:
 
     @contextmanager
     def transaction(self, *, writes: bool = False) -> Iterator[Connection]:
-        """See `Database`."""
         try:
             with self.engine.connect() as connection:
                 if writes:
@@ -95,7 +93,6 @@ class Sqlite:
             raise self.explain(error.orig) from None
 
     def read(self, work: Callable[[Reader], _Result]) -> _Result:
-        """See `Database`."""
         try:
             kept = self._take()
             connection = kept.driver_connection
@@ -116,10 +113,10 @@ class Sqlite:
             return self.engine.raw_connection()
 
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
-        """See `Database`. A file has one server."""
+        """Do nothing: a file has one server."""
 
     def touch(self, connection: Connection) -> None:
-        """See `Database`. The first page is written, and says the same as before: nobody here uses this number."""
+        # The first page is written and says the same as before: nobody uses this number.
         connection.exec_driver_sql("PRAGMA user_version = 0")
 
     def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
@@ -137,7 +134,7 @@ class Sqlite:
         return StoreError(f"{self.path}: the database failed: {error}")
 
     def check(self) -> None:
-        """See `Database`: SQLite looks at every page."""
+        # SQLite looks at every page.
         with self.transaction() as connection:
             [verdict] = connection.exec_driver_sql("PRAGMA integrity_check(1)").one()
             if verdict != "ok":
@@ -168,7 +165,6 @@ class Sqlite:
             raise self.explain(error, copying_to=path) from None
 
     def keep_copy(self, version: int) -> None:
-        """See `Database`."""
         kept = backup_path(self.path, version)
         made = kept.with_name(f"{kept.name}.partial")
         # What an interrupted migration has left.
@@ -177,12 +173,11 @@ class Sqlite:
         made.replace(kept)
 
     def forget_deleted(self) -> None:
-        """See `Database`: what is in the write-ahead log comes into the database, so that nothing old stays in either."""
+        # The write-ahead log goes into the database, so that nothing old stays in either.
         with self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """See `Database`."""
         while self._idle:
             self._idle.pop().close()
         self.engine.dispose()

@@ -157,7 +157,7 @@ class Silent(store_postgres.Postgres):
     """A database whose notices are all lost."""
 
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
-        """See `Database`."""
+        """Tell nobody."""
 
 
 def test_a_release_without_a_notice_is_heard_of(stores: tuple[SqlStore, SqlStore], database_url: str) -> None:
