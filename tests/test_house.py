@@ -206,6 +206,113 @@ def test_no_docstring_only_points_elsewhere(source: house.Source) -> None:
     assert not [text for text in texts if re.fullmatch(r"(See|As) `?[\w.]+`?\.?", text)]
 
 
+# Sources without a test file of their name, each with the one that is for it and the reason. Packages that only list their modules need none.
+ELSEWHERE = {
+    # Entry points and launchers: what counts is what the process does.
+    "coffer_client/__main__.py": "tests/client/test_process.py",
+    "coffer_server/__main__.py": "tests/server/test_process.py",
+    # The public package: what it exports, and what importing it costs.
+    "coffer_client/__init__.py": "tests/client/test_package.py",
+    # Interfaces, and values without behaviour: each implementation goes through one contract.
+    "coffer_protocol/suite/__init__.py": "tests/protocol/test_session.py",
+    "coffer_server/store/base.py": "tests/server/store/test_contract.py",
+    "coffer_server/store/sql/database.py": "tests/server/store/test_contract.py",
+    # Constants and tables: they are compared with what they must agree with.
+    "coffer_protocol/limits.py": "tests/docs/test_protocol_doc.py",
+    "coffer_server/store/sql/schema.py": "tests/server/store/upkeep/test_migrations.py",
+    # Re-exports.
+    "coffer_companion/definition/__init__.py": "tests/companion/definition/test_loading.py",
+}
+NOT_YET = {
+    "coffer_protocol/release/trust.py",
+    "coffer_common/paths.py",
+    "coffer_server/auto_reset.py",
+    "coffer_server/channel.py",
+    "coffer_server/errors.py",
+    "coffer_server/eventlines.py",
+    "coffer_server/service.py",
+    "coffer_server/shard_answers.py",
+    "coffer_server/state.py",
+    "coffer_server/store/log/ledger.py",
+    "coffer_server/store/log/log.py",
+    "coffer_server/store/log/projection.py",
+    "coffer_server/store/log/replay.py",
+    "coffer_server/store/log/retention.py",
+    "coffer_server/store/open.py",
+    "coffer_server/store/pending_release.py",
+    "coffer_server/store/rules.py",
+    "coffer_server/store/shared/follower.py",
+    "coffer_server/store/shared/store.py",
+    "coffer_server/store/sql/history.py",
+    "coffer_server/store/sql/outlines.py",
+    "coffer_server/store/sql/root_keys.py",
+    "coffer_server/store/sql/session_reads.py",
+    "coffer_server/store/sql/sqlite.py",
+    "coffer_server/store/upkeep/prepare.py",
+    "coffer_companion/cli/definitions.py",
+    "coffer_companion/cli/exits.py",
+    "coffer_companion/cli/inspecting.py",
+    "coffer_companion/cli/options.py",
+    "coffer_companion/cli/publishers.py",
+    "coffer_companion/cli/setup.py",
+    "coffer_companion/cli/status.py",
+    "coffer_companion/cli/uploads.py",
+    "coffer_companion/definition/assembly.py",
+    "coffer_companion/definition/clients.py",
+    "coffer_companion/definition/layers.py",
+    "coffer_companion/definition/model.py",
+    "coffer_companion/definition/source.py",
+    "coffer_companion/releases/diff.py",
+    "coffer_client/cli/commands/__init__.py",
+    "coffer_client/cli/commands/common.py",
+    "coffer_client/cli/commands/completion.py",
+    "coffer_client/cli/commands/doctor.py",
+    "coffer_client/cli/commands/get.py",
+    "coffer_client/cli/commands/id.py",
+    "coffer_client/cli/commands/keygen.py",
+    "coffer_client/cli/commands/keys.py",
+    "coffer_client/cli/commands/run.py",
+    "coffer_client/cli/commands/trust.py",
+    "coffer_client/cli/commands/watch.py",
+    "coffer_client/cli/completion/__init__.py",
+    "coffer_client/cli/doctor/machine.py",
+    "coffer_client/cli/doctor/server.py",
+    "coffer_client/cli/doctor/step.py",
+    "coffer_client/cli/exits.py",
+    "coffer_client/conversation/verifying.py",
+    "coffer_client/redacted_dates.py",
+}
+
+
+def own_test(source: house.Source) -> str:
+    """The test file of a source's name, in the folder that mirrors the source's."""
+    package, *folders, file = source.name.split("/")
+    folder = "/".join(["tests", package.removeprefix("coffer_"), *folders])
+    subject = folder.rpartition("/")[2] if file == "__init__.py" else file.removesuffix(".py").strip("_")
+    return f"{folder}/test_{subject}.py"
+
+
+def holds_nothing(source: house.Source) -> bool:
+    """Whether a source has a docstring alone."""
+    return source.path.name == "__init__.py" and len(source.tree.body) <= 1
+
+
+@pytest.mark.parametrize("source", [source for source in house.sources() if not holds_nothing(source)], ids=lambda source: source.name)
+def test_every_module_has_the_own_test_its_name(source: house.Source) -> None:
+    has_own = (ROOT / own_test(source)).is_file()
+    if source.name in NOT_YET:
+        assert not has_own, f"{source.name} has a test now: take it off the list"
+    elif has_own:
+        assert source.name not in ELSEWHERE
+    else:
+        assert source.name in ELSEWHERE, f"{own_test(source)} is missing"
+        assert (ROOT / ELSEWHERE[source.name]).is_file()
+
+
+def test_no_exception_outlives_its_source() -> None:
+    assert ELSEWHERE.keys() | NOT_YET <= {source.name for source in house.sources()}
+
+
 @pytest.mark.parametrize(
     "command",
     [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
