@@ -206,7 +206,7 @@ def test_no_docstring_only_points_elsewhere(source: house.Source) -> None:
     assert not [text for text in texts if re.fullmatch(r"(See|As) `?[\w.]+`?\.?", text)]
 
 
-# Sources without a test file of their name, each with the one that is for it and the reason. Packages that only list their modules need none.
+# Sources without a test file of their name, with the reason and the file that tests each. A package that only lists its modules needs none.
 ELSEWHERE = {
     # Entry points and launchers: what counts is what the process does.
     "coffer_client/__main__.py": "tests/client/test_process.py",
