@@ -40,9 +40,10 @@ if __name__ == '__main__':
 _LOADER = """#!{python}
 import gc, os
 gc.disable()
-from coffer_protocol.compiled import load
-load("nacl._sodium"), load("cbor2._cbor2")
-load("cryptography.hazmat.bindings._rust").openssl.mlkem.from_mlkem768_seed_bytes(bytes(64)).public_key()
+import nacl._sodium
+from coffer_protocol import cbor
+from coffer_protocol.crypto import mlkem
+mlkem.private_key(bytes(64)).public_key()
 os._exit(0)
 """
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Any, SupportsIndex
+
+from coffer_protocol.lean import TYPE_CHECKING
 
 from .redacted import Redacted
+
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
 
 
 class SecretDateTime(Redacted, datetime):

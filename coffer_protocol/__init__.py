@@ -18,5 +18,5 @@ Modules:
     limits.py      every limit, with its reason
     errors.py      the tree of errors
     lean.py        records and flags that load neither `dataclasses` nor `enum`
-    compiled.py    loads a library's compiled module without the library's other modules
+    fallbacks.py   which undocumented modules of libraries are missing, and what is used in their place
 """

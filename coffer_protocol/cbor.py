@@ -7,35 +7,70 @@ text or integers, and a tag is read only where the caller names it. Tagged value
 from __future__ import annotations
 
 import sys
+from _imp import acquire_lock, release_lock
 
-from . import compiled
 from .errors import DecodeError
 from .lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
     from typing import Any, Final, TypeAlias
 
+_LIBRARY: Final = "cbor2"
+_CORE: Final = "cbor2._cbor2"
+# What this module takes from cbor2.
+_NAMES: Final = ("CBORError", "CBORTag", "dumps", "loads")
+
+
+def load_core() -> ModuleType:
+    """Return cbor2's compiled core, without the package around it: all of cbor2 but its annotations, which load `typing`.
+
+    It is undocumented (docs/decisions/private-modules.md). If it, or a name in it, is missing, this module takes `cbor2` itself.
+
+    Raises:
+        ImportError, AttributeError: the core, or a name in it, is missing.
+    """
+    if _LIBRARY in sys.modules:
+        # Some other code has loaded the package, or is about to. In the second case it may wait for the lock below, so this comes first.
+        __import__(_CORE)
+    # When the core first writes a tag, it asks for `collections.abc`: another name for a module that Python starts with, and a package
+    # around that name which nothing else here needs. So that module takes the package's place for a moment.
+    lent = {} if "collections" in sys.modules else dict.fromkeys(("collections", "collections.abc"), sys.modules["_collections_abc"])
+    # The core can be made only once, and two threads may want it at the same time. This is Python's own lock for that: os.fork waits for
+    # it, so no child finds it taken for ever.
+    acquire_lock()
+    sys.modules.update(lent)
+    try:
+        core = sys.modules.get(_CORE) or _make_core()
+        for name in _NAMES:
+            getattr(core, name)
+        core.dumps(core.CBORTag(0, 0))
+        return core
+    finally:
+        for name in lent:
+            del sys.modules[name]
+        release_lock()
+
+
+def _make_core() -> ModuleType:
+    for finder in sys.meta_path:
+        package = finder.find_spec(_LIBRARY, None)
+        spec = package and finder.find_spec(_CORE, package.submodule_search_locations)
+        if spec and spec.loader and (core := spec.loader.create_module(spec)):
+            spec.loader.exec_module(core)
+            sys.modules[_CORE] = core
+            return core
+    raise ModuleNotFoundError(f"No module named {_CORE!r}", name=_CORE)
+
+
+if TYPE_CHECKING:
     import cbor2
 else:
-
-    def _core():
-        """cbor2's compiled core: all of cbor2 but its annotations.
-
-        When it first writes a tag it asks for `collections.abc`, another name for a module that Python starts with; the package around
-        that name would be loaded for nothing else, so the module stands in for it meanwhile.
-        """
-        lent = {} if "collections" in sys.modules else dict.fromkeys(("collections", "collections.abc"), sys.modules["_collections_abc"])
-        sys.modules.update(lent)
-        try:
-            core = compiled.load("cbor2._cbor2")
-            core.dumps(core.CBORTag(0, 0))
-            return core
-        finally:
-            for name in lent:
-                del sys.modules[name]
-
-    cbor2 = _core()
+    try:
+        cbor2 = load_core()
+    except (ImportError, AttributeError):
+        import cbor2
 
 
 class Tagged(Record, kw_only=False):

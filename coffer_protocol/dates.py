@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Final, TypeAlias
 
 from .cbor import TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME, TAG_OFFSET_DATETIME, Tagged
 from .errors import ShardError
+from .lean import TYPE_CHECKING
 
-Moment: TypeAlias = datetime | date | time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final, TypeAlias
 
-_DATE = r"\d{4}-\d{2}-\d{2}"
-_TIME = r"\d{2}:\d{2}:\d{2}(\.\d{6})?"
-_FORMS: Final = {
-    TAG_OFFSET_DATETIME: re.compile(rf"{_DATE}T{_TIME}(Z|[+-]\d{{2}}:\d{{2}})", re.ASCII),
-    TAG_LOCAL_DATETIME: re.compile(rf"{_DATE}T{_TIME}", re.ASCII),
-    TAG_LOCAL_DATE: re.compile(_DATE, re.ASCII),
-    TAG_LOCAL_TIME: re.compile(_TIME, re.ASCII),
-}
+Moment: TypeAlias = "datetime | date | time"
 
 _PARSERS: Final[dict[int, Callable[[str], Moment]]] = {
     TAG_OFFSET_DATETIME: datetime.fromisoformat,
@@ -59,18 +52,20 @@ def to_cbor(value: Moment) -> Tagged:
 
 
 def from_cbor(tagged: Tagged) -> Moment:
-    """The date or time that a tagged value in a shard is.
+    """Return the date or time that a tagged value in a shard stands for.
 
     Raises:
-        ShardError: it is none that exists, or not in its one form.
+        ShardError: it does not exist, or is not in its one form.
     """
     match tagged:
-        case Tagged(tag=tag, value=str() as text) if tag in _FORMS and _FORMS[tag].fullmatch(text):
+        case Tagged(tag=tag, value=str() as text) if tag in _PARSERS:
             try:
                 parsed = _PARSERS[tag](text)
             except ValueError:
-                raise ShardError("a date in the shard does not exist") from None
+                raise ShardError("a date in the shard does not exist, or is not in its one form") from None
+            # Python reads more forms than one, and writes one.
             if to_cbor(parsed) != tagged:
                 raise ShardError("a date in the shard is not in its one form")
+            check(parsed, "a date in the shard")
             return parsed
     raise ShardError("a value in the shard is of a type that is not allowed")

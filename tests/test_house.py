@@ -28,7 +28,7 @@ SQL = (
 )
 MAY_IMPORT = {
     "coffer_protocol/": (),
-    "coffer_protocol/crypto/": ("coffer_protocol/compiled.py", "coffer_protocol/errors.py", "coffer_protocol/lean.py"),
+    "coffer_protocol/crypto/": ("coffer_protocol/errors.py", "coffer_protocol/lean.py"),
     "coffer_common/": ("coffer_protocol/", "coffer_client/"),
     "coffer_client/": SHARED,
     "coffer_client/config/": (*SHARED, "coffer_client/errors.py", "coffer_client/delivery/placed_file.py"),

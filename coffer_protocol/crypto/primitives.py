@@ -1,26 +1,31 @@
 """The cryptographic primitives of protocol 1, each from the library that does it best.
 
-Every other module asks this one: nothing else in the house but `sodium` imports `nacl` or `cryptography`. libsodium (PyNaCl) does X25519,
-Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does ML-KEM-768; hashes are the interpreter's own.
+Every other module asks this one. libsodium (PyNaCl) does X25519, Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does
+ML-KEM-768; hashes are the interpreter's own. What every fetch needs is called through undocumented modules of these libraries, which load
+faster; if one is missing, the documented module stands in (docs/decisions/private-modules.md).
 
-`cryptography` is asked through its compiled module: the classes that it documents for ML-KEM load its whole backend at their first use,
-which takes longer than a fetch (bench/README.md, "The client's start-up"). What is called there is what those classes call.
-
-Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises `ValueError`
-without detail, and the caller gives it the name that its section of PROTOCOL.md has for it.
+C believes what it is told about lengths, so each function here checks those that matter before it calls. A wrong length is a mistake of
+the calling code: ValueError. Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises
+ValueError without detail, and the caller gives it the name that its section of docs/protocol.md has for it.
 """
 
 from __future__ import annotations
 
-from .. import compiled
-from ..errors import KeyTextError, UnavailableError
+from ..errors import KeyTextError
 from ..lean import TYPE_CHECKING
-from . import hashes, sodium
+from . import hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
     from typing import TypeAlias
+
+    from . import sodium
+else:
+    try:
+        from . import sodium
+    except (ImportError, AttributeError):
+        from . import documented_sodium as sodium
 
 # Draws that many random bytes; an argument wherever randomness is needed, so that tests can fix it.
 Random: TypeAlias = "Callable[[int], bytes]"
@@ -33,6 +38,8 @@ MLKEM768_PUBLIC_BYTES = 1184
 MLKEM768_CIPHERTEXT_BYTES = 1088
 MLKEM768_SEED_BYTES = 64
 AEAD_TAG_BYTES = 16
+CHACHA_KEY_BYTES = 32
+CHACHA_NONCE_BYTES = 12
 XCHACHA_NONCE_BYTES = 24
 
 _X25519_PRIME = 2**255 - 19
@@ -48,6 +55,18 @@ _X25519_LOW_ORDER = frozenset(
         "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
     )
 )
+
+
+def _check(value: bytes, size_bytes: int) -> None:
+    _check_type(value)
+    if len(value) != size_bytes:
+        raise ValueError(f"expected {size_bytes} bytes, got {len(value)}")
+
+
+def _check_type(*values: bytes) -> None:
+    # C's foreign function interface would take a list of numbers, too.
+    if not all(isinstance(value, bytes) for value in values):
+        raise TypeError("expected bytes")
 
 
 def random_bytes(count: int) -> bytes:
@@ -96,6 +115,7 @@ def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int = SHA25
 
 def same(left: bytes, right: bytes) -> bool:
     """Whether two byte strings are equal, in time that does not depend on where they differ."""
+    _check_type(left, right)
     return sodium.same(left, right)
 
 
@@ -118,6 +138,7 @@ def check_x25519_public(key: bytes) -> None:
 
 def x25519_public(secret: bytes) -> bytes:
     """The public key of an X25519 secret key (RFC 7748)."""
+    _check(secret, X25519_BYTES)
     return sodium.x25519_public(secret)
 
 
@@ -127,6 +148,8 @@ def x25519(secret: bytes, public: bytes) -> bytes:
     Raises:
         ValueError: the public key is of low order; one that has passed `check_x25519_public` is not.
     """
+    _check(secret, X25519_BYTES)
+    _check(public, X25519_BYTES)
     return sodium.x25519(secret, public)
 
 
@@ -141,6 +164,7 @@ def check_ed25519_public(key: bytes) -> None:
     """
     if len(key) != ED25519_BYTES:
         raise KeyTextError(f"a publisher key has 32 bytes, this one {len(key)}")
+    _check_type(key)
     if not sodium.is_ed25519_public(key):
         raise KeyTextError("the publisher key is not a point that can be used: copy it anew from its owner")
 
@@ -166,6 +190,9 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
     Raises:
         ValueError: the signature is not good.
     """
+    _check_type(public, message, signature)
+    if len(signature) != ED25519_SIGNATURE_BYTES or len(public) != ED25519_BYTES:
+        raise ValueError("not a signature")
     sodium.ed25519_verify(public, message, signature)
 
 
@@ -174,6 +201,7 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
 
 def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
     """ChaCha20-Poly1305 (RFC 8439): ciphertext and tag."""
+    _check_chacha20poly1305(key, nonce, plaintext, associated)
     return sodium.chacha20poly1305_seal(key, nonce, plaintext, associated)
 
 
@@ -183,7 +211,16 @@ def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associate
     Raises:
         ValueError: the ciphertext is not authentic.
     """
+    _check_chacha20poly1305(key, nonce, ciphertext, associated)
+    if len(ciphertext) < AEAD_TAG_BYTES:
+        raise ValueError("too short for a tag")
     return sodium.chacha20poly1305_open(key, nonce, ciphertext, associated)
+
+
+def _check_chacha20poly1305(key: bytes, nonce: bytes, data: bytes, associated: bytes) -> None:
+    _check(key, CHACHA_KEY_BYTES)
+    _check(nonce, CHACHA_NONCE_BYTES)
+    _check_type(data, associated)
 
 
 def xchacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
@@ -264,24 +301,14 @@ def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
 # --------------------------------------------------------------------------------------------------- ML-KEM-768
 
 
-def _openssl() -> ModuleType:
-    # A client that goes by its bare key has no use for it, and starts without.
-    return compiled.load("cryptography.hazmat.bindings._rust").openssl  # type: ignore[no-any-return]
-
-
 def _mlkem() -> ModuleType:
-    """OpenSSL's ML-KEM.
+    """Return the module `mlkem`. A client that is known by its bare key does not load it.
 
     Raises:
-        UnavailableError: it is not there.
+        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
     """
-    openssl = _openssl()
-    if not hasattr(openssl, "mlkem"):
-        raise UnavailableError(
-            "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
-            "The wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography"
-        )
-    mlkem: ModuleType = openssl.mlkem
+    from . import mlkem
+
     return mlkem
 
 
@@ -294,7 +321,7 @@ def check_mlkem_public(key: bytes) -> None:
     """
     mlkem = _mlkem()
     try:
-        mlkem.from_mlkem768_public_bytes(key)
+        mlkem.public_key(key)
     except ValueError:
         raise KeyTextError("the ML-KEM-768 key cannot be used: copy the public key text anew from its owner") from None
 
@@ -305,7 +332,7 @@ def mlkem_public(seed: bytes) -> bytes:
     Raises:
         UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
-    public: bytes = _mlkem().from_mlkem768_seed_bytes(seed).public_key().public_bytes_raw()
+    public: bytes = _mlkem().private_key(seed).public_key().public_bytes_raw()
     return public
 
 
@@ -316,7 +343,7 @@ def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
         ValueError: the key cannot be used.
         UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
-    shared, ciphertext = _mlkem().from_mlkem768_public_bytes(public).encapsulate()
+    shared, ciphertext = _mlkem().public_key(public).encapsulate()
     return ciphertext, shared
 
 
@@ -327,11 +354,12 @@ def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
         ValueError: the ciphertext has not 1,088 bytes.
         UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
     """
-    shared: bytes = _mlkem().from_mlkem768_seed_bytes(seed).decapsulate(ciphertext)
+    shared: bytes = _mlkem().private_key(seed).decapsulate(ciphertext)
     return shared
 
 
 def openssl_version() -> str:
-    """What the OpenSSL calls itself that does ML-KEM here."""
-    text: str = _openssl().openssl_version_text()
-    return text
+    """Return what the OpenSSL calls itself that does ML-KEM here."""
+    from cryptography.hazmat.backends.openssl.backend import backend
+
+    return backend.openssl_version_text()

@@ -13,6 +13,8 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from queue import Queue
 from typing import Final
@@ -21,6 +23,7 @@ import pytest
 
 from coffer_client.config.credential import Credential
 from coffer_protocol.message import Get, OkGet
+from coffer_protocol.shard import SecretValue
 from tests.support import ROOT
 
 from .fake_server import FakeServer, Peer, giving, serving, staying
@@ -497,9 +500,20 @@ def test_what_reads_a_configuration_is_loaded_where_there_is_one(configured: Con
         assert "tomli" in imported(SCRIPT, "get", "port")
 
 
-@pytest.mark.parametrize("words", [["get", "port"], ["run", "--", "true"]])
-def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, whole: Credential, words: list[str]) -> None:
-    with FakeServer(serving(whole, {"port": 5432})) as server:
+# A date needs what holds it.
+@pytest.mark.parametrize(
+    ("words", "secrets", "needed"),
+    [
+        (["get", "port"], {"port": 5432}, set()),
+        (["get", "when"], {"when": datetime(2027, 1, 31, 8, tzinfo=UTC)}, {"datetime"}),
+        (["get", "port"], {"port": 5432, "day": date(2027, 1, 31), "hour": time_of_day(8)}, {"datetime"}),
+        (["run", "--", "true"], {"port": 5432}, set()),
+    ],
+)
+def test_get_and_run_load_nothing_that_they_do_not_need(
+    configured: Configure, whole: Credential, words: list[str], secrets: dict[str, SecretValue], needed: set[str]
+) -> None:
+    with FakeServer(serving(whole, secrets)) as server:
         configured(server, whole)
         loaded = imported(SCRIPT, *words)
     assert "coffer_client" in loaded
@@ -508,6 +522,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, w
         "asyncio",
         "base64",
         "click",
+        "ctypes",
         "dataclasses",
         "datetime",
         "email",
@@ -518,7 +533,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, w
         "logging",
         "pathlib",
         "queue",
-        "ctypes",
+        "re",
         "rich",
         "site",
         "socket",
@@ -530,4 +545,4 @@ def test_get_and_run_load_nothing_that_they_do_not_need(configured: Configure, w
         "typer",
         "typing",
     }
-    assert loaded & unneeded == set()
+    assert loaded & unneeded == needed

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from coffer_protocol import cbor
 from coffer_protocol.cbor import Tagged
 from coffer_protocol.errors import DecodeError
-from tests.support import public_vectors
+from tests.support import ROOT, public_vectors
 
 scalars = st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.floats(allow_nan=False) | st.text() | st.binary()
 values = st.recursive(
@@ -178,3 +180,47 @@ def test_the_first_of_several() -> None:
     assert cbor.split_first(cbor.encode(b"signed") + b"rest") == (b"signed", b"rest")
     with pytest.raises(DecodeError):
         cbor.split_first(bytes.fromhex("1801ff"))
+
+
+# --------------------------------------------------------------------------------------------------------- cbor2's core
+# In processes of their own: what this one has loaded, it cannot load again.
+
+
+def run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import sys\n{program}"], cwd=ROOT, check=True)
+
+
+def test_the_core_is_cbor2s_own_in_whatever_order_they_come() -> None:
+    same = "from cbor2 import dumps\nassert dumps is cbor.cbor2.dumps is cbor.load_core().dumps"
+    run(f"from coffer_protocol import cbor\nassert 'cbor2' not in sys.modules\n{same}")
+    run(f"import cbor2\nfrom coffer_protocol import cbor\n{same}")
+
+
+def test_threads_that_want_the_core_at_the_same_time_get_the_same() -> None:
+    run(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from importlib import import_module\n"
+        "from threading import Barrier\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "barrier = Barrier(8)\n"
+        "def load(number):\n"
+        "    barrier.wait()\n"
+        "    if number % 2:\n"
+        "        return import_module('cbor2').dumps\n"
+        "    return import_module('coffer_protocol.cbor').load_core().dumps\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    assert len(set(pool.map(load, range(8)))) == 1\n"
+    )
+
+
+def test_the_standard_library_stays_as_it_was() -> None:
+    run(
+        # As in a start in which no application and no finder of editable packages has loaded them.
+        "for name in ('collections', 'collections.abc'):\n"
+        "    sys.modules.pop(name, None)\n"
+        "from coffer_protocol import cbor\n"
+        "assert not {'collections', 'collections.abc'} & sys.modules.keys()\n"
+        "import collections.abc\n"
+        "assert collections.OrderedDict and collections.abc.Mapping\n"
+        "assert cbor.encode({'b': [1], 'a': cbor.Tagged(0, 'x')}) == bytes.fromhex('a26161c06178616281 01')\n"
+    )

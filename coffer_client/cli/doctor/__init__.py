@@ -49,6 +49,7 @@ def examine(
         resolve: as `happy_eyeballs.resolve`.
     """
     yield machine.examine_versions()
+    yield from machine.examine_libraries()
     # The address is looked at without the identity, of which the next step tells; whose it is plays no part in it.
     address = attempt("configuration", lambda: asked.load(Identity.generate()), lambda error: machine.mend_configuration(asked, error))
     yield address if isinstance(address, Step) else machine.describe_address(asked, address)

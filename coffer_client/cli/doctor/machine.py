@@ -6,7 +6,7 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ from typing import Final
 from coffer_common import durations, files, keyfile
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import CofferError, UnavailableError
+from coffer_protocol.fallbacks import in_use
 from coffer_protocol.identity import Identity
 
 from ...config import settings
@@ -56,6 +57,16 @@ def examine_versions() -> Step:
     versions = (f"{name} {_version(name)}" for name in _DISTRIBUTIONS)
     sentence = f"Python {platform.python_version()}, {', '.join(versions)}, {primitives.openssl_version()}"
     return Step(name="versions", state=OK, sentence=sentence)
+
+
+def examine_libraries() -> Iterator[Step]:
+    """Yield a warning for each library whose undocumented module, or a name in it, is missing; or one step if nothing is."""
+    fallbacks = list(in_use())
+    for fallback in fallbacks:
+        sentence = f"{fallback.missing}: Coffer uses {fallback.documented} instead, and starts more slowly"
+        yield Step(name="libraries", state=WARN, subject=fallback.library, sentence=sentence, mend="pip install --upgrade coffer-secrets")
+    if not fallbacks:
+        yield Step(name="libraries", state=OK, sentence="each has the modules that make a start fast")
 
 
 def _version(distribution: str) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from nacl import bindings
 
@@ -100,3 +102,49 @@ def test_openssl_says_which_one_it_is() -> None:
     name, _, version = primitives.openssl_version().partition(" ")
     assert name.isascii()
     assert any(map(str.isdecimal, version))
+
+
+KEY, NONCE, SHORT, LONG = bytes(range(32)), bytes(12), bytes(31), bytes(33)
+PUBLIC = primitives.x25519_public(KEY)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: primitives.x25519_public([1] * 32),  # type: ignore[arg-type]
+        lambda: primitives.x25519(KEY, bytearray(32)),  # type: ignore[arg-type]
+        lambda: primitives.check_ed25519_public((1,) * 32),  # type: ignore[arg-type]
+        lambda: primitives.ed25519_verify(PUBLIC, [1], bytes(64)),  # type: ignore[arg-type]
+        lambda: primitives.same([1], [1]),  # type: ignore[arg-type]
+        lambda: primitives.chacha20poly1305_seal(KEY, NONCE, [1], b""),  # type: ignore[arg-type]
+        lambda: primitives.chacha20poly1305_open(KEY, NONCE, bytes(16), [1]),  # type: ignore[arg-type]
+    ],
+)
+def test_nothing_but_bytes_is_taken(call: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="expected"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(lambda size=size: primitives.x25519_public(size) for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.x25519(size, PUBLIC) for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.x25519(KEY, size) for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.ed25519_verify(size, b"", bytes(64)) for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.ed25519_verify(PUBLIC, b"", size) for size in (bytes(63), bytes(65))),
+        *(lambda size=size: primitives.chacha20poly1305_seal(size, NONCE, b"", b"") for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.chacha20poly1305_seal(KEY, size, b"", b"") for size in (bytes(11), bytes(13))),
+        *(lambda size=size: primitives.chacha20poly1305_open(size, NONCE, bytes(16), b"") for size in (SHORT, LONG)),
+        *(lambda size=size: primitives.chacha20poly1305_open(KEY, size, bytes(16), b"") for size in (bytes(11), bytes(13))),
+    ],
+)
+def test_wrong_lengths_are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"^expected (12|32) bytes, got |^not a signature$"):
+        call()
+
+
+@pytest.mark.parametrize("size_bytes", [0, 15])
+def test_what_is_too_short_for_a_tag_is_not_opened(size_bytes: int) -> None:
+    with pytest.raises(ValueError, match="too short for a tag"):
+        primitives.chacha20poly1305_open(KEY, NONCE, bytes(size_bytes), b"")

@@ -48,7 +48,7 @@ from ...releases import NOW, PUBLISHER, History, make_body
 Configure = Callable[[FakeServer, Credential], None]
 Doctor = Callable[..., dict[str, Any]]
 
-LOCAL = ["versions", "configuration", "identity", "ml-kem", "state", "cache"]
+LOCAL = ["versions", "libraries", "configuration", "identity", "ml-kem", "state", "cache"]
 HOST = ["name", "tcp", "hello"]
 RELEASE = ["known", "release", "expiry", "clock"]
 # Nothing here takes so long; it ends a test that would hang.
@@ -450,8 +450,9 @@ def test_a_line_for_each_step(examined: Doctor, home: Path, capfd: pytest.Captur
     assert cli.run(["doctor"]) == 2
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].startswith("✓ versions       Python")
-    assert lines[1].startswith("✗ configuration  no server is named")
-    assert lines[2].startswith("                 → ")
+    assert lines[1].startswith("✓ libraries      each has")
+    assert lines[2].startswith("✗ configuration  no server is named")
+    assert lines[3].startswith("                 → ")
     assert lines[-1].startswith("- clock ")
 
 
