@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from coffer_protocol.errors import CofferError
+    from coffer_protocol.errors import CofferError, UnavailableError
 
 # For the context of a typer application; its commands inherit it.
 HELP_OPTION: Final = {"help_option_names": ["-h", "--help"]}
@@ -34,6 +34,34 @@ def error_lines(program: str, error: CofferError) -> str:
     """Return what a program prints on stderr about an error: what happened and, if the error has a hint, that on a line of its own."""
     hint = f"hint: {error.hint}\n" if error.hint else ""
     return f"{program}: {error}\n{hint}"
+
+
+def cannot_start(program: str, extra: str, packages: Collection[str], error: ImportError | UnavailableError) -> NoReturn:
+    """End a program that lacks what it needs: name that and what installs it, with exit code 2. `--version` is answered all the same.
+
+    Args:
+        program: the name of the program.
+        extra: the extra of coffer-secrets that installs what the program needs.
+        packages: the packages that may be missing or too old, by the names under which they are imported.
+        error: what was raised as the program was loaded.
+
+    Raises:
+        ImportError: it is another package that is missing.
+    """
+    # Loaded this late, for a program that starts does not need it.
+    from coffer_protocol.errors import UnavailableError
+
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(version_line(program) + "\n")
+        sys.exit(0)
+    if isinstance(error, ImportError):
+        package = (error.name or "").partition(".")[0]
+        if package not in packages:
+            raise error
+        error = UnavailableError(f"{package} is missing or too old")
+    error.hint = error.hint or f"pip install --upgrade 'coffer-secrets[{extra}]'"
+    sys.stderr.write(error_lines(program, error))
+    sys.exit(2)
 
 
 def give_up_output() -> None:

@@ -1,35 +1,29 @@
-"""The command `coffer-companion`. What it needs beyond the base install is an extra, and its absence has its own sentence."""
+"""`coffer-companion`, and `python -m coffer_companion`."""
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 from coffer_common.hardening import protect
-from coffer_common.program import error_lines
+from coffer_common.program import cannot_start
 
-# What the extra `companion` installs, by the names under which it is imported.
-_EXTRA: Final = frozenset({"dotenv", "rich", "tomlkit", "trio"})
+_PROGRAM: Final = "coffer-companion"
+# What the extra installs, and what the base installation must have new enough.
+_PACKAGES: Final = frozenset({"cryptography", "dotenv", "rich", "tomli", "tomlkit", "trio", "typer"})
 
 
 def main() -> None:
-    """Run the command line; exit 2 with the line that mends it where the extra `companion` is not installed."""
-    protect("coffer-companion")
-    from coffer_protocol.crypto import known_answers
+    """Run the command line, or exit with 2 and the line that installs what is missing."""
+    protect(_PROGRAM)
     from coffer_protocol.errors import UnavailableError
 
     try:
+        from coffer_protocol.crypto import known_answers
+
         known_answers.check()
         from .cli import run
-    except UnavailableError as error:
-        sys.stderr.write(error_lines("coffer-companion", error))
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRA:
-            raise
-        sys.stderr.write(f"coffer-companion needs {missing}, which is not installed: pip install 'coffer-secrets[companion]'\n")
-        sys.exit(2)
+    except (ImportError, UnavailableError) as error:
+        cannot_start(_PROGRAM, "companion", _PACKAGES, error)
     run()
 
 

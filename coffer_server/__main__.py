@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Final
 
 from coffer_common.hardening import protect
+from coffer_common.program import cannot_start
 
-_NEEDS = "coffer-server: {reason}; install what it needs:\n  pip install --upgrade 'coffer-secrets[server]'"
+_PROGRAM: Final = "coffer-server"
 # What the extra installs, and what the base installation must have new enough.
-_PACKAGES = frozenset({"cryptography", "sqlalchemy", "structlog", "trio"})
+_PACKAGES: Final = frozenset({"cryptography", "sqlalchemy", "structlog", "trio", "typer"})
 
 
 def main() -> None:
-    """Run the command line.
-
-    Its exit codes are those of cli.EXITS: 2 where a package is missing, too.
-    """
-    protect("coffer-server")
+    """Run the command line, or exit with 2 and the line that installs what is missing."""
+    protect(_PROGRAM)
     from coffer_protocol.errors import UnavailableError
 
     try:
@@ -24,19 +22,9 @@ def main() -> None:
 
         known_answers.check()
         from . import cli
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _PACKAGES:
-            raise
-        sys.exit(_usage(f"{package} is missing or too old"))
-    except UnavailableError as error:
-        sys.exit(_usage(str(error)))
+    except (ImportError, UnavailableError) as error:
+        cannot_start(_PROGRAM, "server", _PACKAGES, error)
     cli.app()
-
-
-def _usage(reason: str) -> int:
-    sys.stderr.write(_NEEDS.format(reason=reason) + "\n")
-    return 2
 
 
 if __name__ == "__main__":

@@ -210,7 +210,8 @@ def test_no_docstring_only_points_elsewhere(source: house.Source) -> None:
 ELSEWHERE = {
     # Entry points and launchers: what counts is what the process does.
     "coffer_client/__main__.py": "tests/client/test_process.py",
-    "coffer_server/__main__.py": "tests/server/test_process.py",
+    "coffer_companion/__main__.py": "tests/common/test_program.py",
+    "coffer_server/__main__.py": "tests/common/test_program.py",
     # The public package: what it exports, and what importing it costs.
     "coffer_client/__init__.py": "tests/client/test_package.py",
     # Interfaces, and values without behaviour: each implementation goes through one contract.

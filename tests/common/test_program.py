@@ -60,3 +60,41 @@ def test_exit_codes() -> None:
 def test_an_errors_hint_is_printed_on_a_line_of_its_own() -> None:
     assert error_lines("coffer-client", CofferError("it failed")) == "coffer-client: it failed\n"
     assert error_lines("coffer-client", CofferError("it failed", hint="try again")) == "coffer-client: it failed\nhint: try again\n"
+
+
+MISSING = """
+import sys
+sys.modules[{module!r}] = None
+sys.argv = ["coffer-{program}", *{words!r}]
+from coffer_{program}.__main__ import main
+main()
+"""
+EXTRAS = [
+    *(("server", module) for module in ("sqlalchemy", "structlog", "trio", "typer")),
+    *(("companion", module) for module in ("dotenv", "rich", "tomli", "tomlkit", "trio", "typer")),
+]
+
+
+def run_without(module: str, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    code = MISSING.format(module=module, program=program, words=words)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("program", "module"), EXTRAS)
+def test_a_package_of_an_extra_that_is_missing_is_named_with_what_installs_it(program: str, module: str) -> None:
+    ran = run_without(module, program, "--help")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == f"coffer-{program}: {module} is missing or too old\nhint: pip install --upgrade 'coffer-secrets[{program}]'\n"
+
+
+@pytest.mark.parametrize(("program", "module"), EXTRAS)
+def test_the_version_needs_no_extra(program: str, module: str) -> None:
+    ran = run_without(module, program, "--version")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"coffer-{program} {version('coffer-secrets')}\n", "")
+
+
+@pytest.mark.parametrize("program", ["server", "companion"])
+def test_another_module_that_is_missing_is_a_fault_and_has_its_traceback(program: str) -> None:
+    ran = run_without("json", program, "--help")
+    assert ran.returncode == 1
+    assert "ModuleNotFoundError" in ran.stderr

@@ -256,15 +256,6 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
             client.receive()
 
 
-def test_a_missing_package_is_named() -> None:
-    code = "import sys; sys.modules['trio'] = None; from coffer_server.__main__ import main; main()"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == 2
-    assert "trio is missing" in ended.stderr
-    assert "pip install --upgrade 'coffer-secrets[server]'" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 def test_libraries_that_are_too_old_are_named() -> None:
     code = (
         "from coffer_protocol.crypto import known_answers; from coffer_protocol.errors import UnavailableError\n"
