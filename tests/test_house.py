@@ -212,6 +212,7 @@ ELSEWHERE = {
     "coffer_client/__main__.py": "tests/client/test_process.py",
     "coffer_companion/__main__.py": "tests/common/test_program.py",
     "coffer_server/__main__.py": "tests/common/test_program.py",
+    "coffer_client/cli/commands/run.py": "tests/client/test_process.py",
     # The public package: what it exports, and what importing it costs.
     "coffer_client/__init__.py": "tests/client/test_package.py",
     # Interfaces, and values without behaviour: each implementation goes through one contract.
@@ -264,24 +265,7 @@ NOT_YET = {
     "coffer_companion/definition/model.py",
     "coffer_companion/definition/source.py",
     "coffer_companion/releases/diff.py",
-    "coffer_client/cli/commands/__init__.py",
-    "coffer_client/cli/commands/common.py",
-    "coffer_client/cli/commands/completion.py",
-    "coffer_client/cli/commands/doctor.py",
-    "coffer_client/cli/commands/get.py",
-    "coffer_client/cli/commands/id.py",
-    "coffer_client/cli/commands/keygen.py",
-    "coffer_client/cli/commands/keys.py",
-    "coffer_client/cli/commands/run.py",
-    "coffer_client/cli/commands/trust.py",
-    "coffer_client/cli/commands/watch.py",
-    "coffer_client/cli/completion/__init__.py",
-    "coffer_client/cli/doctor/machine.py",
-    "coffer_client/cli/doctor/server.py",
-    "coffer_client/cli/doctor/step.py",
-    "coffer_client/cli/exits.py",
     "coffer_client/conversation/verifying.py",
-    "coffer_client/redacted_dates.py",
 }
 
 

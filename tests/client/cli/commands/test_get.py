@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from coffer_client.cli import main as cli
+from coffer_client.config.credential import Credential
+from coffer_common import keyfile
+from coffer_protocol.message import Get, KeyNotFound
+from tests.support import identity
+
+from ...fake_server import FakeServer, Peer, Script, answering, giving, serving, unused_host
+from ..command_lines import SECRETS, Configure, Served, hang_up
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["db.url"], b"postgres://"),
+        (["port", "--format", "raw"], b"5432"),
+        (["certificate"], b"\xff\x00"),
+        (["--format=shell"], b"export db_url='postgres://'\nexport port='5432'\nexport certificate='/wA='\n"),
+        (["--format=dotenv", "port", "db.url", "port"], b'port="5432"\ndb_url="postgres://"\n'),
+        (["--format=toml"], b'"db.url" = "postgres://"\nport = 5432\ncertificate = "/wA="\n'),
+        (["--format=docker", "--except", "cert*", "--upper"], b"DB_URL=postgres://\nPORT=5432\n"),
+        (["--format=null", "--only=db.*", "--only=port", "--prefix=APP_"], b"APP_db_url=postgres://\0APP_port=5432\0"),
+        (["--format=null", "port", "db.url", "--only=*r*"], b"port=5432\0db_url=postgres://\0"),
+    ],
+)
+def test_get_prints_what_was_asked_for(
+    served: Served, whole: Credential, capfdbinary: pytest.CaptureFixture[bytes], words: list[str], shown: bytes
+) -> None:
+    assert served(serving(whole, SECRETS), ["get", *words]) == 0
+    assert capfdbinary.readouterr() == (shown, b"")
+
+
+def test_get_prints_json(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    assert served(serving(whole, SECRETS), ["get", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"db.url": "postgres://", "port": 5432, "certificate": "/wA="}
+
+
+def test_get_puts_secrets_into_files(
+    configured: Configure, home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home)
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "--to-dir", "app/secrets"]) == 0
+        assert {path.name: path.read_bytes() for path in (home / "app/secrets").iterdir()} == {
+            "db.url": b"postgres://",
+            "port": b"5432",
+            "certificate": b"\xff\x00",
+        }
+        assert cli.run(["get", "--to-dir", "app/secrets", "port", "db.url", "--only=p*", "--upper"]) == 0
+        assert {path.name: path.read_bytes() for path in (home / "app/secrets").iterdir()} == {"PORT": b"5432"}
+    out, err = capfd.readouterr()
+    assert out == ""
+    # Where the tests' folder is on a disk, each says so once.
+    assert all(line.startswith(f"coffer-client: warning: {home}/app/secrets is not on a tmpfs") for line in err.splitlines())
+    assert cli.run(["get", "--to-dir", "app"]) == 2
+    assert "not made by --to-dir" in capfd.readouterr().err
+
+
+def test_a_pattern_that_is_like_no_key_is_no_such_key(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    assert served(serving(whole, SECRETS), ["get", "--format", "json", "--only", "bd.*"]) == 6
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "no key matches 'bd.*'; the keys are 'db.url', 'port', 'certificate'" in err
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "raw"]])
+def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.run(["get", *words]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "the other formats, and --to-dir" in err
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "-1", "inf", "nan"])
+def test_a_timeout_is_a_number(served: Served, whole: Credential, timeout: str) -> None:
+    assert served(serving(whole, SECRETS), ["get", "port", f"--timeout={timeout}"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "key", "code"),
+    [
+        (hang_up, "key", 3),
+        (answering(lambda hello: KeyNotFound(client=hello.client)), "key", 4),
+        (giving(b"\x80"), "key", 5),
+        (serving(Credential(identity=identity("web")), SECRETS), "nokey", 6),
+        (serving(Credential(identity=identity("web")), {"1": ""}), "1", 2),
+    ],
+)
+def test_a_failure_has_its_exit_code_and_in_shell_format_is_one(
+    served: Served, capfd: pytest.CaptureFixture[str], script: Script, key: str, code: int
+) -> None:
+    assert served(script, ["get", "--format", "shell", key]) == code
+    out, err = capfd.readouterr()
+    assert out == f"(exit {code})\n"
+    assert err.startswith("coffer-client: ")
+    assert "Traceback" not in err
+
+
+def test_a_server_that_is_not_there(
+    home: Path, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host = unused_host()
+    with FakeServer(hang_up) as server:
+        address = str(server.address()).replace(str(server.host), str(host))
+    monkeypatch.setenv("COFFER_IDENTITY_TEXT", whole.identity.secret_text())
+    assert cli.run(["get", "key", "--server", address]) == 3
+    assert f"{host}: Connection refused (the cache cannot stand in: there is none)\nhint: is the server running" in capfd.readouterr().err
+
+
+def test_a_file_of_keygen_bare_speaks_suite_0(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    bare = Credential(identity=keyfile.create(home / ".config" / "coffer" / "client.key", bare=True), bare=True)
+    suites = []
+
+    def script(peer: Peer) -> None:
+        serving(bare, SECRETS)(peer)
+        suites.append(peer.session.suite)
+
+    with FakeServer(script) as server:
+        assert cli.run(["get", "port", "--server", str(server.address(bare=True))]) == 0
+    assert capfd.readouterr().out == "5432"
+    assert suites == [0]
+
+
+def test_the_secrets_are_asked_for_with_get(served: Served, whole: Credential) -> None:
+    asked = []
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        asked.append(peer.expect(Get))
+
+    assert served(script, ["get", "key"]) == 3
+    assert asked == [Get()]
+
+
+def test_get_says_once_that_no_server_answered(configured: Configure, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port"]) == 0
+    assert capfd.readouterr() == ("5432", "")
+    assert cli.run(["get", "port"]) == 0
+    out, err = capfd.readouterr()
+    assert out == "5432"
+    assert err.startswith("coffer-client: warning: no server answered, so this is release 7 of 'shop' as it was fetched ")
+    assert err.count("\n") == 1
+    assert cli.run(["get", "port", "--max-stale", "0"]) == 3
+    assert cli.run(["get", "port", "--no-cache"]) == 3
+    assert cli.run(["get", "port", "--max-stale", "soon"]) == 2
+
+
+def test_a_state_of_ones_own_is_under_one_folder(configured: Configure, home: Path, whole: Credential) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port", "--state", str(home / "mine")]) == 0
+        assert cli.run(["get", "port", "--no-cache"]) == 0
+    assert sorted(path.suffix for path in (home / "mine").iterdir()) == [".cache", ".lock", ".trust"]
+    assert [path.suffix for path in sorted((home / ".local" / "state" / "coffer" / "client").iterdir())] == [".lock", ".trust"]
+    assert not (home / ".cache").exists()
+
+
+def test_a_state_that_cannot_be_kept_is_told_and_no_hindrance(
+    configured: Configure, home: Path, whole: Credential, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (home / "file").touch()
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        assert cli.run(["get", "port", "--state", str(home / "file")]) == 0
+    out, err = capfd.readouterr()
+    assert out == "5432"
+    assert err.startswith("coffer-client: warning: ")
+    assert "will not be noticed" in err
+    assert err.count("\n") == 1
