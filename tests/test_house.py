@@ -213,6 +213,8 @@ ELSEWHERE = {
     "coffer_companion/__main__.py": "tests/common/test_program.py",
     "coffer_server/__main__.py": "tests/common/test_program.py",
     "coffer_client/cli/commands/run.py": "tests/client/test_process.py",
+    # What a process loads, or cannot.
+    "coffer_protocol/fallbacks.py": "tests/client/test_private_modules.py",
     # The public package: what it exports, and what importing it costs.
     "coffer_client/__init__.py": "tests/client/test_package.py",
     # Interfaces, and values without behaviour: each implementation goes through one contract.
@@ -283,7 +285,7 @@ def holds_nothing(source: house.Source) -> bool:
 
 
 @pytest.mark.parametrize("source", [source for source in house.sources() if not holds_nothing(source)], ids=lambda source: source.name)
-def test_every_module_has_the_own_test_its_name(source: house.Source) -> None:
+def test_every_module_has_the_test_file_of_its_name(source: house.Source) -> None:
     has_own = (ROOT / own_test(source)).is_file()
     if source.name in NOT_YET:
         assert not has_own, f"{source.name} has a test now: take it off the list"
