@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 
 from coffer_companion.cli.imports import import_secrets
 from coffer_companion.importers.values import ImportingError
+from tests.companion.conftest import Operator
+
+from .command_lines import Run, good
 
 app = typer.Typer()
 app.command()(import_secrets)
@@ -93,3 +96,13 @@ def test_a_key_that_is_there_already_is_written_over_only_where_it_is_asked(defi
 def test_arguments_that_do_not_fit(arguments: list[str], says: str) -> None:
     with pytest.raises(ImportingError, match=says):
         run(*arguments, stdin="[1]")
+
+
+def test_import_adds_to_a_definition(operator: Operator, run: Run) -> None:
+    file = operator.write("[web]\na = 1", "web")
+    (operator.home / "web.env").write_text("TOKEN=canary\n")
+    done = good(run("import", "dotenv", file, "web", operator.home / "web.env"))
+    assert "1 values for web" in done.err
+    assert 'TOKEN = "canary"' in file.read_text()
+    assert run("import", "dotenv", file, "web", operator.home / "none.env").code in (1, 2)
+    assert run("import", "dotenv", file, "web", operator.home / "web.env").code == 2

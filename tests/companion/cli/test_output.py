@@ -8,6 +8,9 @@ from rich.console import Console
 
 from coffer_companion.cli.output import CLIENTS_SHOWN, show_plan
 from coffer_companion.releases.plan import ChangeKind, ClientChange, KeyChange, Plan
+from tests.companion.conftest import Operator
+
+from .command_lines import process
 
 
 def client(name: str, change: ChangeKind, *keys: tuple[str, ChangeKind], is_emptied: bool = False) -> ClientChange:
@@ -75,3 +78,11 @@ def test_nobody_reads_a_hundred_thousand_lines() -> None:
 def test_a_renewal_says_that_nothing_else_changes() -> None:
     renewal = Plan(coffer="shop", serial=2, clients=(), unchanged=3, is_renewal=True)
     assert shown(renewal).splitlines()[-1] == "  the release is renewed: its expiry changes, and nothing else"
+
+
+def test_colours_are_for_terminals_that_want_them(operator: Operator) -> None:
+    file = operator.write("[web]\na = 1", "web")
+    server = str(operator.address)
+    for environment, has_colours in (({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)):
+        out, err = process(operator, "diff", file, "--server", server, TERM="xterm", **environment).communicate(timeout=60)
+        assert ("\x1b[32m" in out) == has_colours, err

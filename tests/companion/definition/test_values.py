@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
@@ -14,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coffer_protocol import shard
+from coffer_protocol.limits import SHARD_BYTES
 from tests.companion.definitions import clients, gets, load_text, problems
 
+WEB = clients("web")
 # The fixture's folder may be used again: each example writes its file anew.
 ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -154,3 +157,44 @@ def test_nesting_without_end(opening: str, tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, f"{clients('web')}[web]\nkey = {opening * 50_000}\n")
     assert problem.startswith("secrets.toml")
     assert "canary" not in problem
+
+
+def test_files_that_cannot_be_taken(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(SHARD_BYTES + 1))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    lines = ["a = {from_file='large'}", "b = {from_file='loop'}", "c = {from_file='pipe'}", "d = {from_file=''}", "e = {from_file=5}"]
+    lines += ["f = {from_file='large', type='json'}", "g = {from_file='large', expires='soon'}"]
+    found = problems(tmp_path, WEB + "[web]\n" + "\n".join(lines))
+    assert [problem.split(": ", 1)[1].split(". ")[0] for problem in found] == [
+        "web.a: 'large': the file has more than 1048576 bytes",
+        "web.b: 'loop' cannot be read (Too many levels of symbolic links)",
+        "web.c: 'pipe' is not a file",
+        "web.d: from_file takes a text that is not empty",
+        "web.e: from_file takes a text that is not empty",
+        "web.f: type is 'text' or 'bytes'",
+        "web.g: expires takes a date, such as 2027-01-31, without quotes",
+    ]
+
+
+def test_a_datetime_is_no_day(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, WEB + "[web]\na = {from_value=1, expires=2027-01-31T00:00:00}\n")
+    assert "expires takes a date" in problem
+
+
+def test_contents_are_not_trimmed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf line\r\n\n")
+    (tmp_path / "empty").write_bytes(b"")
+    definition = load_text(tmp_path, WEB + "[web]\na = {from_file='a'}\nb = {from_file='empty'}\n")
+    assert gets(definition, "web") == {"a": "\ufeff line\r\n\n", "b": ""}
+
+
+def test_a_variable_that_is_not_utf_8(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, WEB + "[web]\na = {from_env='X'}\n", environ={"X": "canary\udcff"})
+    assert "characters that UTF-8 cannot write" in problem
+    assert "canary" not in problem
+
+
+def test_two_sources_at_once(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, WEB + "[web]\na = {from_value='canary', from_env='X'}\n", environ={"X": "x"})
+    assert problem == "secrets.toml:4:1: web.a: beside from_value only expires can stand, not 'from_env'. Take it out."

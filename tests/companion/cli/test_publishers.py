@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import re
+
+from coffer_protocol.address import ServerAddress
+from coffer_protocol.identity import Identity, format_id
+from tests.companion.conftest import Operator
+
+from .command_lines import Run, good, lines
+
+
+def test_a_publisher_comes_and_goes(published: Operator, run: Run) -> None:
+    laptop = Identity.generate()
+    key = laptop.public().text()
+    done = run("publishers", "add", key, "--name", "laptop")
+    assert done.code == 4
+    assert f"\n  coffer-server publisher add DIR {published.coffer} {key} --name laptop\n" in done.err
+    assert "Then type this command again" in done.err
+    published.let_in(laptop, "laptop")
+    done = good(run("publishers", "add", key, "--name", "laptop"))
+    assert "published release 4" in done.err
+    (start,) = re.findall(r"^coffer-companion init '(.*)'$", done.out, flags=re.MULTILINE)
+    address = ServerAddress.from_text(start)
+    assert set(address.publishers) == {published.identity.publisher_key(), laptop.publisher_key()}
+    assert "nothing to change" in good(run("publishers", "add", key, "--name", "laptop")).err
+    assert [line.split()[0] for line in lines(run("publishers", "list"))] == ["name", "-", "laptop"]
+
+    done = run("publishers", "retire", "laptop")
+    assert done.code == 2
+    assert "--keep-note-key" in done.err
+    file = published.home / "definition.toml"
+    done = run("publishers", "retire", "laptop", file)
+    assert done.code == 4
+    assert f"\n  coffer-server publisher remove DIR {published.coffer} laptop\n" in done.err
+    published.shut_out(laptop)
+    done = good(run("publishers", "retire", "laptop", file))
+    assert "every shard is sealed anew" in done.out
+    (own,) = json.loads(good(run("publishers", "list", "--json")).out)
+    assert own == {
+        "name": None,
+        "publisher": format_id(published.identity.publisher_key()),
+        "id": format_id(published.identity.id()),
+        "trusted": True,
+        "note_key": True,
+        "own": True,
+    }
+    rows = lines(run("history"))[1:]
+    assert "publishers changed" in rows[0]
+    assert rows[-1].endswith("(named under an earlier note key)")
+    done = run("rollback", "1")
+    assert done.code == 5
+    assert "the note key has been replaced since" in done.err
+
+
+def test_a_publisher_goes_without_a_definition(published: Operator, run: Run) -> None:
+    laptop = Identity.generate()
+    published.let_in(laptop)
+    pub = published.home / "laptop.pub"
+    pub.write_text(f"# the laptop's\n{laptop.public().text()}\n")
+    good(run("publishers", "add", pub))
+    published.shut_out(laptop)
+    done = good(run("publishers", "retire", pub, "--keep-note-key", "--dry-run"))
+    assert "it still knows the note key" in done.out
+    assert "published" not in done.err
+    good(run("publishers", "retire", pub, "--keep-note-key"))
+    assert good(run("rollback", "2", "--allow-removals")).code == 0
+
+
+def test_publishers_that_are_none(published: Operator, run: Run) -> None:
+    assert run("publishers", "add", "laptop").code == 2
+    assert run("publishers", "add", published.identity.public().text(), "--name", "My Laptop").code == 2
+    done = run("publishers", "retire", "laptop", "--keep-note-key")
+    assert done.code == 2
+    assert "no publisher is 'laptop'" in done.err
+    own = format_id(published.identity.publisher_key())
+    done = run("publishers", "retire", own, "--keep-note-key")
+    assert done.code == 2
+    assert "a publisher does not retire itself" in done.err
+
+
+def test_before_a_release_there_are_no_publishers(operator: Operator, run: Run) -> None:
+    for command in (("list",), ("add", Identity.generate().public().text())):
+        done = run("publishers", *command, "--coffer", operator.coffer)
+        assert done.code == 2
+        assert "holds no release" in done.err

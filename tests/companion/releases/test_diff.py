@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from coffer_companion.releases.commit import Base
+from coffer_companion.releases.diff import ReleaseDifference, compare, find_difference, held, notes_of
+from coffer_companion.releases.plan import Plan
+from coffer_protocol.errors import NoteError
+from coffer_protocol.message import Entry
+from coffer_protocol.release.notes import NoteKey
+from tests.companion.conftest import Operator
+
+A, B, C = (bytes([number]) * 32 for number in range(1, 4))
+
+
+def entry(client: bytes, blob: int = 0) -> Entry:
+    return Entry(id=client, alg=1, since=1, sha256=bytes([blob]) * 32, mark=bytes(16))
+
+
+def compared(operator: Operator, before: int, after: int) -> Plan:
+    async def question(base: Base) -> Plan:
+        old, new = await held(base.reader, before), await held(base.reader, after)
+        difference = find_difference(old.listing, new.listing, coffer=operator.coffer, note_key=base.note_key)
+        return await compare(base, old, new, difference)
+
+    return operator.look(question)
+
+
+def shown(plan: Plan) -> dict[str, tuple[str, dict[str, str], str]]:
+    return {client.client: (client.change, {key.key: key.change for key in client.keys}, client.remark) for client in plan.clients}
+
+
+def test_a_client_is_dropped_only_if_its_id_is_gone() -> None:
+    difference = ReleaseDifference(gone=(entry(A), entry(B)), made=(entry(A, 1), entry(C)))
+    assert difference.dropped == (B,)
+    assert not difference.is_same_ids
+
+
+def test_other_blobs_of_the_same_ids_drop_nobody() -> None:
+    difference = ReleaseDifference(gone=(entry(A), entry(B)), made=(entry(A, 1), entry(B, 1)))
+    assert difference.dropped == ()
+    assert difference.is_same_ids
+
+
+def test_clients_that_do_not_differ_are_counted_and_not_named(operator: Operator) -> None:
+    operator.publish("[web]\na = 1\nb = 1\n[worker]\nc = 1\n[job]\nd = 1", "web", "worker", "job")
+    operator.publish("[web]\na = 2\nb = 1\n[worker]\nc = 1\n[new]\ne = 1", "web", "worker", "new")
+    plan = compared(operator, 1, 2)
+    assert (plan.serial, plan.unchanged) == (2, 1)
+    assert shown(plan) == {"web": ("~", {"a": "~"}, ""), "new": ("+", {"e": "+"}, ""), "job": ("-", {}, "")}
+
+
+def test_the_way_back_is_the_reverse(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    operator.publish("[web]\na = 1\nb = 1", "web")
+    assert shown(compared(operator, 2, 1)) == {"web": ("~", {"b": "-"}, "")}
+
+
+def test_a_second_host_is_not_a_new_client(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    operator.publish("[web]\na = 1", "web*2")
+    plan = compared(operator, 1, 2)
+    assert shown(plan) == {"web": ("~", {}, "1 public key added")}
+    assert plan.unchanged == 1
+
+
+def test_publishers_are_no_clients(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+
+    async def question(base: Base) -> tuple[int, ReleaseDifference]:
+        newest = await held(base.reader, 1)
+        there = len(list(newest.listing.values()))
+        return there, find_difference(newest.listing, newest.listing, coffer=operator.coffer, note_key=base.note_key)
+
+    there, same = operator.look(question)
+    assert there > 1
+    assert same == ReleaseDifference(gone=(), made=())
+
+
+def test_another_note_key_cannot_read_the_notes(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+
+    async def question(base: Base) -> None:
+        newest = await held(base.reader, 1)
+        await notes_of(base.reader, newest, list(newest.listing.values()), NoteKey(key=bytes(32)))
+
+    with pytest.raises(NoteError, match=r"release 1: .* the note key has been replaced since"):
+        operator.look(question)
