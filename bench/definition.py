@@ -1,4 +1,4 @@
-"""How long a definition takes to load, how much memory that needs, and how both grow with the number of clients.
+"""Measure how long a definition takes to load, how much memory that needs, and how both grow with the number of clients.
 
     python -m bench.definition          # 100, 1,000 and 10,000 clients in five groups; clients known by bare keys
     python -m bench.definition --full   # the same with public key texts

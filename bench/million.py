@@ -1,4 +1,4 @@
-"""What a million clients cost a server on SQLite, beside what a thousand cost: starting, memory, look-ups, and fetches.
+"""Measure what a million clients cost a server on SQLite, compared with a thousand: starting, memory, look-ups, and fetches.
 
     python -m bench.million [--clients N] [--few N] [--fetches N] [--folder DIR]
 
@@ -36,7 +36,7 @@ from tests.server.running import RunningServer, coffer_server, running_server
 
 SHARD_BYTES: Final = 2048
 COFFER: Final = "bench"
-# Clients that really fetch; the ids of the others are as good as keys of which nobody has the secret.
+# Clients that really fetch; the ids of the others are keys whose secret nobody has.
 SAMPLE: Final = 2000
 
 

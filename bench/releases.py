@@ -1,4 +1,4 @@
-"""What releases of many clients cost: bytes on the wire, seconds, and the peak memory of the companion and of the server.
+"""Measure what releases of many clients cost: bytes on the wire, seconds, and the peak memory of the companion and of the server.
 
     python -m bench.releases                       # 1,000, 10,000 and 100,000 clients
     python -m bench.releases --clients 1000 10000

@@ -1,4 +1,4 @@
-"""What a fetch costs the server, beside what its cryptography alone costs: fresh sessions against a real server process.
+"""Measure what a fetch costs the server, compared with its cryptography alone: new sessions with a real server process.
 
     python -m bench.sessions [--sessions N] [--rounds N]
 

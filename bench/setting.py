@@ -1,4 +1,4 @@
-"""A real server with a published coffer, for benchmarks to fetch from."""
+"""Run a real server with a published coffer, from which benchmarks fetch."""
 
 from __future__ import annotations
 

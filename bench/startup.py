@@ -1,4 +1,4 @@
-"""What `coffer-client get KEY` costs as a whole process, beside `python -c pass`: start, fetch over loopback, verify, print, exit.
+"""Measure what `coffer-client get KEY` costs as a whole process, compared with `python -c pass`: start, fetch over loopback, verify, print.
 
     python -m bench.startup [--runs N] [--upgrade-pip]
 
@@ -58,7 +58,7 @@ def installed(folder: Path, *, upgrade_pip: bool) -> Path:
     quietly(sys.executable, "-m", "venv", folder)
     if upgrade_pip:
         quietly(folder / "bin" / "pip", "install", "--upgrade", "pip")
-    # A copy, for what a build leaves behind does not belong into the sources.
+    # A copy, because what a build leaves behind must not be among the sources.
     sources = folder / "sources"
     shutil.copytree(_ROOT, sources, ignore=shutil.ignore_patterns(".*", "tests", "build", "*.egg-info", "__pycache__"))
     quietly(folder / "bin" / "pip", "install", sources)

@@ -37,7 +37,7 @@ from tests.server.sockets import link, opened, upload
 
 PROCESSES = 2
 SHARD_BYTES = 2048
-# Descriptors beside the watchers'.
+# Descriptors in addition to the watchers'.
 OTHERS = 200
 
 

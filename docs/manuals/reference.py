@@ -11,46 +11,49 @@ from coffer_client.cli.options import Command as Row
 from .model import Command, Entry, Program
 
 ENVIRONMENT: Final = (
-    Entry(name="COFFER_SERVER", text="The server's address, where `--server` does not give it."),
-    Entry(name="COFFER_IDENTITY", text="The path of the identity file, where `--identity` does not give it."),
+    Entry(name="COFFER_SERVER", text="The server's address, if `--server` does not give it."),
+    Entry(name="COFFER_IDENTITY", text="The path of the identity file, if `--identity` does not give it."),
     Entry(
         name="COFFER_IDENTITY_TEXT",
-        text="The identity's secret text itself, where neither names a file. `run` takes it out of the command's environment.",
+        text="The identity's secret text itself, if neither names a file. `run` removes it from the command's environment.",
     ),
-    Entry(name="COFFER_BARE", text="1: the identity is used by its bare NaCl key, as with `--bare`. 0, or empty: it is not."),
-    Entry(name="COFFER_STATE", text="A folder for what is remembered and for the cache, as `--state`."),
-    Entry(name="COFFER_NO_CACHE", text="1: no cache is kept or used, as with `--no-cache`. 0, or empty: one is."),
+    Entry(name="COFFER_BARE", text="1: use the identity's bare NaCl key, as with `--bare`. 0, or empty: do not."),
+    Entry(name="COFFER_STATE", text="A folder for the client's memory and its cache, as `--state`."),
+    Entry(name="COFFER_NO_CACHE", text="1: keep and use no cache, as with `--no-cache`. 0, or empty: keep and use one."),
     Entry(name="COFFER_MAX_STALE", text="How old the cache may be, as `--max-stale`: 12h."),
     Entry(name="COFFER_TIMEOUT", text="How many seconds to wait for the server, as `--timeout`."),
     Entry(
         name="COFFER_CONFIG",
-        text="The one configuration file that is read, as `--config`; with `/dev/null` none is. A variable comes before what a file says.",
+        text="The only configuration file that is read, as `--config`; with `/dev/null`, no file is read. A variable comes before a file.",
     ),
-    Entry(name="CREDENTIALS_DIRECTORY", text="Set by systemd: the identity is `coffer-identity` in it, where no variable names one."),
-    Entry(name="NO_COLOR", text="Where it is set, `doctor` writes without colours on a terminal too."),
+    Entry(name="CREDENTIALS_DIRECTORY", text="Set by systemd: the identity is `coffer-identity` in it, if no variable names one."),
+    Entry(name="NO_COLOR", text="If it is set, `doctor` writes without colours, also on a terminal."),
     Entry(
         name="XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
-        text="Where the files below stand. Without them: `~/.config`, `~/.local/state`, `~/.cache`.",
+        text="The folders of the files below. Defaults: `~/.config`, `~/.local/state`, `~/.cache`.",
     ),
-    Entry(name="XDG_RUNTIME_DIR", text="A folder on a tmpfs, which the warning of `get --to-dir` then names."),
+    Entry(name="XDG_RUNTIME_DIR", text="A folder on a tmpfs, which the warning of `get --to-dir` names."),
 )
 FILES: Final = (
     Entry(
         name="./coffer.toml, $XDG_CONFIG_HOME/coffer/client.toml, /etc/coffer/client.toml",
-        text="The configuration, each for what those before it leave open; `config` shows what is in force. One of another user's, or "
-        "that others can write, is refused.",
+        text="The configuration: each file for what those before it leave open; `config` shows what is in force. A file of another user, "
+        "or one that other users can write, is refused.",
     ),
-    Entry(name="$XDG_CONFIG_HOME/coffer/client.key", text="The identity, as `keygen` makes it. One that others can read is refused."),
+    Entry(
+        name="$XDG_CONFIG_HOME/coffer/client.key",
+        text="The identity, as `keygen` makes it. A file that other users can read is refused.",
+    ),
     Entry(name="$XDG_CONFIG_HOME/coffer/client.key.pub", text="Its public key text, for the operator."),
     Entry(
         name="$XDG_STATE_HOME/coffer/client/*.trust",
-        text="The newest release that was seen, and who is trusted, for each server, coffer and identity. `trust` shows it.",
+        text="The newest release that was seen and the publishers that are trusted, by server, coffer and identity: `trust` shows them.",
     ),
     Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed, for when no server answers."),
 )
-# What every command ends with where it is interrupted stands in no row of the table, for no error is behind it.
+# The exit code of an interrupted command is in no row of the table, because there is no error behind it.
 _INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")
-_READER_GONE: Final = Exit(code=EXIT_READER_GONE, meaning="nobody reads any more what it prints, as behind `| head`")
+_READER_GONE: Final = Exit(code=EXIT_READER_GONE, meaning="nobody reads its output any more, as with `| head`")
 
 
 def _meanings(*rows: Exit) -> dict[int, str]:
@@ -76,7 +79,7 @@ CLIENT: Final = Program(
     commands=tuple(map(_command, COMMANDS)),
     options=(VERSION,),
     exits=_meanings(*EXITS, _INTERRUPTED, _READER_GONE),
-    exits_else=f"Else `{PROGRAM} run` ends with the command's own status.",
+    exits_else=f"Otherwise `{PROGRAM} run` ends with the command's own status.",
     environment=ENVIRONMENT,
     files=FILES,
     shared="environment and files",

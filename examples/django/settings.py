@@ -2,11 +2,11 @@
 
 import coffer_client
 
-# Fetched once, when a process loads its settings. Django takes what is in capitals for settings, and so not this.
+# Fetched once, when a process loads its settings. The name is in lower case, so Django does not take it for a setting.
 secrets = coffer_client.fetch()
 
 SECRET_KEY = secrets.text("secret_key")
-# Sessions and links that were signed with the last key stay good while the operator leaves it here.
+# Sessions and links that were signed with the last key stay valid while the operator leaves it in the definition.
 SECRET_KEY_FALLBACKS = [secrets.text("secret_key_before")] if "secret_key_before" in secrets else []
 ALLOWED_HOSTS = [secrets.text("site.host", default="localhost")]
 DATABASES = {
