@@ -44,7 +44,7 @@ EXPIRY_WARNING_S: Final = 30 * _DAY_S
 
 
 class Release(Record):
-    """The release of a coffer (PROTOCOL.md, 7).
+    """The release of a coffer (docs/protocol.md, 7).
 
     Attributes:
         coffer: the coffer's name.

@@ -1,7 +1,7 @@
 """What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
 
 There are files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
-one of another history, be refused (PROTOCOL.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
+one of another history, be refused (docs/protocol.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
 verified at each use as on its first day. Both are written under one lock, never go back to an older release, and take a newer one only
 where it was accepted under what they hold. `.host` names the host that has served last, where the address has several.
 """

@@ -1,4 +1,4 @@
-"""Identity files: made so that nobody else can read them, and refused where somebody can (PROTOCOL.md, 1)."""
+"""Identity files: made so that nobody else can read them, and refused where somebody can (docs/protocol.md, 1)."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Connection:
             with trio.fail_after(ANSWER_TIMEOUT_S):
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.TooSlowError):
-            # The server's Error may still be there to be read (PROTOCOL.md, 3).
+            # The server's Error may still be there to be read (docs/protocol.md, 3).
             await self._receive_any()
             raise UnreachableError(_LOST) from None
 

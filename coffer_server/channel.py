@@ -1,4 +1,4 @@
-"""A connection's bytes: a session over a stream, with a deadline on everything (PROTOCOL.md, 9)."""
+"""A connection's bytes: a session over a stream, with a deadline on everything (docs/protocol.md, 9)."""
 
 from __future__ import annotations
 

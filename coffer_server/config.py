@@ -21,7 +21,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
 _SUITES: Final = (0, 1)
 STORE_PREFIX: Final = "postgresql+psycopg://"
-# What PROTOCOL.md, 3 demands, and so the most that may be set.
+# What docs/protocol.md, 3 demands, and so the most that may be set.
 STILL_S: Final = 60
 # A date that far back is before any release.
 _MAX_DAYS: Final = 36_500

@@ -1,4 +1,4 @@
-"""What the server answers: one session, from Hello to its end (PROTOCOL.md, 3)."""
+"""What the server answers: one session, from Hello to its end (docs/protocol.md, 3)."""
 
 from __future__ import annotations
 

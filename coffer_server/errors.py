@@ -1,6 +1,6 @@
 """What the server refuses, and why.
 
-A `RefusedError` is the peer's to know: it becomes an Error message with its `code` (PROTOCOL.md, 3). The others are for the person
+A `RefusedError` is the peer's to know: it becomes an Error message with its `code` (docs/protocol.md, 3). The others are for the person
 at this end.
 """
 
@@ -58,7 +58,7 @@ class RefusedError(CofferError):
 
 
 class DeniedError(RefusedError):
-    """The client or publisher may not do this, or the release breaks a rule of PROTOCOL.md, 7."""
+    """The client or publisher may not do this, or the release breaks a rule of docs/protocol.md, 7."""
 
     code = "denied"
 

@@ -1,4 +1,4 @@
-"""The server's identity file: made once, readable by its owner alone (PROTOCOL.md, 1)."""
+"""The server's identity file: made once, readable by its owner alone (docs/protocol.md, 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to questions (PROTOCOL.md, 8)."""
+"""Answers to questions (docs/protocol.md, 8)."""
 
 from __future__ import annotations
 

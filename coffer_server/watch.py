@@ -1,4 +1,4 @@
-"""One Watch of a session, from the message to its answer (PROTOCOL.md, 3)."""
+"""One Watch of a session, from the message to its answer (docs/protocol.md, 3)."""
 
 from __future__ import annotations
 

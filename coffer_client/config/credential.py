@@ -51,7 +51,7 @@ class Credential(Record):
         return f'{key} = "{self.public_text()}"'
 
     def file_text(self) -> str:
-        """What an identity file holds (PROTOCOL.md, 1). Of a bare key its comments tell the plain id, and no public key text."""
+        """What an identity file holds (docs/protocol.md, 1). Of a bare key its comments tell the plain id, and no public key text."""
         if not self.bare:
             return self.identity.file_text()
         return (

@@ -161,7 +161,7 @@ def _load_address(server: ServerAddress | str | None, configured: Configuration)
 
 
 def trust_of(address: ServerAddress) -> Trust:
-    """What a client of this address demands of its first release (PROTOCOL.md, 1).
+    """What a client of this address demands of its first release (docs/protocol.md, 1).
 
     Raises:
         ConfigurationError: the address names no coffer or no publisher, so nothing that a server gives could be checked.

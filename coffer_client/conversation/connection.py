@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=Message)
 
-# A server's errors that may be absent at another host of the same address, or at the same host a little later (PROTOCOL.md, 3).
+# A server's errors that may be absent at another host of the same address, or at the same host a little later (docs/protocol.md, 3).
 _PASSING_CODES: Final = frozenset({"busy", "limit", "internal"})
 # A server's errors that mean: this client is not the one that the server knows.
 _CLIENT_CODES: Final = frozenset({"denied", "suite"})
@@ -116,7 +116,7 @@ class Connection:
             raise UnreachableError(str(error), hint="; ".join(hints) or None) from None
 
     async def send(self, message: Message) -> None:
-        """Send a message. If the server has already closed, the next `receive` finds what it said before (PROTOCOL.md, 3).
+        """Send a message. If the server has already closed, the next `receive` finds what it said before (docs/protocol.md, 3).
 
         Raises:
             UnreachableError: the session has failed before.

@@ -105,7 +105,7 @@ class Source:
         return await self.network.call(self._memory.hosts)
 
     async def connect(self, host: Host, *, deadline_s: float) -> Connection:
-        """A session with a host, under the first of the trusted ids under which it answers (PROTOCOL.md, 7, "Changing keys").
+        """A session with a host, under the first of the trusted ids under which it answers (docs/protocol.md, 7, "Changing keys").
 
         Args:
             host: one of the address's.

@@ -70,7 +70,7 @@ def _has_missed(trust: Trust, accepted: Accepted) -> bool:
 async def _catch_up(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
     """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
 
-    They may retire a publisher or name another server. Where the server has lost them (PROTOCOL.md, 7: one upload restores all), or
+    They may retire a publisher or name another server. Where the server has lost them (docs/protocol.md, 7: one upload restores all), or
     fails now, the trust stays as it was: the release in hand is good.
     """
     try:

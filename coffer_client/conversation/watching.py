@@ -1,4 +1,4 @@
-"""New releases as they come (PROTOCOL.md, 3: Watch and Still): sessions that are kept, and begun again where they end.
+"""New releases as they come (docs/protocol.md, 3: Watch and Still): sessions that are kept, and begun again where they end.
 
 Each session begins with Get, so that at least once an hour the client hears the newest release itself: one that goes back, or has expired,
 is then noticed, and the cache is as young as the session.

@@ -56,7 +56,7 @@ class Value:
 
 
 def encoded_size(secret: Secret) -> int:
-    """How many bytes a secret takes in a shard (PROTOCOL.md, 6).
+    """How many bytes a secret takes in a shard (docs/protocol.md, 6).
 
     Raises:
         ShardError: it fits into none.

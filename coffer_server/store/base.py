@@ -51,7 +51,7 @@ class Known:
 
     Attributes:
         coffer: the one coffer that it belongs to.
-        suite: the one suite that it speaks (PROTOCOL.md, 3): 1 for a publisher, else as the alg of its blob says.
+        suite: the one suite that it speaks (docs/protocol.md, 3): 1 for a publisher, else as the alg of its blob says.
         serial: of the coffer's current release, or None where that has no shard for it.
     """
 
@@ -177,7 +177,7 @@ class Store(Reads, Protocol):
         """
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
-        """Make the current release with `changes` the next one, if *signed* says just that (PROTOCOL.md, 7). Durable when it returns.
+        """Make the current release with `changes` the next one, if *signed* says just that (docs/protocol.md, 7). Durable when it returns.
 
         Args:
             coffer: its name.
@@ -190,7 +190,7 @@ class Store(Reads, Protocol):
             The serial.
 
         Raises:
-            DeniedError: a rule of PROTOCOL.md, 7 is broken.
+            DeniedError: a rule of docs/protocol.md, 7 is broken.
             ConflictError: serial or `prev` does not follow the current release.
             TooLargeError: a client of suite 0 could not be sent its shard.
         """

@@ -63,7 +63,7 @@ class Entered:
 
     Attributes:
         id: the client's.
-        alg, since, sha256, mark: as in PROTOCOL.md's entries.
+        alg, since, sha256, mark: as in an entry of OkOpen (docs/protocol.md, 3).
         blob_bytes: the size of the blob.
     """
 

@@ -1,4 +1,4 @@
-"""The rules of a Commit (PROTOCOL.md, 7: "A server accepts a Commit only where…"), the same for every store.
+"""The rules of a Commit (docs/protocol.md, 7, "What a server accepts"), the same for every store.
 
 A store finds the facts, in the transaction that will change them; what they must be is said here.
 """
@@ -24,7 +24,7 @@ from ..errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, To
 from .base import Change, Retention
 from .snapshot import Leaf, Outline
 
-# A client that has a blob of this alg speaks this suite, and no other (PROTOCOL.md, 3).
+# A client that has a blob of this alg speaks this suite, and no other (docs/protocol.md, 3).
 SUITE_OF_ALG: Final = {ALG_SEALED_BOX: 0, ALG_HPKE: 1}
 PUBLISHER_SUITE: Final = 1
 # What the body of an OkGet may have in suite 0, which has no Part.

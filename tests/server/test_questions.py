@@ -1,4 +1,4 @@
-"""Questions and the server's answers, over a session (PROTOCOL.md, 8)."""
+"""Questions and the server's answers, over a session (docs/protocol.md, 8)."""
 
 from __future__ import annotations
 

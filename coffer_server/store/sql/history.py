@@ -1,4 +1,4 @@
-"""What past releases of a coffer hold, read inside a transaction: the facts behind the answers of PROTOCOL.md, 8."""
+"""What past releases of a coffer hold, read inside a transaction: the facts behind the answers of docs/protocol.md, 8."""
 
 from __future__ import annotations
 
