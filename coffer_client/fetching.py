@@ -1,4 +1,4 @@
-"""`fetch` and `afetch`: what is configured, one retrieval, and warnings."""
+"""`fetch` and `afetch`: load the settings, retrieve once, and warn."""
 
 from __future__ import annotations
 
@@ -34,36 +34,38 @@ def fetch(
     max_stale: timedelta | None = None,
     config: keyfile.Path | None = None,
 ) -> Coffer:
-    """This client's secrets, fetched and verified.
+    """Fetch this client's secrets and verify them.
 
-    What is not given is taken from the variables COFFER_SERVER, COFFER_IDENTITY, COFFER_BARE, COFFER_TIMEOUT, COFFER_STATE, COFFER_NO_CACHE
-    and COFFER_MAX_STALE, then from the configuration: `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml`, `/etc/coffer/client.toml`.
+    An argument that is not given is taken from the variables COFFER_SERVER, COFFER_IDENTITY, COFFER_BARE, COFFER_TIMEOUT, COFFER_STATE,
+    COFFER_NO_CACHE and COFFER_MAX_STALE, then from the configuration: `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml`,
+    `/etc/coffer/client.toml`.
 
     Args:
         server: the address that `coffer-companion address` prints.
-        identity: an identity or the path of its file; without one also COFFER_IDENTITY_TEXT (the secret text), systemd's credential
-            `coffer-identity`, or `$XDG_CONFIG_HOME/coffer/client.key`.
-        bare: whether the server knows this client by its bare NaCl key (suite 0). Files of `keygen --bare` say it too.
-        timeout_s: seconds for everything, 10 where nothing says: connecting, asking, and receiving. Names are resolved by the system, in
-            its own time.
-        state: the folder for what this client remembers of its releases, and for the sealed cache; else `$XDG_STATE_HOME/coffer` and
+        identity: an identity or the path of its file. If it is not given, also COFFER_IDENTITY_TEXT (the secret text), systemd's credential
+            `coffer-identity` or `$XDG_CONFIG_HOME/coffer/client.key` is used.
+        bare: whether the server knows this client by its bare NaCl key (suite 0). A file of `keygen --bare` also says so.
+        timeout_s: the seconds for everything together: connecting, asking and receiving; 10 by default. The system resolves names in its
+            own time.
+        state: the folder for what this client remembers of its releases and for the sealed cache; by default `$XDG_STATE_HOME/coffer` and
             `$XDG_CACHE_HOME/coffer`.
-        cache: whether the sealed answer is kept, and stands in where no server answers; True where nothing says.
-        max_stale: how long ago the server may have given what the cache stands in with, 7 days where nothing says; a `timedelta(0)` never
-            lets it.
-        config: the one configuration file that is read; else COFFER_CONFIG.
+        cache: whether to keep the sealed answer, and to use it if no server answers; True by default.
+        max_stale: how long ago the server may have given the answer that the cache holds; 7 days by default. With `timedelta(0)` the cache
+            is never used.
+        config: the only configuration file to read; by default COFFER_CONFIG.
 
     Returns:
-        A read-only mapping whose values hide themselves in their repr, with the release that they are of. Its `stale` says whether the
-        cache stood in, and how old it is; a `CofferWarning` says it too. Another one says where nothing can be remembered.
+        A read-only mapping whose values hide themselves in their repr, and the release that they belong to. If the values come from the
+        cache, its `stale` says how old they are, and a `CofferWarning` says so too. A `CofferWarning` also says if nothing can be
+        remembered.
 
     Raises:
-        ConfigurationError, KeyTextError: the address or the identity is missing, or cannot be used.
-        UnreachableError: no host could be reached, or none answered in time; and the cache cannot stand in.
-        ServerError: the server refused; by the subclass BusyServerError it may serve later.
+        ConfigurationError, KeyTextError: the address or the identity is missing or cannot be used.
+        UnreachableError: no host could be reached, or none answered in time; and the cache cannot be used.
+        ServerError: the server refused. If it is a BusyServerError, the server may serve later.
         KeyNotFoundError: the server does not know this client.
-        ProtocolError: what answered is not the server of the address, or the connection was tampered with.
-        ReleaseError, ShardError: what came back does not verify. Nothing of it is returned.
+        ProtocolError: the answer did not come from the server of the address, or the connection was tampered with.
+        ReleaseError, ShardError: the answer does not verify. Nothing of it is returned.
         StateError: what this client remembers is damaged.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
@@ -80,7 +82,7 @@ def fetch(
     )
     messages: list[str] = []
     source = Source.of(wanted, Sockets(), warn=messages.append)
-    coffer = finish(retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale))
+    coffer = finish(retrieve(source))
     _say(messages)
     return coffer
 
@@ -96,14 +98,14 @@ async def afetch(
     max_stale: timedelta | None = None,
     config: keyfile.Path | None = None,
 ) -> Coffer:
-    """As `fetch`, in an event loop: asyncio's or trio's, through anyio (the extra `async`).
+    """Do what `fetch` does in an event loop: asyncio's or trio's, through anyio (the extra `async`).
 
-    Cancelled, it closes its connection and leaves no task. Files are read and written, and names resolved, in threads of the event loop's
-    own pool, which keeps an idle thread for a while (anyio on asyncio: until the loop ends; trio: 10 s). `timeout_s` holds for resolving
-    a name too; the thread that asks the system ends when the system has answered.
+    If it is cancelled, it closes its connection and leaves no task. Files are read and written, and names resolved, in threads of the event
+    loop's own pool, which keeps an idle thread for a while (anyio on asyncio: until the loop ends; trio: 10 s). `timeout_s` also holds for
+    resolving a name; the thread that asks the system ends when the system has answered.
 
     Raises:
-        As `fetch`; UnavailableError also where anyio is not installed.
+        As `fetch`; UnavailableError also if anyio is not installed.
     """
     from .io.eventloop import EventLoop
 
@@ -120,13 +122,13 @@ async def afetch(
     )
     messages: list[str] = []
     source = Source.of(wanted, EventLoop(), warn=messages.append)
-    coffer = await retrieve(source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale)
+    coffer = await retrieve(source)
     _say(messages)
     return coffer
 
 
 def _say(messages: Sequence[str]) -> None:
-    """Warn of what a fetch went on in spite of. The line that is shown with it is the application's."""
+    """Warn about what is wrong although the fetch succeeded. Python shows the application's line with each warning."""
     if messages:
         import warnings
 

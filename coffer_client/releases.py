@@ -1,4 +1,4 @@
-"""`watch`: an application's secrets, and then each newer release of them as soon as it is there."""
+"""`watch`: an application's secrets, and then each newer release of them as soon as it is published."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def watch(
     config: keyfile.Path | None = None,
     on_failure: Callable[[CofferError], object] | None = None,
 ) -> Releases:
-    """This client's secrets as they are now, and then as each newer release has them. Nothing is connected yet.
+    """Return an iterator over this client's secrets as they are now, and then in each newer release. Nothing is connected yet.
 
         with coffer_client.watch() as releases:
             for secrets in releases:
                 ...
 
-    The first is what `fetch` gives, also out of the cache, and what `fetch` raises is raised there. After it, what fails is told and tried
-    again, at the latest after a minute: the secrets that were given last stay good.
+    The first item is what `fetch` returns, possibly from the cache; what `fetch` raises is raised there. After that, a failure is reported
+    and tried again, after a minute at the latest: the last secrets stay valid.
 
     Args:
-        server, identity, timeout_s, state, cache, max_stale, config: as of `fetch`; they are about the first, and where things are.
-        on_failure: is given why a new release cannot be had now, at each attempt; it may return, log, or raise to end the loop. Without
-            one, a `CofferWarning` says it at the first attempt of several that fail.
+        server, identity, timeout_s, state, cache, max_stale, config: as for `fetch`. `timeout_s` and `max_stale` are about the first item.
+        on_failure: called at each attempt that fails, with the reason why there is no new release now. It may return, log, or raise to end
+            the loop. Without it, a `CofferWarning` says so at the first of several failures in a row.
 
     Returns:
-        What is iterated over with `for`, or with `async for` on asyncio or trio (the extra `async`).
+        An iterator for `for`, or for `async for` on asyncio or trio (the extra `async`).
 
     Raises:
-        ConfigurationError, KeyTextError: the address or the identity is missing, or cannot be used; or it is a bare key, which cannot
-            watch.
+        ConfigurationError, KeyTextError: the address or the identity is missing or cannot be used; or the identity is a bare key, which
+            cannot watch.
     """
     wanted = settings.load(
         server=server,
@@ -72,41 +72,36 @@ def watch(
     def open_source(network: Network, warn: Callable[[str], None]) -> Source:
         return Source.of(wanted, network, warn=warn)
 
-    return Releases(open_source, timeout_s=wanted.timeout_s, max_stale=wanted.max_stale, on_failure=on_failure)
+    return Releases(open_source, on_failure=on_failure)
 
 
 class Releases:
-    """What `watch` gives: an iterator, and an asynchronous one; one object is used as one of the two. It has no end of its own.
+    """The endless iterator that `watch` returns. It is also an asynchronous iterator; each object can be used in one of the two ways.
 
-    A session with the server is kept while it is iterated over. Leaving `with` or `async with`, `close`, and cancellation each end it, and
-    leave no socket, thread or task; after a cancellation, iterating goes on with another session.
+    While it is iterated over, it keeps a session with the server. Leaving `with` or `async with`, `close`, and cancellation each end the
+    session and leave no socket, thread or task. After a cancellation, iterating continues with another session.
     """
 
     def __init__(
         self,
         open_source: Callable[[Network, Callable[[str], None]], Source],
         *,
-        timeout_s: float | None,
-        max_stale: timedelta | None,
         on_failure: Callable[[CofferError], object] | None,
     ) -> None:
-        """Nothing is connected yet.
+        """Make the iterator. Nothing is connected yet.
 
         Args:
-            open_source: makes the source for a network; the second argument is given a sentence for people.
-            timeout_s, max_stale: of the first release.
+            open_source: returns the source for a network. Its second argument is called with each warning for people.
             on_failure: as for `watch`.
         """
         self._open_source: Final = open_source
-        self._timeout_s: Final = timeout_s
-        self._max_stale: Final = max_stale
         self._on_failure: Final = on_failure
         self._source: Source | None = None
         self._network: type[Network] | None = None
-        # The serial that was given last, from when on there are events.
+        # The serial of the last item; None before the first, which does not come from the events.
         self._serial: int | None = None
         self._events: AsyncGenerator[Coffer | CofferError, None] | None = None
-        # Whether a task waits in them.
+        # Whether a task waits for an event.
         self._is_awaited = False
         self._is_failing = False
         self._is_closed = False
@@ -119,8 +114,8 @@ class Releases:
         """Wait for the next release.
 
         Raises:
-            As `fetch` at the first, and whatever `on_failure` raises later.
-            RuntimeError: it was begun by `async for`.
+            As `fetch` for the first item; later, whatever `on_failure` raises.
+            RuntimeError: the iteration was begun with `async for`.
         """
         while not self._is_closed:
             coffer = finish(self._step(Sockets))
@@ -133,7 +128,7 @@ class Releases:
         return self
 
     async def __anext__(self) -> Coffer:
-        """As `__next__`, in an event loop. A task that comes while another waits in it gets a RuntimeError, and the other waits on."""
+        """Do what `__next__` does in an event loop. If another task waits in it, this one gets a RuntimeError, and the other waits on."""
         from .io.eventloop import EventLoop
 
         while not self._is_closed:
@@ -144,10 +139,10 @@ class Releases:
         raise StopAsyncIteration
 
     async def _step(self, network: type[Network]) -> Coffer | None:
-        """The next release; None where an attempt has failed, and that has been told."""
+        """Return the next release; None if an attempt has failed, which has been reported."""
         source = self._source_on(network)
         if self._serial is None:
-            coffer = await retrieve(source, timeout_s=self._timeout_s, max_stale=self._max_stale)
+            coffer = await retrieve(source)
         else:
             event = await self._event(source, self._serial)
             if isinstance(event, CofferError):
@@ -163,8 +158,8 @@ class Releases:
             self._source = self._open_source(network(), self._messages.append)
             self._network = network
         if self._network is not network:
-            # What waits in an event loop can be taken on by nothing else.
-            raise RuntimeError("a watch is iterated over, and closed, in one of two ways: with `async` or without")
+            # Nothing else can continue what waits in an event loop.
+            raise RuntimeError("a watch is used either with `async` or without: this one was begun in the other way")
         return self._source
 
     async def _event(self, source: Source, serial: int) -> Coffer | CofferError:
@@ -175,16 +170,16 @@ class Releases:
         try:
             return await anext(self._events)
         except BaseException:
-            # Whatever it was, the generator is at its end, and has closed its session.
+            # Whatever this is, the generator has ended and has closed its session.
             self._events = None
             raise
         finally:
             self._is_awaited = False
 
     def _demand_alone(self) -> None:
-        """See that no other task is in the generator, which would refuse this one, and must not be forgotten for it."""
+        """Raise RuntimeError if another task is in the generator: it would refuse this one, and its generator must not be forgotten."""
         if self._is_awaited:
-            raise RuntimeError("another task waits for the next release of this watch: end it, or wait for it, first")
+            raise RuntimeError("another task waits for the next release of this watch: end that task or wait for it first")
 
     def _tell(self, error: CofferError) -> None:
         if self._on_failure is None and not self._is_failing:
@@ -195,24 +190,24 @@ class Releases:
 
     def _warn(self) -> None:
         while self._messages:
-            # The line that is shown with it is the application's.
+            # Python shows the application's line with the warning.
             warnings.warn(self._messages.pop(0), CofferWarning, stacklevel=3)
 
     def close(self) -> None:
-        """End the session. Iterating is then at its end.
+        """End the session and the iteration.
 
         Raises:
-            RuntimeError: it was begun by `async for`.
+            RuntimeError: the iteration was begun with `async for`.
         """
         if self._events is not None:
             self._source_on(Sockets)
         finish(self.aclose())
 
     async def aclose(self) -> None:
-        """As `close`, in an event loop.
+        """Do what `close` does in an event loop.
 
         Raises:
-            RuntimeError: another task waits in it; where that is over, it can be closed.
+            RuntimeError: another task waits in the iterator. When that is over, it can be closed.
         """
         self._is_closed = True
         self._demand_alone()

@@ -1,9 +1,9 @@
 """What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
 
-There are files per address (the server's id and the coffer) and identity. `.trust` is what makes a release that goes back, or
-one of another history, be refused (docs/protocol.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers; it is
-verified at each use as on its first day. Both are written under one lock, never go back to an older release, and take a newer one only
-where it was accepted under what they hold. `.host` names the host that has served last, where the address has several.
+There is a set of files for each identity and address (the server's id and the coffer). Because of `.trust`, a release that goes back or
+belongs to another history is refused (docs/protocol.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers;
+it is verified at each use as strictly as on the first day. Both are written under one lock, never go back to an older release, and take a
+newer one only if it was accepted under what they hold. If the address has several hosts, `.host` names the one that served last.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
     from .config.settings import Environment, Settings
 
-# Keys of 32 bytes, and few of them.
+# The file holds a few keys of 32 bytes.
 _TRUST_LIMIT_BYTES: Final = 1 << 20
-# A name of the DNS, in brackets or not, and a port.
+# The file holds a DNS name or an address, and a port.
 _HOST_LIMIT_BYTES: Final = 1 << 10
 _VERSION: Final = 1
-# The cache says when its release was last fetched to within this; to be exact would cost every fetch a write to the disk.
+# The cache says when its release was last fetched with this precision. An exact time would cost every fetch a write to the disk.
 _REFRESH_S: Final = 60.0
 _KEY_BYTES: Final = 32
 
 
 class Folders(Record):
-    """Where the files go.
+    """The folders for the files.
 
     Attributes:
-        state: the folder of the trust; None where there is none.
-        cache: the folder of the cache; None where none is kept.
+        state: the folder of the trust; None if there is no folder for it.
+        cache: the folder of the cache; None if no cache is kept.
     """
 
     state: str | None
@@ -52,10 +52,10 @@ class Folders(Record):
 
 
 def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environment: Environment) -> Folders:
-    """The folder that is named, for both; else `$XDG_STATE_HOME/coffer/client` and `$XDG_CACHE_HOME/coffer/client`.
+    """Return the named folder for both kinds of files, or `$XDG_STATE_HOME/coffer/client` and `$XDG_CACHE_HOME/coffer/client`.
 
     Args:
-        state: a folder, or None for the default ones.
+        state: a folder; None for the default folders.
         cache: whether a cache is kept.
         environment: the process's variables.
 
@@ -77,7 +77,7 @@ class Cached(Record):
 
 
 class _Record(Record):
-    """The trust, and the publishers of the address that it grew from: where the operator hands out others, theirs is the word."""
+    """The trust, and the publishers in the address that it grew from. If the operator's address names others, those count."""
 
     root: tuple[bytes, ...]
     trust: Trust
@@ -103,11 +103,11 @@ class _Record(Record):
         """Parse what `encode` made.
 
         Raises:
-            DecodeError: it did not make this.
+            DecodeError: `encode` did not make this.
         """
         match cbor.decode(data):
             case {
-                "v": 1,
+                "v": version,
                 "coffer": str() as coffer,
                 "root": list() as root,
                 "publishers": [_, *_] as publishers,
@@ -116,7 +116,7 @@ class _Record(Record):
                 "signed_sha256": bytes() as signed_sha256,
                 "signer": bytes() as signer,
                 **others,
-            } if not others:
+            } if version == _VERSION and not others:
                 trust = Trust(
                     coffer=coffer,
                     publishers=_keys(publishers),
@@ -125,7 +125,7 @@ class _Record(Record):
                     signer=signer,
                 )
                 return cls(root=_keys(root), trust=trust)
-        raise DecodeError("not what this version writes")
+        raise DecodeError("not a state of this version")
 
 
 def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
@@ -138,41 +138,41 @@ def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
 class Memory:
     """The files of one address and identity.
 
-    Where they cannot be read or written, fetching goes on: `warn` is told once, and this process remembers for itself.
+    If they cannot be read or written, fetching goes on: `warn` is called once, and this process remembers in memory.
     """
 
     def __init__(self, wanted: Settings, folders: Folders, *, warn: Callable[[str], None]) -> None:
-        """Nothing is read or written yet.
+        """Make the paths. Nothing is read or written yet.
 
         Args:
-            wanted: whose files they are.
-            folders: where they stand.
-            warn: is given a sentence for people.
+            wanted: the address and the identity.
+            folders: the folders for the files.
+            warn: called with a warning for people.
         """
         self._address = wanted.address
         self._root = wanted.address.publishers
         self._warn = warn
-        # Both ids whole: whoever could choose one that begins alike would share the file.
+        # Both ids in full: somebody who can choose an id that begins alike must not share the file.
         name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
         self._trust_path, self._lock_path, self._host_path = (
             os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock", "host")
         )
         self._cache_path = os.path.join(folders.cache, f"{name}.cache") if folders.cache is not None else None
         self._initial = wanted.trust
-        # What this process has accepted, where the files do not take it.
+        # What this process has accepted but could not write to the files.
         self._unwritten: Trust | None = None
-        # Who has served last in this process.
+        # The host that served last in this process.
         self._last_host: str | None = None
         self._is_warned = False
 
     def recall(self) -> Trust:
-        """What is known, and so demanded of the next release: what was remembered, or else what the address says.
+        """Return what is known, and so demanded of the next release: what was remembered, or otherwise what the address says.
 
-        What was remembered may be older than the serial of the address. It is where the heads begin that were missed since, and the
-        address's serial is demanded beside it.
+        What was remembered may be older than the serial in the address. Then the heads that were missed begin after it, and the address's
+        serial is demanded too.
 
         Raises:
-            StateError: the file is damaged. To go on without it would let an old release pass for the newest.
+            StateError: the file is damaged. Without it, an old release could pass for the newest.
         """
         try:
             record = self._read()
@@ -182,8 +182,8 @@ class Memory:
         return self._known(record)
 
     def _known(self, record: _Record | None) -> Trust:
-        """What is known, where this is what the file holds; None where it holds nothing, or cannot be read."""
-        # Where the files have taken what came since, they know more than this process did when they failed.
+        """Return what is known, given what the file holds: None if it holds nothing or cannot be read."""
+        # If another process has written a newer release since, the files know more than this process did when its write failed.
         if self._unwritten is not None and (record is None or _serial(record.trust) < _serial(self._unwritten)):
             return self._unwritten
         if record is None:
@@ -191,8 +191,9 @@ class Memory:
         trust = record.trust
         if record.root == self._root:
             return trust
-        # The operator's word. As of a release that this client has not seen, it is all that counts: the heads on the way there are by
-        # publishers that it need not name, so nobody could follow them under it.
+        # The address names other publishers now, and the operator's address is what counts. If it starts at a release that this client has
+        # not seen, nothing else counts: the heads up to there are signed by publishers that the address need not name, so nobody could
+        # follow them under it.
         if _serial(trust) < self._address.serial:
             return self._initial
         from dataclasses import replace
@@ -200,7 +201,7 @@ class Memory:
         return replace(trust, publishers=self._initial.publishers, servers=None)
 
     def hosts(self) -> tuple[Host, ...]:
-        """The address's hosts: the one that has served last, and the others in the address's order."""
+        """Return the address's hosts: first the one that served last, then the others in the address's order."""
         hosts = self._address.hosts
         if len(hosts) == 1:
             return hosts
@@ -212,7 +213,7 @@ class Memory:
             data = files.read(self._host_path, limit_bytes=_HOST_LIMIT_BYTES) if self._host_path is not None else None
         except OSError:
             data = None
-        # What is no host of the address, any more or at all, stands for none of them.
+        # A text that is not, or no longer, a host of the address has no effect.
         return (data or b"").decode(errors="replace").strip()
 
     def _write_host(self, host: Host) -> None:
@@ -220,42 +221,42 @@ class Memory:
         try:
             files.replace(self._host_path, f"{host}\n".encode())
         except OSError:
-            # It saves time, and nothing else hangs on it.
+            # The file only saves time.
             return
 
     def record(self, trust: Trust, body: bytes, *, under: Trust, host: Host, now: float) -> bool:
-        """Remember a release that has been accepted, and who has served it.
+        """Remember a release that has been accepted, and the host that served it.
 
-        Where another process has remembered a newer one in the meantime, that one stays.
+        If another process has remembered a newer release in the meantime, that one is kept.
 
         Args:
-            trust: what follows from the release (`Trust.after`).
-            body: the OkGet's, as it came.
-            under: what `recall` gave, and the release was accepted under.
-            host: where it came from.
+            trust: the trust that follows from the release (`Trust.after`).
+            body: the body of the OkGet, as it came.
+            under: the trust that `recall` returned and under which the release was accepted.
+            host: the host that it came from.
             now: seconds since 1970.
 
         Returns:
-            Whether this is done. Where it is not, another process has remembered a release since `under`, and this one is not older: what
-            that one says of publishers may forbid it. Nothing was remembered; it is to be accepted again, under what is recalled then.
+            Whether this is done. If not, nothing was remembered: another process has remembered a release since `under`, and this one is
+            not older. What that release says about publishers may forbid this one, so recall the trust and accept again.
 
         Raises:
-            ForkError: another process was given another release at the same serial.
+            ForkError: another process was given a different release with the same serial.
             StateError: the file is damaged.
         """
         is_other_host = host != self.hosts()[0]
         self._last_host = str(host)
         try:
             if self._trust_path is None or self._lock_path is None:
-                raise FileNotFoundError("there is no home folder")
+                raise FileNotFoundError("this user has no home folder")
             with files.Lock(self._lock_path):
                 if is_other_host:
                     self._write_host(host)
                 old = self._read()
                 if _has_gone_on(known := self._known(old), since=under):
                     return _is_overtaken(trust, by=known)
-                # The cache first: killed between the two, a client has a cache that is newer than its trust, and not one that is refused
-                # for being older.
+                # The cache is written first. A client that is killed between the two then has a cache that is newer than its trust; one
+                # that is older would be refused.
                 self._refresh_cache(Cached(body=body, fetched_at=int(now)))
                 record = _Record(root=self._root, trust=trust)
                 if record != old:
@@ -277,28 +278,28 @@ class Memory:
         try:
             files.replace(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
         except OSError as error:
-            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}): nothing is kept for when no server answers")
+            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so nothing is kept for when no server answers")
 
     def cached(self) -> Cached | None:
-        """The last answer, unverified; None where there is none that can be read."""
+        """Return the last answer, unverified; None if no answer can be read."""
         try:
             data = files.read(self._cache_path, limit_bytes=2 * MESSAGE_BYTES) if self._cache_path is not None else None
             content = cbor.decode(data) if data is not None else None
         except (OSError, DecodeError):
             return None
         match content:
-            case {"v": 1, "fetched_at": int() as fetched_at, "body": bytes() as body, **others} if not others:
-                return Cached(body=body, fetched_at=fetched_at)
+            case {"v": version, "fetched_at": int() as at, "body": bytes() as body, **others} if version == _VERSION and not others:
+                return Cached(body=body, fetched_at=at)
         return None
 
     def forget(self) -> bool:
-        """Remove what is remembered. Returns whether there was anything.
+        """Remove what is remembered, and return whether there was anything.
 
         Raises:
-            OSError: it cannot be removed.
+            OSError: a file cannot be removed.
         """
         paths = [path for path in (self._trust_path, self._cache_path, self._host_path) if path is not None]
-        # Where nothing was ever kept there is no folder to lock in, and none is made.
+        # If nothing was ever kept, there is no folder for the lock, and this makes none.
         if self._lock_path is None or not any(map(os.path.exists, paths)):
             return False
         with files.Lock(self._lock_path):
@@ -313,14 +314,16 @@ class Memory:
             return _Record.decode(data)
         except DecodeError:
             raise StateError(
-                f"{self._trust_path}: what this client remembers of its releases is damaged. Restore it from a backup; or, where the "
-                "server is known to give its newest release, forget it: coffer-client trust reset"
+                f"{self._trust_path}: what this client remembers of its releases is damaged",
+                hint="restore the file from a backup; or, if you know that the server gives its newest release, type: "
+                "coffer-client trust reset",
             ) from None
 
     def _give_up(self, error: OSError) -> None:
         self._warn_once(
-            f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}): that the server goes back to an old release "
-            "will not be noticed, and nothing is kept for when it does not answer. --state DIR names a folder that can be written"
+            f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}), so this client will not notice if the "
+            "server goes back to an old release, and nothing is kept for when it does not answer: name a folder that can be written with "
+            "--state DIR"
         )
 
     def _warn_once(self, message: str) -> None:
@@ -334,26 +337,26 @@ def _serial(trust: Trust) -> int:
 
 
 def _has_gone_on(known: Trust, *, since: Trust) -> bool:
-    """Whether what is known now is of another release: one that has been accepted since."""
+    """Return whether another release has been accepted since."""
     return known.is_anchored and known.seen != since.seen
 
 
 def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
-    """Whether a release that was accepted is older than the newest that is known.
+    """Return whether a release that was accepted is older than the newest known one.
 
     Raises:
-        ForkError: they are two with one serial.
+        ForkError: the two are different releases with the same serial.
     """
     if _serial(trust) == _serial(by) and trust.seen != by.seen:
         raise ForkError(
-            f"two processes of this client were given two releases under one serial, {_serial(by)}. The operator resolves it by "
-            "publishing anew: coffer-companion upload"
+            f"two processes of this client were given two different releases with the serial {_serial(by)}",
+            hint="the operator resolves this by publishing again: coffer-companion upload",
         )
     return _serial(trust) < _serial(by)
 
 
 def describe(trust: Trust) -> str:
-    """A trust as lines for people and scripts: a word, and what it stands for."""
+    """Return a trust as lines for people and scripts: a word and its value."""
     seen = trust.seen
     if seen is None:
         newest = "none"

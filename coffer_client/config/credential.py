@@ -1,4 +1,4 @@
-"""Who this client is: an identity, and under which of its two keys the server knows it."""
+"""Who this client is: its identity, and which of its two keys the server knows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Credential(Record):
 
     Attributes:
         identity: the keys.
-        bare: whether the operator knows it by its plain NaCl key alone (suite 0), not by its public key text (suite 1).
+        bare: whether the operator knows it by its plain NaCl key (suite 0), not by its public key text (suite 1).
     """
 
     identity: Identity
     bare: bool = False
 
     def public_text(self) -> str:
-        """What the operator's definition holds: the public key text, or 64 hex digits for a bare key.
+        """Return the text for the operator's definition: the public key text, or 64 hex digits for a bare key.
 
         Raises:
             UnavailableError: this machine's libraries have no ML-KEM-768, which a public key text needs.
@@ -36,22 +36,25 @@ class Credential(Record):
         return format_id(self.identity.plain_id()) if self.bare else self.identity.public().text()
 
     def id_text(self) -> str:
-        """The id that Hello proves, as 64 hex digits."""
+        """Return the id that Hello proves, as 64 hex digits."""
         return format_id(self.identity.plain_id() if self.bare else self.identity.id())
 
     def clients_line(self, name: str | None = None) -> str:
         """Return the line for `[clients]` in the operator's definition.
 
         Args:
-            name: what the definition is to call this client. Default: this machine's name.
+            name: the client's name in the definition. Default: this machine's name.
         """
         name = name or _machine_name()
-        # In TOML a dot outside of quotes would begin another table.
+        # In TOML, a dot outside quotes would begin a table.
         key = f'"{name}"' if "." in name else name
         return f'{key} = "{self.public_text()}"'
 
     def file_text(self) -> str:
-        """What an identity file holds (docs/protocol.md, 1). Of a bare key its comments tell the plain id, and no public key text."""
+        """Return the content of an identity file (docs/protocol.md, 1).
+
+        The comments for a bare key have the plain id and no public key text.
+        """
         if not self.bare:
             return self.identity.file_text()
         return (
@@ -62,15 +65,15 @@ class Credential(Record):
 
     @classmethod
     def from_text(cls, text: str, *, mode: int = _OWNER_ONLY, bare: bool = False) -> Credential:
-        """Parse what an identity file holds, or a secret text alone.
+        """Parse the content of an identity file, or a secret text alone.
 
         Args:
             text: the file's text.
-            mode: the file's permission bits; what comes from elsewhere is nobody else's.
-            bare: whether it is used by its bare key, also where no comment says so.
+            mode: the file's permission bits. A text that does not come from a file counts as readable by its owner alone.
+            bare: whether to use the bare key even if no comment says so.
 
         Raises:
-            KeyTextError: others can read the file, or it does not hold exactly one secret text.
+            KeyTextError: other users can read the file, or it does not hold exactly one secret text.
         """
         identity = Identity.from_file_text(text, mode=mode)
         ids = {line.removeprefix(_ID_COMMENT).strip() for line in text.splitlines() if line.startswith(_ID_COMMENT)}
@@ -78,6 +81,6 @@ class Credential(Record):
 
 
 def _machine_name() -> str:
-    """This machine's name as the definition can have it, for the operator to change at will."""
+    """Return this machine's name in a form that the definition allows. The operator may change it."""
     label = os.uname().nodename.partition(".")[0].lower()
     return "".join(character for character in label if character in _NAME_ALPHABET)[:NAME_CHARACTERS] or "client"

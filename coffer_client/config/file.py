@@ -1,7 +1,7 @@
-"""A configuration file, as TOML: read strictly, only where nobody else could have written it, and changed in place.
+"""A configuration file, in TOML: read strictly, only if no other user can have written it, and changed in place.
 
-Who writes the file of a client names its server and publisher, and so what `run` puts into an environment. So a file is refused that
-belongs to somebody else, or that others can write, as ssh does with its own and git with a repository of somebody else's.
+Whoever writes a client's file names its server and its publisher, and so decides what `run` puts into an environment. A file that belongs
+to another user, or that other users can write, is refused, as ssh does with its files and git with repositories of other users.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-# A handful of lines; what is larger was named by mistake.
+# A configuration has a few lines. A larger file was named by mistake.
 _LIMIT_BYTES: Final = 1 << 16
-# A value of a setting has one line, and seldom a few.
+# The value of a setting has one line, seldom a few.
 _VALUE_LINES: Final = 100
 _WRITABLE_BY_OTHERS: Final = 0o022
 _HEADING: Final = "# Where this client's secrets come from. `coffer-client config` shows what is in force, and why.\n"
 _KINDS_BY_KEY: Final[Mapping[str, str]] = {key_of(name): kind for name, kind in KINDS.items()}
 _WANTED: Final[Mapping[str, str]] = {
-    "text": "text is wanted, which is not empty and has no NUL",
-    "path": "a path is wanted, as text which is not empty and has no NUL",
-    "switch": "true or false is wanted",
-    "span": 'a time is wanted, as text: "30m", "12h", "7d" or "0"',
-    "seconds": "a number of seconds above 0 is wanted",
+    "text": "expected a text that is not empty and has no NUL",
+    "path": "expected a path, as a text that is not empty and has no NUL",
+    "switch": "expected true or false",
+    "span": 'expected a time, as a text: "30m", "12h", "7d" or "0"',
+    "seconds": "expected a number of seconds above 0",
 }
 
 
 def read(path: str, *, is_named: bool = False) -> dict[str, str]:
-    """The settings in a file, by key, each as the text that its variable would hold. A path is of the file's folder, and made absolute.
+    """Return the settings in a file by key, each as the text that its variable would hold. A relative path is joined to the file's folder.
 
     Args:
-        path: the file's, absolute.
-        is_named: whether its user has named it, and so vouches for its owner. That others can write it is refused all the same.
+        path: the absolute path of the file.
+        is_named: whether the user has named it, and so vouches for its owner. A file that other users can write is refused all the same.
 
     Raises:
-        ConfigurationError: it cannot be read, belongs to somebody else, can be written by others, is not TOML, or has a key that is unknown
-            or of the wrong type. The text says where, and what to do.
+        ConfigurationError: the file cannot be read, belongs to another user, can be written by other users, is not TOML, or has a key that
+            is unknown or has the wrong type. The text says where, and what to do.
     """
     text = _read_text(path, is_named=is_named)
     return {key: _as_text(path, text, key, value) for key, value in _parse(path, text).items()}
@@ -55,8 +55,8 @@ def read(path: str, *, is_named: bool = False) -> dict[str, str]:
 def _read_text(path: str, *, is_named: bool) -> str:
     try:
         if not is_named:
-            # Asked before it is opened, for a pipe would keep this process waiting; and a link is its owner's word as much as what it
-            # leads to.
+            # Check this before opening, because a pipe would make this process wait. The owner of a link decides as much as the owner of
+            # the file that it leads to.
             _check_owner(path, os.lstat(path).st_uid)
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
@@ -64,16 +64,16 @@ def _read_text(path: str, *, is_named: bool) -> str:
                 _check_owner(path, status.st_uid)
             data = file.read(_LIMIT_BYTES + 1)
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}: a configuration is a file that its user can read") from None
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     if stat.S_ISREG(status.st_mode) and status.st_mode & _WRITABLE_BY_OTHERS:
         mode = stat.S_IMODE(status.st_mode)
-        raise ConfigurationError(f"{path}: others can write it (mode {mode:04o}). Look at it; if it is right: chmod go-w {path}")
+        raise ConfigurationError(f"{path}: other users can write it (mode {mode:04o})", hint=f"check it; if it is right: chmod go-w {path}")
     if len(data) > _LIMIT_BYTES:
-        raise ConfigurationError(f"{path}: it is too large for a configuration")
+        raise ConfigurationError(f"{path} is too large for a configuration: is it the right file?")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: it is not UTF-8 text") from None
+        raise ConfigurationError(f"{path} is not UTF-8 text: write it in UTF-8") from None
 
 
 def _check_owner(path: str, owner: int) -> None:
@@ -81,8 +81,9 @@ def _check_owner(path: str, owner: int) -> None:
         return
     is_local = os.path.basename(path) == os.path.basename(LOCAL_PATH)
     raise ConfigurationError(
-        f"{path}: it belongs to another user ({owner}), who could have this client take its secrets from a server of theirs. Where it is "
-        f"right, name it with --config or COFFER_CONFIG, or chown it; else {'start from another folder' if is_local else 'remove it'}"
+        f"{path} belongs to another user ({owner}), who could make this client take its secrets from their server",
+        hint="if it is right, name it with --config or COFFER_CONFIG, or chown it; otherwise "
+        + ("start from another folder" if is_local else "remove it"),
     )
 
 
@@ -92,19 +93,19 @@ def _parse(path: str, text: str) -> dict[str, object]:
     except tomli.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from None
     except (ValueError, RecursionError):
-        raise ConfigurationError(f"{path}: it has a number that is too long, or lists that are too deep, for a configuration") from None
+        raise ConfigurationError(f"{path} has a number that is too long, or lists that are too deep, for a configuration") from None
 
 
 def _as_text(path: str, text: str, key: str, value: object) -> str:
     match _KINDS_BY_KEY.get(key), value:
         case None, _:
-            reason = f"the key {key!r} is unknown; known are {', '.join(_KINDS_BY_KEY)}"
+            reason = f"the key {key!r} is unknown; the keys are {', '.join(_KINDS_BY_KEY)}"
         case "switch", bool():
             return "1" if value else "0"
-        # An integer of TOML may be larger than any float, and than what Python shows.
+        # An integer in TOML may be larger than any float, and longer than Python prints.
         case "seconds", int() | float() if not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return f"{value}"
-        # No system takes a NUL in a path, nor in a variable.
+        # No system accepts a NUL in a path or in a variable.
         case (("text" | "span"), str()) if value and "\0" not in value:
             return value
         case "path", str() if value and "\0" not in value:
@@ -117,9 +118,9 @@ def _as_text(path: str, text: str, key: str, value: object) -> str:
 
 
 def _line_of(text: str, key: str) -> int | None:
-    """The line on which a key's value ends, from 1. None where that value, or one above it, has more lines than is looked for.
+    """Return the line on which a key's value ends, from 1; None if that value, or one above it, has more lines than `_VALUE_LINES`.
 
-    Value by value: who tried each beginning of the text would read it as often as it has lines.
+    It goes value by value. To try each beginning of the text would parse the text as often as it has lines.
     """
     lines = text.replace("\r\n", "\n").split("\n")
     begin = 0
@@ -142,19 +143,19 @@ def _try_parse(lines: list[str]) -> dict[str, object] | None:
 
 
 def write(path: str, values: Mapping[str, str | bool]) -> None:
-    """Set some keys of a file, which is made where it is missing. Its other lines stay as they are.
+    """Set some keys of a file, and make the file if it is missing. Its other lines stay as they are.
 
-    A new one is 0644: nothing in it is a secret, and the machine's file is for all users. Where nothing changes it is not touched.
+    A new file has mode 0644: nothing in it is a secret, and the machine's file is for all users. If nothing changes, it is not touched.
 
     Args:
-        path: the file's, absolute.
-        values: what the keys shall hold.
+        path: the absolute path of the file.
+        values: the values to set, by key.
 
     Raises:
-        ConfigurationError: it cannot be read, or cannot be changed without a change of something else.
-        OutputError: it cannot be written.
+        ConfigurationError: the file cannot be read, or cannot be changed without changing something else.
+        OutputError: the file cannot be written.
     """
-    # Who only reads a configuration need not load what writes one.
+    # These are only for writing, and most starts only read.
     import json
 
     from ..delivery.placed_file import Access, place
@@ -163,26 +164,26 @@ def write(path: str, values: Mapping[str, str | bool]) -> None:
     there = _parse(path, old or "")
     lines = (old or _HEADING).split("\n")
     for key, value in values.items():
-        # JSON's texts, true and false are TOML's too, but for the one control character that JSON leaves as it is.
+        # Texts, true and false of JSON are also TOML, except for the one control character that JSON leaves as it is.
         line = f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
         if key not in there:
-            # Above the first table, if there is one; and below the comment that begins a file.
+            # Above the first table, if there is one, and below the comment at the beginning of the file.
             lines.insert(next((number for number, other in enumerate(lines) if not other.startswith("#")), len(lines)), line)
         elif there[key] != value and (number := _line_of("\n".join(lines), key)):
             lines[number - 1] = line
     if _try_parse(lines) != {**there, **values}:
-        raise ConfigurationError(f"{path}: it is written in a way that cannot be changed here: edit it by hand")
+        raise ConfigurationError(f"{path} is written in a way that this program cannot change: edit it by hand")
     make_folder(path)
-    # Where the file is a link, as those who keep such files in a repository have it, it stays one.
+    # A link stays a link: some people keep such files in a repository.
     mode = 0o644 if old is None else stat.S_IMODE(os.stat(path).st_mode)
     place(os.path.realpath(path), "\n".join(lines).encode(), Access(mode=mode))
 
 
 def make_folder(path: str) -> None:
-    """Make the folder of a file where there is none, and those above it, as open as this user's files are.
+    """Make the folder of a file and those above it if they do not exist, with the user's usual permissions.
 
     Raises:
-        OutputError: one cannot be made.
+        OutputError: a folder cannot be made.
     """
     folder = os.path.dirname(path)
     try:

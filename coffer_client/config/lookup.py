@@ -1,7 +1,6 @@
-"""What is configured: of each setting, the nearest place that says something. A variable comes before the files, and a file before those
-that stand further away.
+"""Looks settings up in the nearest place that gives a value. A variable comes before the files, and a nearer file before one further away.
 
-Every client looks here before it starts, and most find no file: what reads one is `file`, which is loaded where there is one.
+Every client does this before it starts, and most find no file. So `file.py`, which reads one, is loaded only if there is one.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ DEFAULT: Final = "default"
 
 
 class Found:
-    """What a place says of a setting.
+    """The value of a setting, and the place that it comes from.
 
     Attributes:
-        text: the value, as a variable holds it: a switch is 1 or 0, a path in a file is made absolute.
+        text: the value, as a variable holds it: a switch is 1 or 0, and a path from a file is absolute.
         origin: `FLAG`, `VARIABLE`, `CREDENTIAL`, `FILE` or `DEFAULT`.
         place: the option, the variable, or the path of the file; empty for a default.
-        label: what an error calls it.
+        label: the name of the place in errors.
     """
 
     __slots__ = ("label", "origin", "place", "text")
@@ -48,18 +47,17 @@ class Configuration:
 
     Attributes:
         environment: the process's variables.
-        paths: the files that are looked for, the nearest first. A relative one is of the folder in which the process was started.
+        paths: the files to look for, the nearest first. A relative path belongs to the folder where the process was started.
     """
 
     __slots__ = ("_files", "_is_named", "environment", "paths")
 
     def __init__(self, environment: Mapping[str, str], paths: tuple[str, ...], *, is_named: bool) -> None:
-        """Nothing is looked for yet.
+        """Make a configuration. Nothing is looked for yet.
 
         Args:
-            environment: as the attribute.
-            paths: as the attribute.
-            is_named: whether the files were named, so that they must be there.
+            environment, paths: as the attributes.
+            is_named: whether the user named the files, so that they must exist.
         """
         self.environment: Final = environment
         self.paths: Final = paths
@@ -67,10 +65,10 @@ class Configuration:
         self._files: list[tuple[str, Mapping[str, str]]] | None = None
 
     def find(self, name: str) -> Found | None:
-        """What the nearest place says of a setting; None where none does. An empty variable says nothing.
+        """Return the value of a setting from the nearest place that has one, or None. An empty variable counts as unset.
 
         Args:
-            name: one of `KINDS`.
+            name: a name in `KINDS`.
 
         Raises:
             ConfigurationError: a file cannot be used; see `file.read`.
@@ -78,13 +76,13 @@ class Configuration:
         return self.find_variable(name) or self.find_in_files(name)
 
     def find_variable(self, name: str) -> Found | None:
-        """What its variable says."""
+        """Return the value of a setting from its variable, or None."""
         variable = variable_of(name)
         text = self.environment.get(variable)
         return Found(text, VARIABLE, variable, variable) if text else None
 
     def find_in_files(self, name: str) -> Found | None:
-        """What the nearest file that names it says. Raises as `find`."""
+        """Return the value of a setting from the nearest file that has one, or None. Raises as `find`."""
         key = key_of(name)
         for path, values in self.files():
             if key in values:
@@ -92,13 +90,13 @@ class Configuration:
         return None
 
     def files(self) -> list[tuple[str, Mapping[str, str]]]:
-        """The files that are there, by their absolute paths, and what they hold by key. Raises as `find`."""
+        """Return the files that exist: their absolute paths, and their values by key. Raises as `find`."""
         if self._files is None:
             self._files = list(self._read())
         return self._files
 
     def looked_at(self) -> dict[str, bool]:
-        """Each file that was looked for, and whether it is there. Raises as `find`."""
+        """Return each file that was looked for, and whether it exists. Raises as `find`."""
         found = {path for path, _ in self.files()}
         return {path: os.path.exists(path) and os.path.abspath(path) in found for path in self.paths}
 
@@ -110,4 +108,4 @@ class Configuration:
                 path = os.path.abspath(path)
                 yield path, file.read(path, is_named=self._is_named)
             elif self._is_named:
-                raise ConfigurationError(f"there is no configuration at {path}: the path that was given, or stands in {CONFIG}")
+                raise ConfigurationError(f"there is no configuration at {path}: check --config and {CONFIG}")

@@ -1,4 +1,4 @@
-"""The names of settings: as an option, as a variable, and in a file; and the files that are read."""
+"""The names of settings as options, as variables and in files; and the files that are read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-# Every setting that can stand somewhere, and its kind. As an option it is --max-stale, as a variable COFFER_MAX_STALE, in a file max_stale.
-# How a command shows secrets is no setting: a script must not print something else because of a file that it does not know.
+# Every setting and its kind. The option is --max-stale, the variable COFFER_MAX_STALE, and the key in a file max_stale.
+# How a command shows secrets is not a setting: a script must not print something else because of a file that it does not know.
 KINDS: Final[Mapping[str, str]] = {
     "server": "text",
     "identity": "path",
@@ -19,21 +19,21 @@ KINDS: Final[Mapping[str, str]] = {
     "max-stale": "span",
     "timeout": "seconds",
 }
-# The one file that is read, where it is set.
+# If this variable is set, it names the only file that is read.
 CONFIG: Final = "COFFER_CONFIG"
-# The file of the folder in which a client is started.
+# The file in the folder where a client is started.
 LOCAL_PATH: Final = "./coffer.toml"
 # The machine's file.
 SYSTEM_PATH: Final = "/etc/coffer/client.toml"
 
 
 def key_of(name: str) -> str:
-    """What a setting is called in a file."""
+    """Return the key of a setting in a file."""
     return name.replace("-", "_")
 
 
 def variable_of(name: str) -> str:
-    """The variable of a setting."""
+    """Return the variable of a setting."""
     return f"COFFER_{key_of(name).upper()}"
 
 

@@ -1,4 +1,4 @@
-"""Which server, as whom, and how: from arguments, then from variables, then from files, then from the default places."""
+"""Which server, as which client, and how: from arguments, then variables, then files, then the default places."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Final, TypeAlias
 
-# Where systemd puts what a unit's LoadCredential= names, and what it is called there.
+# The variable with systemd's folder for LoadCredential=, and the name of the identity in that folder.
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 CREDENTIAL_NAME: Final = "coffer-identity"
 
@@ -32,16 +32,16 @@ _SWITCHES: Final = {"0": False, "1": True}
 
 
 class Settings(Record):
-    """What a fetch needs to know.
+    """The settings of a fetch.
 
     Attributes:
-        address: the server's; its id is the plain one where the credential is bare.
-        trust: what a client knows of the coffer that has nothing but this address.
+        address: the server's address. Its id is the plain one if the credential is bare.
+        trust: what a client knows of the coffer if it has nothing but this address.
         credential: who asks.
-        state: the folder for what is remembered; None for the default ones.
-        cache: whether a cache is kept, and used.
-        timeout_s: how long all of a fetch may take, in seconds; None where nothing says.
-        max_stale: how old the cache may be; None where nothing says.
+        state: the folder for what is remembered; None for the default folders.
+        cache: whether a cache is kept and used.
+        timeout_s: how long a whole fetch may take, in seconds; None for the default.
+        max_stale: how old the cache may be; None for the default.
     """
 
     address: ServerAddress
@@ -65,18 +65,18 @@ def load(
     timeout_s: float | None = None,
     max_stale: timedelta | None = None,
 ) -> Settings:
-    """Settings from arguments where they are given, else from what is configured.
+    """Load the settings: each from its argument if it is given, otherwise from what is configured.
 
     Args:
         server: the server's address, or None.
-        identity: an identity, the path of its file, or None for what is configured or the default place; see `find_identity`.
-        bare: whether the identity is used by its bare key; False leaves it to what is configured, and to what its file says.
+        identity: an identity or the path of its file; None for the configured one or the default place (see `find_identity`).
+        bare: whether to use the identity's bare key. False leaves it to what is configured and to the identity's file.
         environment: the process's variables.
-        config: the one configuration file that is read; None looks for some, see `configuration_of`.
+        config: the only configuration file to read; None to look for files (see `configuration_of`).
         state, cache, timeout_s, max_stale: as in `Settings`; None for what is configured.
 
     Raises:
-        ConfigurationError: something is missing, of another type, or cannot be used; the text says where it comes from.
+        ConfigurationError: a setting is missing, has another type, or cannot be used. The text says from which place it comes.
         KeyTextError: the address or the identity cannot be used.
     """
     _check_types(server=server, identity=identity, timeout_s=timeout_s, max_stale=max_stale)
@@ -103,22 +103,23 @@ def load(
 
 
 def _check_types(*, server: object, identity: object, timeout_s: object, max_stale: object) -> None:
-    """See at once what Python lets anybody pass, and what would else be noticed only in the outage that it is for.
+    """Check the types of arguments now. Otherwise a wrong `max_stale` would be noticed only in the outage that it is for.
 
     Raises:
-        ConfigurationError: an argument is of another type; the text names it and what it takes, and not the value, which may be a secret.
+        ConfigurationError: an argument has another type. The text names the argument and its type, and not the value, which may be a
+            secret.
     """
     if server is not None and not isinstance(server, ServerAddress | str):
-        raise ConfigurationError(f"server takes an address as text, or a ServerAddress, and not {_article(server)}")
+        raise ConfigurationError(f"server: expected an address as text or a ServerAddress, got {_article(server)}")
     if identity is not None and not isinstance(identity, Identity | str | os.PathLike):
-        raise ConfigurationError(f"identity takes the path of a file, or an Identity, and not {_article(identity)}")
+        raise ConfigurationError(f"identity: expected the path of a file or an Identity, got {_article(identity)}")
     if timeout_s is not None and (isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float)):
-        raise ConfigurationError(f"timeout_s takes a number of seconds, and not {_article(timeout_s)}")
+        raise ConfigurationError(f"timeout_s: expected a number of seconds, got {_article(timeout_s)}")
     if max_stale is not None:
         from datetime import timedelta
 
         if not isinstance(max_stale, timedelta):
-            raise ConfigurationError(f"max_stale takes a timedelta, as in timedelta(days=7), and not {_article(max_stale)}")
+            raise ConfigurationError(f"max_stale: expected a timedelta, such as timedelta(days=7), got {_article(max_stale)}")
 
 
 def _article(value: object) -> str:
@@ -127,14 +128,14 @@ def _article(value: object) -> str:
 
 
 def configuration_of(environment: Environment, config: keyfile.Path | None = None) -> Configuration:
-    """The variables and files of a process.
+    """Return the variables and the files of a process.
 
-    The files are `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml` and `/etc/coffer/client.toml`; or the one that is named, and
-    with `/dev/null` none.
+    The files are `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml` and `/etc/coffer/client.toml`. If a file is named, it is the only
+    one; if it is `/dev/null`, no file is read.
 
     Args:
         environment: the process's variables.
-        config: the path of the one file that is read, or None for COFFER_CONFIG.
+        config: the path of the only file to read; None for COFFER_CONFIG.
     """
     named = config or environment.get(CONFIG)
     if named:
@@ -152,7 +153,7 @@ def _load_address(server: ServerAddress | str | None, configured: Configuration)
         label, text = found.label, found.text
     if not text:
         raise ConfigurationError(
-            f"no server is named: give --server ADDRESS, have `coffer-client init ADDRESS` write it down, or set {SERVER}; {_ASK}"
+            f"no server is named: give --server ADDRESS, run `coffer-client init ADDRESS` once, or set {SERVER}", hint=_ASK
         )
     try:
         return ServerAddress.from_text(text)
@@ -161,15 +162,15 @@ def _load_address(server: ServerAddress | str | None, configured: Configuration)
 
 
 def trust_of(address: ServerAddress) -> Trust:
-    """What a client of this address demands of its first release (docs/protocol.md, 1).
+    """Return what a client with this address demands of its first release (docs/protocol.md, 1).
 
     Raises:
-        ConfigurationError: the address names no coffer or no publisher, so nothing that a server gives could be checked.
+        ConfigurationError: the address names no coffer or no publisher, so no answer of the server could be checked.
     """
     if address.coffer is None:
         raise ConfigurationError(f"the server's address names no coffer: {_ASK}")
     if not address.publishers:
-        raise ConfigurationError(f"the server's address names no publisher, so nothing that it gives could be checked: {_ASK}")
+        raise ConfigurationError(f"the server's address names no publisher, so no answer could be checked: {_ASK}")
     seen = Seen(serial=address.serial) if address.serial else None
     return Trust(coffer=address.coffer, publishers=address.publishers, seen=seen)
 
@@ -177,7 +178,7 @@ def trust_of(address: ServerAddress) -> Trust:
 def load_credential(
     identity: Identity | keyfile.Path | None, *, bare: bool, environment: Environment, config: keyfile.Path | None = None
 ) -> Credential:
-    """Who asks; arguments and errors as of `load`."""
+    """Load who asks. The arguments and errors are as for `load`."""
     return _load_credential(identity, bare, configuration_of(environment, config))
 
 
@@ -193,8 +194,8 @@ def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, confi
             raise KeyTextError(f"{IDENTITY_TEXT}: {error}") from None
     if found is not None and found.origin == DEFAULT and not os.path.exists(found.text):
         raise ConfigurationError(
-            f"there is no identity at {found.text}: `coffer-client keygen` makes one, and prints the line for your operator; "
-            f"one that stands elsewhere is named by --identity PATH, {IDENTITY} or {IDENTITY_TEXT}"
+            f"there is no identity at {found.text}: make one with `coffer-client keygen`, which prints the line for your operator",
+            hint=f"if you have one elsewhere, name it with --identity PATH, {IDENTITY} or {IDENTITY_TEXT}",
         )
     path = found.text if found is not None else identity
     assert path is not None
@@ -203,10 +204,10 @@ def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, confi
 
 
 def find_identity(configured: Configuration) -> Found:
-    """Where the identity is that no argument names: its path, and what says so. Of COFFER_IDENTITY_TEXT the text is left out.
+    """Return the path of the identity if no argument names it, and where that was found. The text of COFFER_IDENTITY_TEXT is left out.
 
-    What this very process was given comes before what is written down for others too: a variable, then the credential that systemd
-    hands to a service (`LoadCredential=coffer-identity:PATH`), then a file's `identity`, and then the default place.
+    What this process itself was given comes before what is written down for other processes too: first a variable, then the credential that
+    systemd gives to a service (`LoadCredential=coffer-identity:PATH`), then `identity` in a file, then the default place.
 
     Raises:
         ConfigurationError: as `Configuration.find`.
@@ -226,46 +227,50 @@ def _switch(found: Found | None) -> bool:
     if found is None:
         return False
     if found.text not in _SWITCHES:
-        raise ConfigurationError(f"{found.label} is 1 for yes, and else 0 or not set")
+        raise ConfigurationError(f"{found.label} is {found.text!r}: set it to 1 for yes, to 0 for no, or not at all")
     return _SWITCHES[found.text]
 
 
 def parse_seconds(text: str, label: str) -> float:
-    """A number of seconds.
+    """Parse a number of seconds.
+
+    Args:
+        text: the number.
+        label: the place that it comes from, for errors.
 
     Raises:
-        UsageError: it is none, or not above 0; the text names `label`, where it stands.
+        UsageError: it is not a number above 0.
     """
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise UsageError(f"{label} is a number of seconds above 0")
+        raise UsageError(f"{label}: expected a number of seconds above 0, got {text!r}")
     return seconds
 
 
 def default_config_path(environment: Environment) -> str | None:
-    """`$XDG_CONFIG_HOME/coffer/client.toml`; None where this process's user has no home."""
+    """Return `$XDG_CONFIG_HOME/coffer/client.toml`; None if this process's user has no home."""
     folder = xdg_folder(environment, "XDG_CONFIG_HOME", ".config")
     return os.path.join(folder, "client.toml") if folder else None
 
 
 def default_identity_path(environment: Environment) -> str:
-    """`$XDG_CONFIG_HOME/coffer/client.key`."""
+    """Return the default path of the identity: `$XDG_CONFIG_HOME/coffer/client.key`."""
     return os.path.join(xdg_folder(environment, "XDG_CONFIG_HOME", ".config") or os.path.join("~", ".config", "coffer"), "client.key")
 
 
 def xdg_folder(environment: Environment, variable: str, default: str) -> str | None:
-    """Coffer's own folder below the one that an XDG variable names. The specification has relative paths ignored.
+    """Return Coffer's own folder below the one that an XDG variable names. Relative paths are ignored, as the specification demands.
 
     Args:
         environment: the process's variables.
         variable: XDG_CONFIG_HOME, XDG_STATE_HOME or XDG_CACHE_HOME.
-        default: the folder in the home, where the variable does not say.
+        default: the folder in the home if the variable is not set.
 
     Returns:
-        The folder; None where this process's user has no home.
+        The folder; None if this process's user has no home.
     """
     folder = environment.get(variable, "")
     if not os.path.isabs(folder):

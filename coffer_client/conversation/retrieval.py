@@ -10,7 +10,6 @@ from ..errors import BusyServerError, CacheError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
     from typing import Final
 
     from coffer_protocol.address import Host
@@ -19,26 +18,24 @@ if TYPE_CHECKING:
     from .source import Source
 
 DEFAULT_TIMEOUT_S: Final = 10.0
-# A week-end, and the days that it takes to notice.
+# A weekend, and the days that it takes to notice.
 DEFAULT_MAX_STALE_S: Final = 7 * 86400.0
-# Errors that say nothing against the server: another host may do, the same one later, or the cache.
+# Errors that do not speak against the server: another host may serve, or the same one later, or the cache.
 PASSING: Final = (UnreachableError, BusyServerError)
 
 
-async def retrieve(source: Source, *, timeout_s: float | None, max_stale: timedelta | None) -> Coffer:
-    """As `fetch`, from a source. The hosts are tried one after the other, each with its share of the time that is left.
+async def retrieve(source: Source) -> Coffer:
+    """Return a source's secrets, within its settings' `timeout_s` for all hosts together, or from a cache within `max_stale`.
 
-    Args:
-        source: whom to ask.
-        timeout_s: seconds for all hosts together; None for the default.
-        max_stale: as for `fetch`; None for the default.
+    The hosts are tried one after the other, each with its share of the time that is left.
 
     Raises:
         As `fetch`.
     """
-    timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+    wanted = source.wanted
+    timeout_s = DEFAULT_TIMEOUT_S if wanted.timeout_s is None else wanted.timeout_s
     if not 0 < timeout_s < float("inf"):
-        raise ConfigurationError("the timeout is a number of seconds above 0")
+        raise ConfigurationError(f"timeout_s is {timeout_s}: give a number of seconds above 0")
     now_s = source.network.now_s
     end_s = now_s() + timeout_s
     hosts = await source.hosts()
@@ -50,12 +47,12 @@ async def retrieve(source: Source, *, timeout_s: float | None, max_stale: timede
         except PASSING as error:
             failures.append(error)
         except TimeoutError:
-            failures.append(UnreachableError(f"{host}: no answer within {share_s:.3g} s: try again, or with a longer timeout"))
-    return await _stand_in(source, combined(failures), max_stale)
+            failures.append(UnreachableError(f"{host}: no answer within {share_s:.3g} s: try again, or allow more time (timeout)"))
+    return await _from_cache(source, combined(failures))
 
 
 def combined(failures: Sequence[UnreachableError | BusyServerError]) -> UnreachableError | BusyServerError:
-    """One error for what every host of an address said."""
+    """Return one error for the errors of all hosts of an address."""
     if len(failures) == 1:
         return failures[0]
     hint = next((failure.hint for failure in failures if failure.hint), None)
@@ -70,23 +67,24 @@ async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
     return coffer
 
 
-async def _stand_in(source: Source, failure: UnreachableError | BusyServerError, max_stale: timedelta | None) -> Coffer:
-    """The cache in the place of a server that does not answer."""
-    # Only here does a fetch need any of these.
+async def _from_cache(source: Source, failure: UnreachableError | BusyServerError) -> Coffer:
+    """Return what the cache holds, because no server answers. Raise `failure`, or an error with its text, if the cache cannot be used."""
+    # A fetch needs these only here.
     from datetime import timedelta
 
     from coffer_common import durations
 
-    max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if max_stale is None else max_stale
-    if not max_stale or not source.wanted.cache:
+    wanted = source.wanted
+    max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if wanted.max_stale is None else wanted.max_stale
+    if not max_stale or not wanted.cache:
         raise failure
     try:
         coffer = await source.from_cache(max_stale)
     except CacheError as error:
-        raise UnreachableError(f"{failure} (the cache cannot stand in: {error})", hint=failure.hint) from failure
+        raise UnreachableError(f"{failure} (the cache cannot be used: {error})", hint=failure.hint) from failure
     assert coffer.stale is not None
     source.warn(
-        f"no server answered, so this is release {coffer.release.serial} of {coffer.release.coffer!r} as it was fetched "
+        f"no server answered, so release {coffer.release.serial} of {coffer.release.coffer!r} is used, which was fetched "
         f"{durations.show(coffer.stale)} ago ({failure})"
     )
     return coffer

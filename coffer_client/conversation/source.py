@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from ..config.settings import Settings
     from .network import Network
 
-# Clocks that are set right move a little; one that is further behind the cache was not right, and tells no age.
+# A clock that is right is corrected a little now and then. One that is further behind the cache was wrong, and cannot tell its age.
 _CLOCK_STEP_S: Final = 300.0
 
 
@@ -71,76 +71,74 @@ class Source:
     """The server of one address, as one client asks it.
 
     Attributes:
-        wanted: from where, what, and as whom.
-        network: how it is reached.
-        warn: is given a sentence for people where something is not as it should be, and a fetch goes on.
+        wanted: which server and coffer, and as which client.
+        network: how the server is reached.
+        warn: called with a warning for people if something is wrong although a fetch goes on.
     """
 
     def __init__(
         self, wanted: Settings, memory: Memory, network: Network, *, warn: Callable[[str], None], clock: Callable[[], float] = time.time
     ) -> None:
-        """`clock` gives the seconds since 1970, against which releases expire and the cache ages."""
+        """Make a source. `clock` returns the seconds since 1970; releases expire and the cache ages by it."""
         self.wanted: Final = wanted
         self.network: Final = network
         self.warn: Final = warn
         self._memory = memory
         self._clock = clock
-        # What `connect` has recalled, for the first answer on its connection.
+        # The trust that `connect` has recalled, for the first answer on its connection.
         self._recalled: Trust | None = None
 
     @classmethod
     def of(cls, wanted: Settings, network: Network, *, warn: Callable[[str], None]) -> Source:
-        """The source with the files of this process's user, where the settings have them.
+        """Return a source with the files of this process's user, in the folders that the settings name.
 
         Args:
-            wanted: from where, what, and as whom.
-            network: how it is reached.
-            warn: as the attribute.
+            wanted, network, warn: as the attributes.
         """
         memory = Memory(wanted, find_folders(state=wanted.state, cache=wanted.cache, environment=os.environ), warn=warn)
         return cls(wanted, memory, network, warn=warn)
 
     async def hosts(self) -> tuple[Host, ...]:
-        """The address's hosts, in the order in which they are to be tried: the one that has served last is the first."""
+        """Return the address's hosts in the order in which to try them: the one that served last is the first."""
         return await self.network.call(self._memory.hosts)
 
     async def connect(self, host: Host, *, deadline_s: float) -> Connection:
-        """A session with a host, under the first of the trusted ids under which it answers (docs/protocol.md, 7, "Changing keys").
+        """Open a session with a host, under the first of the trusted ids that it answers to (docs/protocol.md, 7, "Changing keys").
 
         Args:
-            host: one of the address's.
-            deadline_s: by when, on the network's clock.
+            host: a host of the address.
+            deadline_s: until when, on the network's clock.
 
         Raises:
             As `Network.connect`, `Connection.hello`, and `Memory.recall`.
         """
         address = self.wanted.address.server
         trust = self._recalled = await self.network.call(self._memory.recall)
-        # The address's own id first, as long as no release has taken it away; then those that a release has named.
+        # The address's own id comes first, unless a release has removed it; then those that a release has named.
         *others, last = sorted(trust.servers or (address,), key=lambda server_id: server_id != address)
         for server_id in others:
             connection = await self._connection(host, server_id, deadline_s)
             try:
                 return await _greeted(connection)
             except UnreachableError:
-                # A server that does not go by this id closes without an answer.
+                # A server that does not have this id closes without an answer.
                 continue
         return await _greeted(await self._connection(host, last, deadline_s))
 
     async def _connection(self, host: Host, server_id: bytes, deadline_s: float) -> Connection:
         credential = self.wanted.credential
-        # What can fail without a connection comes before it.
+        # This can fail without a connection, so it comes first.
         session = session_with(server_id, credential)
         stream = await self.network.connect(host, deadline_s=deadline_s)
         return Connection(session, stream, host, credential=credential, deadline_s=deadline_s)
 
     async def take(self, answer: OkGet, connection: Connection) -> Coffer:
-        """Verify what a server gave, and remember it. Where releases were missed, the server is asked for their heads.
+        """Verify a server's answer and remember it. If releases were missed, ask the server for their heads.
 
         Raises:
-            ReleaseError, ShardError: it does not verify.
+            ReleaseError, ShardError: the answer does not verify.
             StateError: what is remembered is damaged.
-            ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
+            ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, when the server is asked.
         """
         from coffer_protocol.release.coffer import SealedAnswer
 
@@ -149,9 +147,9 @@ class Source:
 
         sealed = SealedAnswer.decode_untrusted(answer.coffer)
         now = self._clock()
-        # What `connect` has recalled is for this answer; those that a watch waits for are taken under what is known by then.
+        # The trust that `connect` has recalled is for this answer. An answer that a watch waits for is taken under what is known by then.
         under, self._recalled = self._recalled, None
-        # It ends: to go round once more takes another process that has accepted a release meanwhile, and none that is newer than this one.
+        # This ends: each further turn needs another process that has accepted a release in the meantime (invariant 2 above).
         while True:
             if under is None:
                 under = await self.network.call(self._memory.recall)
@@ -162,13 +160,13 @@ class Source:
             under = None
 
     async def from_cache(self, max_stale: timedelta) -> Coffer:
-        """What a server gave last, verified as if it came now.
+        """Return what a server gave last, verified as if it came now.
 
         Args:
-            max_stale: how long ago it may have been given, at most.
+            max_stale: how long ago the server may have given it, at most.
 
         Raises:
-            CacheError: there is nothing that can be used; the text says why.
+            CacheError: the cache cannot be used; the text says why.
             StateError: what is remembered is damaged.
         """
         from datetime import timedelta
@@ -182,22 +180,22 @@ class Source:
         now = self._clock()
         cached = await self.network.call(self._memory.cached)
         if cached is None:
-            raise CacheError("there is none")
+            raise CacheError("it is empty")
         stale = timedelta(seconds=max(0.0, now - cached.fetched_at))
         if cached.fetched_at - now > _CLOCK_STEP_S:
-            raise CacheError("this machine's clock was set back since it was fetched, so its age is unknown")
+            raise CacheError("this machine's clock was set back after it was fetched, so its age is unknown")
         if stale > max_stale:
-            raise CacheError(f"it was fetched {durations.show(stale)} ago, and may be {durations.show(max_stale)} old at most (max-stale)")
+            raise CacheError(f"it was fetched {durations.show(stale)} ago, and max-stale is {durations.show(max_stale)}")
         trust = await self.network.call(self._memory.recall)
         try:
             accepted = accept(SealedAnswer.decode_untrusted(cached.body), self.wanted, trust, now=now)
         except CofferError as error:
-            raise CacheError(f"it does not verify: {error}") from error
+            raise CacheError(f"it does not verify: {error}", hint=error.hint) from error
         return Coffer(accepted, stale=stale)
 
 
 async def _greeted(connection: Connection) -> Connection:
-    """The connection, with the handshake done; closed where it fails."""
+    """Return the connection after the handshake. Close it if the handshake fails."""
     try:
         await connection.hello(meanwhile=_load_verification)
     except BaseException:
@@ -207,6 +205,6 @@ async def _greeted(connection: Connection) -> Connection:
 
 
 def _load_verification() -> None:
-    """What `Source.take` will need. A server works on its answer about as long as a client that has just started loads this."""
+    """Load what `Source.take` will need. A server works on its answer for about as long as this takes a client that has just started."""
     from .. import coffer  # noqa: F401
     from . import verifying  # noqa: F401

@@ -1,4 +1,4 @@
-"""Verifying what a server gave, under what is known of its coffer; and asking it for the heads of the releases that were missed."""
+"""Verifies a server's answer under what is known of its coffer, and asks the server for the heads of releases that were missed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def accept(answer: SealedAnswer, wanted: Settings, trust: Trust, *, now: float) 
 
     Args:
         answer: the body as decoded, with nothing in it verified.
-        wanted: as whom, and from which serial on.
-        trust: what is known, and so demanded.
+        wanted: as which client, and from which serial on.
+        trust: what is known of the coffer, and so what is demanded.
         now: seconds since 1970.
 
     Raises:
@@ -36,16 +36,16 @@ def accept(answer: SealedAnswer, wanted: Settings, trust: Trust, *, now: float) 
 async def accept_asking(
     answer: SealedAnswer, wanted: Settings, trust: Trust, connection: Connection, *, now: float
 ) -> tuple[Accepted, Trust]:
-    """As `accept`; where releases were missed, the server is asked for their heads.
+    """Do what `accept` does; if releases were missed, ask the server for their heads.
 
     Returns:
-        What was accepted, and the trust under which it was: the one that is known, or what follows from the missed heads.
+        What was accepted, and the trust under which it was accepted: the known trust, or the trust that follows from the missed heads.
 
     Raises:
-        ReleaseError, ShardError: it does not verify.
-        ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, while it is asked.
+        ReleaseError, ShardError: the body does not verify.
+        ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, when the server is asked.
     """
-    # Suite 0 has no questions: a bare client is told of new publishers by a new address.
+    # Suite 0 has no questions: a bare client needs a new address to learn of new publishers.
     can_ask = not wanted.credential.bare
     try:
         accepted = accept(answer, wanted, trust, now=now)
@@ -55,7 +55,7 @@ async def accept_asking(
         try:
             trust = await _walk(connection, trust, to=answer.signed)
         except ServerError:
-            # It gave this client a release, and will not tell of the coffer that is demanded: the release is of another one.
+            # The server gave this client a release, but it does not tell the heads of the demanded coffer: the release is of another one.
             raise untrusted from None
         return accept(answer, wanted, trust, now=now), trust
     if can_ask and _has_missed(trust, accepted):
@@ -68,10 +68,10 @@ def _has_missed(trust: Trust, accepted: Accepted) -> bool:
 
 
 async def _catch_up(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
-    """What the missed heads say, where a trusted publisher signed the release and nothing hangs on them.
+    """Return the trust that follows from the missed heads. A trusted publisher signed the release, so it does not depend on them.
 
-    They may retire a publisher or name another server. Where the server has lost them (docs/protocol.md, 7: one upload restores all), or
-    fails now, the trust stays as it was: the release in hand is good.
+    They may retire a publisher or name another server. If the server has lost them (docs/protocol.md, 7: one upload restores all) or fails
+    now, the trust stays as it was: the release in hand is good.
     """
     try:
         return await _walk(connection, trust, to=to)
@@ -80,8 +80,8 @@ async def _catch_up(connection: Connection, trust: Trust, *, to: bytes) -> Trust
 
 
 async def _walk(connection: Connection, trust: Trust, *, to: bytes) -> Trust:
-    """A `Walk` over the heads from the release that is known, or from the first; they are asked on for until the server has no more."""
-    # Most fetches have no question to ask, and their start-up need not pay for any.
+    """Do a `Walk` over the heads from the known release, or from the first. Ask for more heads until the server has no more."""
+    # Most fetches ask no question, so their start-up should not pay for this module.
     from coffer_protocol.question import Heads, heads_untrusted
 
     walk = Walk(trust, to=to)

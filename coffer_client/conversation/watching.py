@@ -1,7 +1,7 @@
-"""New releases as they come (docs/protocol.md, 3: Watch and Still): sessions that are kept, and begun again where they end.
+"""New releases as they come (docs/protocol.md, 3: Watch and Still), in sessions that are kept open, and opened again when they end.
 
-Each session begins with Get, so that at least once an hour the client hears the newest release itself: one that goes back, or has expired,
-is then noticed, and the cache is as young as the session.
+Each session begins with Get, so the client gets the newest release itself at least once an hour. It then notices a release that goes back
+or has expired, and the cache is as fresh as the session.
 """
 
 from __future__ import annotations
@@ -21,34 +21,30 @@ from .connection import Connection
 from .retrieval import DEFAULT_TIMEOUT_S, PASSING, combined
 from .source import Source
 
-# A server says Still at least every 60 s; one that is silent for half as long again is gone, or the way to it is.
+# A server sends Still at least every 60 s. If it is silent for 1.5 times as long, the server or the way to it is gone.
 SILENCE_S: Final = 90.0
-# The longest waits between two attempts: 1 s, 2 s, 4 s …, at most a minute.
+# The upper bounds of the waits between two attempts: 1 s, 2 s, 4 s …, at most a minute.
 _FIRST_BACKOFF_S: Final = 1.0
 _LAST_BACKOFF_S: Final = 60.0
-# A session ends at this part of its hour at the earliest, so that clients that began together do not all come back together.
+# A session ends after this part of its hour at the earliest, so that clients that began together do not all come back together.
 _SHORTEST_SESSION: Final = 0.8
-# Beyond it 2.0**attempt would overflow one day; the wait is at its longest long before.
+# With a higher number 2.0**attempt would overflow one day. The wait reaches its bound long before.
 _ATTEMPTS_COUNTED: Final = 16
-# The system's own, which neither a fork nor an application's seed makes the same for many.
+# The system's generator: neither a fork nor an application's seed makes it the same for many clients.
 _uniform: Final = random.SystemRandom().uniform
 
 
 def demand_watchable(credential: Credential) -> None:
-    """See that a client can watch.
-
-    Raises:
-        ConfigurationError: it speaks suite 0, which has no Watch.
-    """
+    """Raise ConfigurationError if a client speaks suite 0, which has no Watch."""
     if credential.bare:
-        raise ConfigurationError("a bare key can get and cannot watch (suite 0); be known by the public key text: coffer-client id")
+        raise ConfigurationError("a bare key (suite 0) cannot watch: give your operator the public key text that `coffer-client id` prints")
 
 
 class Watcher:
-    """The releases of a source, each as soon as it is there.
+    """The releases of a source, each as soon as it is published.
 
-    A host that cannot serve is followed by the next; where none could, there is a wait of a random part of a time that doubles with each
-    failure, to a minute (capped exponential backoff with full jitter).
+    If a host cannot serve, the next one is tried. If none could, the watcher waits a random part of a time that doubles with each failure,
+    up to a minute (capped exponential backoff with full jitter).
     """
 
     def __init__(
@@ -59,13 +55,13 @@ class Watcher:
         uniform: Callable[[float, float], float] = _uniform,
         silence_s: float = SILENCE_S,
     ) -> None:
-        """Nothing is connected yet.
+        """Make a watcher. Nothing is connected yet.
 
         Args:
-            source: whom to ask.
-            after: the serial of the last release that is known; with 0, the current one is the first that is given.
-            uniform: draws a number between two.
-            silence_s: the seconds after which a server that says nothing is gone.
+            source: the source to watch.
+            after: the serial of the last known release. With 0, the first event is the current release.
+            uniform: returns a random number between two.
+            silence_s: how many seconds a server may be silent before it counts as gone.
 
         Raises:
             ConfigurationError: the client speaks suite 0, which has no Watch.
@@ -78,9 +74,10 @@ class Watcher:
         self._attempt = 0
 
     async def events(self) -> AsyncGenerator[Coffer | CofferError, None]:
-        """Give a `Coffer` for every release that is newer than the last one, without an end, and the error if an attempt failed: if none of
-        the hosts could serve, or one refused. What was given before stays good, and the caller decides whether to go on. Closing the
-        generator closes its session.
+        """Yield without end: a `Coffer` for every release that is newer than the last one, and an error for every attempt that failed.
+
+        An attempt fails if no host could serve, or if one refused. What was yielded before stays valid, and the caller decides whether to
+        go on. Closing the generator closes its session.
         """
         while True:
             error: CofferError | None = None
@@ -99,7 +96,7 @@ class Watcher:
                 except PASSING as failure:
                     failures.append(failure)
                 except TimeoutError:
-                    failures.append(UnreachableError(f"{host}: the server has fallen silent"))
+                    failures.append(UnreachableError(f"{host}: the server has become silent"))
                 except CofferError as refusal:
                     error = refusal
                     break
@@ -110,7 +107,7 @@ class Watcher:
                 await self._source.network.sleep(self._backoff_s())
 
     def _in_s(self, seconds: float) -> float:
-        """The moment that is so far away, on the network's clock."""
+        """Return the moment in so many seconds, on the network's clock."""
         return self._source.network.now_s() + seconds
 
     def _backoff_s(self) -> float:
@@ -119,26 +116,26 @@ class Watcher:
         return self._uniform(0, longest_s)
 
     async def _get(self, connection: Connection) -> Coffer:
-        """The current release."""
+        """Return the current release."""
         await connection.send(Get())
         coffer = await self._source.take(await connection.receive(OkGet), connection)
         self._attempt = 0
         return coffer
 
     async def _watch(self, connection: Connection, ends_s: float) -> Coffer | None:
-        """The next release, as soon as it is there; None where the session has had its time."""
+        """Return the next release as soon as it is published; None if the session has lasted long enough."""
         connection.deadline_s = self._in_s(self._silence_s)
         await connection.send(Watch(serial=self._serial))
         while isinstance(answer := await connection.next_message(), Still):
             if self._source.network.now_s() >= ends_s:
                 return None
             connection.deadline_s = self._in_s(self._silence_s)
-        # The session lets nothing else through than what may follow.
+        # The session lets nothing through that may not follow.
         assert isinstance(answer, OkGet)
         connection.deadline_s = self._in_s(DEFAULT_TIMEOUT_S)
         coffer = await self._source.take(answer, connection)
         if coffer.release.serial <= self._serial:
             raise MalformedMessageError(
-                f"{connection.host}: the server told of a new release, and gave one that is not newer than {self._serial}"
+                f"{connection.host}: the server announced a new release, but gave one that is not newer than release {self._serial}"
             )
         return coffer

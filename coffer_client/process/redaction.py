@@ -64,7 +64,7 @@ class Redaction:
         self._like_heads = _like(self._longest)
 
     def joined_by(self, marks: Mapping[bytes, bytes], *, in_force: Container[bytes] = ()) -> Self:
-        """Return a redaction with these marks added. Of the texts before, it keeps the last `REMEMBERED` and those in force.
+        """Return a redaction with these marks added. It keeps, from the texts before, the last `REMEMBERED` and those in force.
 
         Args:
             marks: the mark that replaces each text.

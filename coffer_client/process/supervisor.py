@@ -73,7 +73,7 @@ class OnChange:
         """Parse `restart`, `signal:NAME` or `exec:CMD`.
 
         Raises:
-            UsageError: the text is none of these, or there is no such signal.
+            UsageError: the text has another form, or there is no such signal.
         """
         kind, colon, rest = text.partition(":")
         if kind == "exec" and rest:

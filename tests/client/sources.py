@@ -39,26 +39,36 @@ class Client:
         folders = Folders(state=folder, cache=folder if self.cache else None)
         return Memory(self._wanted(address), folders, warn=self.warnings.append)
 
-    def source(self, address: ServerAddress, network: Network | None = None) -> Source:
-        """This client at this address."""
-        return Source(self._wanted(address), self.memory(address), network or Sockets(), warn=self.warnings.append, clock=lambda: self.now)
+    def source(
+        self, address: ServerAddress, network: Network | None = None, *, max_stale: timedelta | None = None, timeout_s: float = PLENTY_S
+    ) -> Source:
+        """Return this client's source at this address."""
+        wanted = self._wanted(address, max_stale=max_stale, timeout_s=timeout_s)
+        return Source(wanted, self.memory(address), network or Sockets(), warn=self.warnings.append, clock=lambda: self.now)
 
     def fetch(self, address: ServerAddress, *, max_stale: timedelta | None = None, timeout_s: float = PLENTY_S) -> Coffer:
-        """One run."""
-        return finish(retrieve(self.source(address), timeout_s=timeout_s, max_stale=max_stale))
+        """Fetch once."""
+        return finish(retrieve(self.source(address, max_stale=max_stale, timeout_s=timeout_s)))
 
     def fetch_from(self, script: Script, *, serial: int = 0) -> Coffer:
-        """One run against a server that follows a script."""
+        """Fetch once from a server that follows a script."""
         with FakeServer(script) as server:
             return self.fetch(server.address(bare=self.credential.bare, serial=serial))
 
     def fetch_from_nobody(self, *, max_stale: timedelta | None = None) -> Coffer:
-        """One run where no server answers."""
+        """Fetch once while no server answers."""
         return self.fetch(address_of(unused_host(), bare=self.credential.bare), max_stale=max_stale)
 
     def trust(self) -> Trust:
         """What it remembers."""
         return self.memory(address_of(unused_host(), bare=self.credential.bare)).recall()
 
-    def _wanted(self, address: ServerAddress) -> Settings:
-        return Settings(address=address, trust=trust_of(address), credential=self.credential, cache=self.cache)
+    def _wanted(self, address: ServerAddress, *, max_stale: timedelta | None = None, timeout_s: float = PLENTY_S) -> Settings:
+        return Settings(
+            address=address,
+            trust=trust_of(address),
+            credential=self.credential,
+            cache=self.cache,
+            timeout_s=timeout_s,
+            max_stale=max_stale,
+        )

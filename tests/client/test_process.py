@@ -363,7 +363,7 @@ def test_somebody_elses_configuration_is_not_believed(home: Path, whole: Credent
         configured(server, whole)
         refused = subprocess.run([*PROGRAM, "run", "env"], cwd=home, capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert f"{home}/coffer.toml: it belongs to another user" in refused.stderr
+    assert f"{home}/coffer.toml belongs to another user" in refused.stderr
 
 
 # ------------------------------------------------------------------------------------------------------------------ canary

@@ -25,7 +25,7 @@ from .conversation.test_watching import Waits, telling
 from .drivers import BACKENDS
 from .fake_server import FakeServer, Peer, Script, address_of, answering, giving_in_turn, hosting, unused_host
 from .releases import History
-from .sources import PLENTY_S, Client
+from .sources import Client
 
 # Nothing here takes so long; it ends a test that would hang.
 GUARD_S = 60.0
@@ -56,7 +56,7 @@ def watch(
     client: Client, address: ServerAddress, *, on_failure: Callable[[CofferError], object] | None = None, max_stale: timedelta = timedelta()
 ) -> Releases:
     """As the public function, for a client whose waits are over at once."""
-    return Releases(lambda network, warn: client.source(address, Waits()), timeout_s=PLENTY_S, max_stale=max_stale, on_failure=on_failure)
+    return Releases(lambda network, warn: client.source(address, Waits(), max_stale=max_stale), on_failure=on_failure)
 
 
 # ------------------------------------------------------------------------------------------------------- as it should be

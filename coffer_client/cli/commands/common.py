@@ -116,7 +116,7 @@ def fetch(source: Source) -> Coffer:
     """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
     from ...coffer import expiry_warning
 
-    coffer = finish(retrieve(source, timeout_s=source.wanted.timeout_s, max_stale=source.wanted.max_stale))
+    coffer = finish(retrieve(source))
     if warning := expiry_warning(coffer.release, time.time()):
         warn(warning)
     return coffer

@@ -51,7 +51,14 @@ def main(parsed: Parsed) -> None:
     _make_identity(identity, path if values else None, bare=parsed.switch("bare"))
     configfile.write(path, _wanted(address, identity, bare=parsed.switch("bare")))
     wanted = settings.load(
-        server=address, identity=identity, bare=parsed.switch("bare"), environment=os.environ, config=path, timeout_s=timeout_s
+        server=address,
+        identity=identity,
+        bare=parsed.switch("bare"),
+        environment=os.environ,
+        config=path,
+        timeout_s=timeout_s,
+        # The cache says nothing about the server.
+        max_stale=timedelta(),
     )
     tell(f"the configuration is {path}")
     _warn_of_others(path, address)
@@ -141,9 +148,7 @@ def _try(wanted: settings.Settings, name: str | None) -> None:
     """Fetch once; unless that works, print the line for the operator, with this name for the client."""
     line = f"{wanted.credential.clients_line(name)}\n".encode()
     try:
-        # The cache says nothing about the server.
-        source = Source.of(wanted, Sockets(), warn=warn)
-        coffer = finish(retrieve(source, timeout_s=wanted.timeout_s, max_stale=timedelta()))
+        coffer = finish(retrieve(Source.of(wanted, Sockets(), warn=warn)))
     except KeyNotFoundError:
         tell("the server answers, and does not know this client yet. Send this line to your operator, for [clients] in the definition")
         write(line)

@@ -32,7 +32,7 @@ def put(path: Path, text: str | bytes, mode: int = 0o644) -> str:
 def refusal(path: Path, *, is_named: bool = False) -> str:
     with pytest.raises(ConfigurationError) as caught:
         configfile.read(str(path), is_named=is_named)
-    return str(caught.value)
+    return "\nhint: ".join(text for text in (str(caught.value), caught.value.hint) if text)
 
 
 # -------------------------------------------------------------------------------------------------------------------- read
@@ -68,22 +68,22 @@ def test_a_home_is_a_home(path: Path, home: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('servr = "x"', "the key 'servr' is unknown; known are server, identity, bare, state, no_cache, max_stale, timeout"),
+        ('servr = "x"', "the key 'servr' is unknown; the keys are server, identity, bare, state, no_cache, max_stale, timeout"),
         ("max-stale = '7d'", "the key 'max-stale' is unknown"),
-        ("[server]", "server: text is wanted"),
-        ("server.a = 1", "server: text is wanted"),
-        ("server = ''", "server: text is wanted, which is not empty"),
-        ("identity = ['a']", "identity: a path is wanted"),
-        ("state = ''", "state: a path is wanted, as text which is not empty"),
-        ("bare = 'yes'", "bare: true or false is wanted"),
-        ("no_cache = 1", "no_cache: true or false is wanted"),
-        ("max_stale = 7", "max_stale: a time is wanted, as text"),
-        ("timeout = '5'", "timeout: a number of seconds above 0 is wanted"),
-        ("timeout = true", "timeout: a number"),
-        ("timeout = 0", "timeout: a number"),
-        ("timeout = nan", "timeout: a number"),
-        ("timeout = inf", "timeout: a number"),
-        (f"timeout = 0x{'f' * 5000}", "timeout: a number"),
+        ("[server]", "server: expected a text"),
+        ("server.a = 1", "server: expected a text"),
+        ("server = ''", "server: expected a text that is not empty"),
+        ("identity = ['a']", "identity: expected a path"),
+        ("state = ''", "state: expected a path, as a text that is not empty"),
+        ("bare = 'yes'", "bare: expected true or false"),
+        ("no_cache = 1", "no_cache: expected true or false"),
+        ("max_stale = 7", "max_stale: expected a time, as a text"),
+        ("timeout = '5'", "timeout: expected a number of seconds above 0"),
+        ("timeout = true", "timeout: expected a number"),
+        ("timeout = 0", "timeout: expected a number"),
+        ("timeout = nan", "timeout: expected a number"),
+        ("timeout = inf", "timeout: expected a number"),
+        (f"timeout = 0x{'f' * 5000}", "timeout: expected a number"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(path: Path, line: str, reason: str) -> None:
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_told_with_its_line(path: Path, line: str, reason: str)
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("server coffer", r" is not TOML: .*line 1"), (b"\xff", ": it is not UTF-8"), (b"#" * (1 << 17), ": it is too large")],
+    [("server coffer", r" is not TOML: .*line 1"), (b"\xff", " is not UTF-8"), (b"#" * (1 << 17), " is too large")],
 )
 def test_what_is_no_configuration_is_refused(path: Path, text: str | bytes, reason: str) -> None:
     put(path, text)
@@ -142,7 +142,7 @@ def test_lines_may_end_as_those_of_windows_do(path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path).startswith(f"{tmp_path}: Is a directory: ")
+    assert refusal(tmp_path) == f"{tmp_path} cannot be read: Is a directory"
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
@@ -150,7 +150,8 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_what_others_can_write_is_refused(path: Path, mode: int, is_named: bool) -> None:
     put(path, "", mode)
     assert (
-        refusal(path, is_named=is_named) == f"{path}: others can write it (mode {mode:04o}). Look at it; if it is right: chmod go-w {path}"
+        refusal(path, is_named=is_named)
+        == f"{path}: other users can write it (mode {mode:04o})\nhint: check it; if it is right: chmod go-w {path}"
     )
     path.chmod(mode & ~0o022)
     assert configfile.read(str(path)) == {}

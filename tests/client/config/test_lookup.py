@@ -59,5 +59,5 @@ def test_files_are_read_once_and_only_where_a_variable_leaves_something_open(tmp
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=f"at {tmp_path}/a.toml: the path that was given, or stands in COFFER_CONFIG"):
+    with pytest.raises(ConfigurationError, match=f"at {tmp_path}/a.toml: check --config and COFFER_CONFIG"):
         Configuration({}, (str(tmp_path / "a.toml"),), is_named=True).find("timeout")

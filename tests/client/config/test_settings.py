@@ -73,7 +73,7 @@ def test_what_the_address_demands() -> None:
 
 @pytest.mark.parametrize("environment", [{}, {"COFFER_SERVER": ""}])
 def test_no_server_says_where_one_comes_from(environment: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match=r"COFFER_SERVER; ask your operator .* `coffer-companion address`"):
+    with pytest.raises(ConfigurationError, match=r"COFFER_SERVER\nhint: ask your operator .* `coffer-companion address`"):
         load(environment)
 
 
@@ -93,13 +93,13 @@ def test_an_address_that_is_none_is_named_by_its_source(arguments: dict[str, str
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"max_stale": "7d"}, "max_stale takes a timedelta, as in timedelta(days=7), and not a str"),
-        ({"max_stale": 3600}, "max_stale takes a timedelta, as in timedelta(days=7), and not an int"),
-        ({"timeout_s": "3"}, "timeout_s takes a number of seconds, and not a str"),
-        ({"timeout_s": timedelta(seconds=3)}, "timeout_s takes a number of seconds, and not a timedelta"),
-        ({"timeout_s": True}, "timeout_s takes a number of seconds, and not a bool"),
-        ({"server": b"coffer://"}, "server takes an address as text, or a ServerAddress, and not a bytes"),
-        ({"identity": b"COFFER-"}, "identity takes the path of a file, or an Identity, and not a bytes"),
+        ({"max_stale": "7d"}, "max_stale: expected a timedelta, such as timedelta(days=7), got a str"),
+        ({"max_stale": 3600}, "max_stale: expected a timedelta, such as timedelta(days=7), got an int"),
+        ({"timeout_s": "3"}, "timeout_s: expected a number of seconds, got a str"),
+        ({"timeout_s": timedelta(seconds=3)}, "timeout_s: expected a number of seconds, got a timedelta"),
+        ({"timeout_s": True}, "timeout_s: expected a number of seconds, got a bool"),
+        ({"server": b"coffer://"}, "server: expected an address as text or a ServerAddress, got a bytes"),
+        ({"identity": b"COFFER-"}, "identity: expected the path of a file or an Identity, got a bytes"),
     ],
 )
 def test_an_argument_of_another_type_is_refused_before_anything_is_asked(arguments: dict[str, Any], sentence: str) -> None:
@@ -109,7 +109,7 @@ def test_an_argument_of_another_type_is_refused_before_anything_is_asked(argumen
 
 def test_no_identity_says_what_makes_one(tmp_path: Path) -> None:
     environment = {"COFFER_SERVER": str(ADDRESS), "XDG_CONFIG_HOME": str(tmp_path)}
-    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/coffer/client\.key: `coffer-client keygen`"):
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/coffer/client\.key: make one with `coffer-client keygen`"):
         load(environment)
 
 
@@ -126,7 +126,7 @@ def test_the_environment_says_that_a_key_is_bare(value: str, bare: bool) -> None
 
 
 def test_bare_is_one_or_nothing() -> None:
-    with pytest.raises(ConfigurationError, match="COFFER_BARE is 1"):
+    with pytest.raises(ConfigurationError, match="COFFER_BARE is 'yes': set it to 1"):
         settings.load_credential(WEB, bare=False, environment={"COFFER_BARE": "yes"})
 
 
@@ -211,12 +211,12 @@ def test_arguments_come_before_all(tmp_path: Path) -> None:
     ("name", "value", "reason"),
     [
         ("SERVER", "x", ": a server's address has the form"),
-        ("BARE", "yes", " is 1 for yes, and else 0 or not set"),
-        ("NO_CACHE", "true", " is 1 for yes"),
+        ("BARE", "yes", " is 'yes': set it to 1 for yes"),
+        ("NO_CACHE", "true", " is 'true': set it to 1 for yes"),
         ("MAX_STALE", "soon", " is a whole number with its unit"),
-        ("TIMEOUT", "soon", " is a number of seconds above 0"),
-        ("TIMEOUT", "0", " is a number of seconds above 0"),
-        ("TIMEOUT", "nan", " is a number of seconds above 0"),
+        ("TIMEOUT", "soon", ": expected a number of seconds above 0, got 'soon'"),
+        ("TIMEOUT", "0", ": expected a number of seconds above 0, got '0'"),
+        ("TIMEOUT", "nan", ": expected a number of seconds above 0, got 'nan'"),
     ],
 )
 def test_what_is_wrong_in_a_variable_is_told_with_its_name(name: str, value: str, reason: str) -> None:

@@ -63,11 +63,17 @@ def unexpected(message: str) -> None:
 
 
 def forgetful(
-    address: ServerAddress, credential: Credential, *, now: int = NOW, seen: Seen | None = None, network: Network | None = None
+    address: ServerAddress,
+    credential: Credential,
+    *,
+    now: int = NOW,
+    seen: Seen | None = None,
+    network: Network | None = None,
+    timeout_s: float = PLENTY_S,
 ) -> Source:
-    """A source that knows its address alone, and may have seen a release."""
-    wanted = Settings(address=address, trust=trust_of(address), credential=credential)
-    # It has nowhere to write, says so, and remembers for itself.
+    """Return a source that knows only its address and, if given, a release that it has seen."""
+    wanted = Settings(address=address, trust=trust_of(address), credential=credential, timeout_s=timeout_s, max_stale=timedelta())
+    # It has no folder to write to, says so, and remembers in memory.
     memory = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
     if seen is not None:
         memory.record(replace(wanted.trust, seen=seen), b"", under=wanted.trust, host=address.hosts[0], now=now)
@@ -75,7 +81,7 @@ def forgetful(
 
 
 def ask(address: ServerAddress, credential: Credential, *, timeout_s: float = PLENTY_S) -> Coffer:
-    return finish(retrieve(forgetful(address, credential), timeout_s=timeout_s, max_stale=timedelta()))
+    return finish(retrieve(forgetful(address, credential, timeout_s=timeout_s)))
 
 
 def ask_one(script: Script, credential: Credential, *, timeout_s: float = PLENTY_S, own: Identity = SERVER) -> Coffer:
@@ -167,7 +173,7 @@ def test_a_server_that_lies_is_refused(entry: dict[str, Any], whole: Credential)
     with FakeServer(script) as server:
         address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
         with pytest.raises(ReleaseError) as caught:
-            finish(retrieve(forgetful(address, whole, now=releases["now"], seen=seen), timeout_s=PLENTY_S, max_stale=timedelta()))
+            finish(retrieve(forgetful(address, whole, now=releases["now"], seen=seen)))
     assert caught.type is REFUSALS[entry["why"]]
     assert exit_code(caught.value) == 5
 
@@ -180,7 +186,7 @@ def test_the_vectors_that_are_good_are_accepted(entry: dict[str, Any]) -> None:
         address = replace(
             server.address(bare=credential.bare), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),)
         )
-        assert finish(retrieve(forgetful(address, credential, now=releases["now"]), timeout_s=PLENTY_S, max_stale=timedelta()))
+        assert finish(retrieve(forgetful(address, credential, now=releases["now"])))
 
 
 def test_the_address_names_the_lowest_serial(whole: Credential) -> None:
@@ -441,7 +447,7 @@ def test_a_name_is_served_by_whichever_of_its_addresses_answers(listens: str, wh
         here = place(listens, server.host.port)
         network = Sockets(resolve=lambda name, port: [refusing, hole, here])
         source = forgetful(address_of(Host(name="coffer.example")), whole, network=network)
-        assert dict(finish(retrieve(source, timeout_s=PLENTY_S, max_stale=timedelta()))) == SECRETS
+        assert dict(finish(retrieve(source))) == SECRETS
 
 
 def test_all_hosts_are_named_where_none_can_serve(whole: Credential) -> None:

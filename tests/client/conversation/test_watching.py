@@ -203,7 +203,7 @@ def test_silence_means_that_the_server_is_gone(client: Client, history: History)
     with FakeServer(script) as server:
         events = watch(client, server.address(), Waits(), silence_s=0.1)
         assert serial(next(events)) == 1
-        assert "has fallen silent" in str(failed(next(events)))
+        assert "has become silent" in str(failed(next(events)))
 
 
 def test_a_client_that_is_dropped_while_it_watches_is_told(client: Client, history: History) -> None:

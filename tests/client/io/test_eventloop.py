@@ -170,7 +170,7 @@ def test_hosts_share_the_time_that_is_left(client: Client, history: History) -> 
 
         # The first takes no connection and the second says nothing: a third of ten seconds, and half of what is then left.
         internet = Internet(tasks, two=silent, three=serving)
-        coffer = await retrieve(client.source(THREE, internet), timeout_s=9, max_stale=timedelta())
+        coffer = await retrieve(client.source(THREE, internet, timeout_s=9, max_stale=timedelta()))
         assert dict(coffer) == {"n": 1}
         assert internet.dialled == [("one", 0), ("two", 3), ("three", 6)]
 
@@ -189,7 +189,7 @@ def test_the_deadline_is_one_for_all_hosts(client: Client) -> None:
 
         internet = Internet(tasks, two=silent, three=dripping)
         with pytest.raises(UnreachableError, match=r"one: no answer within 3 s.*two: .*three: ") as caught:
-            await retrieve(client.source(THREE, internet), timeout_s=9, max_stale=timedelta())
+            await retrieve(client.source(THREE, internet, timeout_s=9, max_stale=timedelta()))
         assert str(caught.value).count("no answer within 3 s") == 3
         assert trio.current_time() == 9
 

@@ -111,7 +111,7 @@ def test_a_server_that_is_not_there(
         address = str(server.address()).replace(str(server.host), str(host))
     monkeypatch.setenv("COFFER_IDENTITY_TEXT", whole.identity.secret_text())
     assert cli.run(["get", "key", "--server", address]) == 3
-    assert f"{host}: Connection refused (the cache cannot stand in: there is none)\nhint: is the server running" in capfd.readouterr().err
+    assert f"{host}: Connection refused (the cache cannot be used: it is empty)\nhint: is the server running" in capfd.readouterr().err
 
 
 def test_a_file_of_keygen_bare_speaks_suite_0(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +147,7 @@ def test_get_says_once_that_no_server_answered(configured: Configure, whole: Cre
     assert cli.run(["get", "port"]) == 0
     out, err = capfd.readouterr()
     assert out == "5432"
-    assert err.startswith("coffer-client: warning: no server answered, so this is release 7 of 'shop' as it was fetched ")
+    assert err.startswith("coffer-client: warning: no server answered, so release 7 of 'shop' is used, which was fetched ")
     assert err.count("\n") == 1
     assert cli.run(["get", "port", "--max-stale", "0"]) == 3
     assert cli.run(["get", "port", "--no-cache"]) == 3
@@ -174,5 +174,5 @@ def test_a_state_that_cannot_be_kept_is_told_and_no_hindrance(
     out, err = capfd.readouterr()
     assert out == "5432"
     assert err.startswith("coffer-client: warning: ")
-    assert "will not be noticed" in err
+    assert "will not notice" in err
     assert err.count("\n") == 1

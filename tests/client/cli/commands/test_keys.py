@@ -23,4 +23,4 @@ def test_keys_of_a_cache_that_is_not_there(configured: Configure, whole: Credent
     with FakeServer(serving(whole, SECRETS)) as server:
         configured(server, whole)
         assert cli.run(["keys", "--cached"]) == 1
-    assert capfd.readouterr() == ("", "coffer-client: the cache cannot be used: there is none\n")
+    assert capfd.readouterr() == ("", "coffer-client: the cache cannot be used: it is empty\n")
