@@ -11,9 +11,7 @@ import pytest
 from coffer_protocol.message import Drop
 from coffer_server.errors import DamagedError, StoreError
 from coffer_server.store.base import Retention
-from coffer_server.store.events import PublisherRemoved, Released
 from coffer_server.store.log import verification
-from coffer_server.store.log.ledger import Ledger
 from coffer_server.store.log.verification import Verified
 from coffer_server.store.open import SqliteStore, open_sqlite
 
@@ -170,50 +168,9 @@ def test_a_page_that_was_overwritten_is_noticed(path: Path) -> None:
         verify(path)
 
 
-def test_a_release_that_its_publisher_did_not_sign_is_named(path: Path) -> None:
-    author = Author()
-    with closing(opened(path)) as store:
-        forged = author.release([author.put(WEB, b"x")], serial=6, signer=identity(9))
-        with store._writing(ISSUED) as ledger:
-            ledger.record(Released(signed=forged.signed))
-        with pytest.raises(DamagedError, match="who is not trusted"):
-            verification.verify(store.database, store.roots)
-
-
-@pytest.mark.parametrize("serial", [6, 9])
-def test_a_release_that_does_not_follow_is_named(path: Path, serial: int) -> None:
-    with closing(opened(path)) as store:
-        with store._writing(ISSUED) as ledger:
-            ledger.record(Released(signed=Author().release([], serial=serial).signed))
-        with pytest.raises(DamagedError, match="does not follow release 5"):
-            verification.verify(store.database, store.roots)
-
-
-def test_a_release_with_another_root_is_named(tmp_path: Path) -> None:
-    author = Author()
-    with closing(opened(tmp_path / "coffer.sqlite3")) as store:
-        store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
-        with store._writing(ISSUED) as ledger:
-            ledger.record(Released(signed=author.first({WEB: b"x"}).signed))
-        with pytest.raises(DamagedError, match="does not have the root"):
-            verification.verify(store.database, store.roots)
-
-
 def test_a_rebuild_that_fails_changes_nothing(path: Path) -> None:
     whole = rows(path)
     change(path, "DELETE FROM events WHERE number = 4")
     with pytest.raises(StoreError):
         rebuild(path)
     assert rows(path) == whole
-
-
-def test_who_was_removed_signs_no_more(path: Path) -> None:
-    author = Author(4, "third")
-    with closing(opened(path)) as store:
-        store.add_publisher(coffer="third", key=author.key, name=None, now=ISSUED)
-        with store._writing(ISSUED) as ledger:
-            assert isinstance(ledger, Ledger)
-            ledger.record(PublisherRemoved(coffer="third", publisher=author.key.id))
-            ledger.record(Released(signed=author.release([]).signed))
-        with pytest.raises(DamagedError, match="not trusted"):
-            verification.verify(store.database, store.roots)
