@@ -1,4 +1,4 @@
-"""What the programs say of themselves in the same words: their help, their version, and what their exit codes mean."""
+"""What the three programs have in common: help, version, exit codes, and how they print errors, warnings and hints."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def error_lines(program: str, error: CofferError) -> str:
     """Return what a program prints on stderr about an error: what happened and, if the error has a hint, that on a line of its own."""
     hint = f"hint: {error.hint}\n" if error.hint else ""
     return f"{program}: {error}\n{hint}"
+
+
+def warning_lines(program: str, text: str, *, hint: str | None = None) -> str:
+    """Return what a program prints on stderr as a warning: the text and, if there is a hint, that on a line of its own."""
+    return f"{program}: warning: {text}\n" + (f"hint: {hint}\n" if hint else "")
 
 
 def cannot_start(program: str, extra: str, packages: Collection[str], error: ImportError | UnavailableError) -> NoReturn:

@@ -1,26 +1,28 @@
-"""Coffer's server: listens, keeps, answers. It reads no secret that it serves.
+"""Coffer's server: it stores sealed releases and gives each client its own shard. It cannot read the secrets that it serves.
 
 Modules:
     cli.py             the command line
-    upkeep.py          the commands that look after the store
-    config.py          server.toml
+    upkeep.py          the commands that maintain the store
+    config.py          the settings in server.toml
     state.py           the state folder
     keyfile.py         the server's identity file
     server.py          listens, and gives each connection a task
     service.py         what all connections share
     connection.py      one session, from Hello to its end
     channel.py         a session over a stream, with deadlines
-    shard_answers.py   how a client gets its part of a release
-    questions.py       answers to questions
+    shard_answers.py   the answers that give a client its shard
+    questions.py       the answers to questions
     upload.py          an upload in progress
     watch.py           one Watch of a session
-    broadcast.py       tells all watchers of a new release
-    auto_reset.py      an event that resets itself once a task has waited for it
-    adoption.py        which release each client fetched last
-    eventlines.py      the event log's entries as text
-    logs.py            log lines
-    errors.py          what the server refuses, and why
-    store/             what the server keeps
-    health/            whether the server works
-    __main__.py        the program `coffer-server`
+    broadcast.py       brings a new release to all its watchers
+    auto_reset.py      an event that resets itself when a task has waited for it
+    adoption.py        the release that each client fetched last
+    eventlines.py      events as text and as JSON
+    logs.py            the log lines
+    errors.py          the errors
+    store/             what the server stores
+    health/            the health of a running server
+    __main__.py        the entry point of `coffer-server`
 """
+
+PROGRAM = "coffer-server"

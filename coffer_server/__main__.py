@@ -1,4 +1,4 @@
-"""`coffer-server`, and `python -m coffer_server`."""
+"""The entry point of `coffer-server` and of `python -m coffer_server`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import Final
 
 from coffer_common.hardening import protect
 from coffer_common.program import cannot_start
+from coffer_protocol.errors import UnavailableError
 
-_PROGRAM: Final = "coffer-server"
-# What the extra installs, and what the base installation must have new enough.
+from . import PROGRAM
+
+# The packages that the extra `server` installs, and those of the base install that must be new enough.
 _PACKAGES: Final = frozenset({"cryptography", "sqlalchemy", "structlog", "trio", "typer"})
 
 
 def main() -> None:
     """Run the command line, or exit with 2 and the line that installs what is missing."""
-    protect(_PROGRAM)
-    from coffer_protocol.errors import UnavailableError
-
+    protect(PROGRAM)
     try:
         from coffer_protocol.crypto import known_answers
 
         known_answers.check()
         from . import cli
     except (ImportError, UnavailableError) as error:
-        cannot_start(_PROGRAM, "server", _PACKAGES, error)
+        cannot_start(PROGRAM, "server", _PACKAGES, error)
     cli.app()
 
 

@@ -1,6 +1,6 @@
-"""Adoption: which release each client has fetched last, recorded behind the requests' back.
+"""Adoption: the release that each client fetched last, recorded after the request was answered.
 
-What is noted waits in memory for a second, so that ten thousand fetches at once are one transaction. A crash loses that second.
+Fetches wait in memory for a second, so that ten thousand fetches at once become one transaction. A crash loses the fetches of that second.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ class Adoption:
     """The fetches that are not recorded yet."""
 
     def __init__(self) -> None:
-        # By coffer and client.
+        # The keys are the coffer and the client's id.
         self._pending: dict[tuple[str, bytes], Fetch] = {}
         self._noted = AutoResetEvent()
 
     def note(self, coffer: str, fetch: Fetch) -> None:
-        """A client has been sent a release."""
+        """Note that a client was sent a release."""
         self._pending[coffer, fetch.id] = fetch
         self._noted.set()
 
     def pending(self, coffer: str) -> dict[bytes, Fetch]:
-        """What is not recorded yet of one coffer, by client."""
+        """Return the fetches of one coffer that are not recorded yet, by client."""
         return {client: fetch for (of_coffer, client), fetch in self._pending.items() if of_coffer == coffer}
 
     async def run(self, record: Record) -> None:
-        """Record what is noted, at most once in `FLUSH_S`, until cancelled."""
+        """Record the noted fetches, at most once in `FLUSH_S`, until cancelled."""
         while True:
             await self._noted.wait()
             await trio.sleep(FLUSH_S)
             await self.flush(record)
 
     async def flush(self, record: Record) -> None:
-        """Record what has been noted so far. What cannot be recorded now is tried again with the next."""
+        """Record the fetches noted so far. If the store fails, they stay pending and are tried again at the next flush."""
         batch = dict(self._pending)
-        # What was noted in the second before the last flush was part of that.
+        # A fetch that was noted while `run` slept was part of that flush, and woke `run` again with nothing pending.
         if not batch:
             return
         try:
@@ -57,13 +57,13 @@ class Adoption:
             log.error("fetches could not be recorded", reason=str(error))
             return
         for key, fetch in batch.items():
-            # One that was noted meanwhile stays.
+            # A newer fetch that was noted during the write stays pending.
             if self._pending[key] is fetch:
                 del self._pending[key]
 
 
 def merged(recorded: Iterator[Fetch], pending: dict[bytes, Fetch]) -> Iterator[Fetch]:
-    """What is recorded of a coffer, and what is pending, which is newer."""
+    """Return the recorded fetches of a coffer, with the pending ones, which are newer, in their place."""
     left = dict(pending)
     for fetch in recorded:
         yield left.pop(fetch.id, fetch)

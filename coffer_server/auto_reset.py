@@ -1,4 +1,4 @@
-"""An event that is over once it has been waited for."""
+"""An event that resets itself when a task has waited for it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import trio
 
 
 class AutoResetEvent:
-    """Says, to the one task that waits for it, that there is something to do."""
+    """An event that tells one waiting task that there is work, and resets when the task has been told."""
 
     def __init__(self) -> None:
         self._event = trio.Event()
 
     def set(self) -> None:
-        """There is."""
+        """Tell the waiting task that there is work."""
         self._event.set()
 
     async def wait(self) -> None:

@@ -1,4 +1,4 @@
-"""The one broadcast that a release reaches all its watchers by."""
+"""The broadcast that brings a new release to all sessions that watch its coffer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from .errors import StoreError
 from .logs import log, place_of
 from .store.base import Fetched
 
-# Read for in one call of the store. More would keep other sessions waiting, fewer would cost more hops to a thread.
+# Watchers for which one call of the store reads. A larger number would keep other sessions waiting; a smaller one would need more
+# calls in threads.
 _AT_A_TIME: Final = 256
 
 FetchAll: TypeAlias = Callable[[Sequence[bytes]], Awaitable[dict[bytes, Fetched]]]
@@ -24,41 +25,41 @@ class Watcher(Protocol):
 
     @property
     def client(self) -> bytes:
-        """Its id."""
+        """The id of the session's client."""
 
     def reach(self, fetched: Fetched | None) -> None:
-        """There is a release, and this is what it has for the client; None: that is for the watcher itself to find out."""
+        """Give the watcher what the new release has for its client. With `None`, the watcher must look in the store itself."""
 
     def wake(self) -> None:
-        """Let it look for itself what there is."""
+        """Wake the watcher, so that it looks in the store itself."""
 
 
 class Broadcast:
-    """All sessions that watch, by coffer, and what they have not been told yet.
+    """All sessions that watch, by coffer, and the releases that they have not been told of yet.
 
     Attributes:
-        is_stopping: whether the server stops, and nobody is to wait.
+        is_stopping: whether the server is stopping, so that no session may wait.
     """
 
     def __init__(self) -> None:
         self.is_stopping = False
         self._of_coffer: dict[str, set[Watcher]] = {}
         self._newest: dict[str, int] = {}
-        # Coffers with a release that has not reached their watchers yet, in the order of the commits.
+        # The coffers with a release that has not reached their watchers yet, in the order of the commits.
         self._announced: dict[str, None] = {}
         self._has_announced = AutoResetEvent()
 
     @property
     def watchers(self) -> int:
-        """How many sessions watch."""
+        """The number of sessions that watch."""
         return sum(map(len, self._of_coffer.values()))
 
     def newest(self, coffer: str) -> int:
-        """The serial of the last release that was announced since the server started; 0 for none."""
+        """Return the serial of the last release announced since the server started, or 0 if there was no announcement."""
         return self._newest.get(coffer, 0)
 
     def announce(self, coffer: str, serial: int) -> None:
-        """A release was committed: it is to reach the coffer's watchers, soon. One that is announced again reaches nobody again."""
+        """Announce a committed release: `run` brings it to the coffer's watchers. A second announcement of it does nothing."""
         if self._newest.get(coffer) == serial:
             return
         self._newest[coffer] = serial
@@ -68,7 +69,7 @@ class Broadcast:
 
     @contextmanager
     def watching(self, coffer: str, watcher: Watcher) -> Iterator[None]:
-        """A watcher is one for as long as the context lasts. Whatever is announced from its beginning on reaches it."""
+        """Register a watcher for as long as the context lasts. Every release announced in that time reaches it."""
         self._of_coffer.setdefault(coffer, set()).add(watcher)
         if self.is_stopping:
             watcher.wake()
@@ -80,10 +81,10 @@ class Broadcast:
                 del self._of_coffer[coffer]
 
     async def run(self, fetch_all: FetchAll) -> None:
-        """Bring what is announced to the watchers, until cancelled.
+        """Bring announced releases to the watchers, until cancelled.
 
         Args:
-            fetch_all: what the current release has for some clients.
+            fetch_all: returns what the current release has for each of the given clients.
         """
         while True:
             await self._has_announced.wait()
@@ -99,16 +100,16 @@ class Broadcast:
             try:
                 found = await fetch_all([watcher.client for watcher in some])
             except StoreError as error:
-                # Each tries for itself, and fails alone.
+                # Each watcher reads for itself, so that a failure ends one session only.
                 log.error("a release could not be read for its watchers", coffer=coffer, reason=str(error))
                 found = {}
             for watcher in some:
-                # Some may have ended meanwhile.
+                # The session may have ended during the read.
                 if watcher in self._of_coffer.get(coffer, ()):
                     _reach(watcher, found.get(watcher.client))
 
     def stop(self) -> None:
-        """The server stops: wake all who wait, and let nobody wait from now on."""
+        """Wake all watchers, and let no session wait from now on."""
         self.is_stopping = True
         for watchers in self._of_coffer.values():
             for watcher in watchers:

@@ -20,9 +20,9 @@ LINGER_S: Final = 5.0
 
 
 class Channel:
-    """One peer: messages in, messages out.
+    """The messages from and to one peer.
 
-    Every method may raise trio.TooSlowError, where the peer is silent or does not read, and trio.BrokenResourceError, where it is gone.
+    Every method may raise trio.TooSlowError, if the peer is silent or does not read, and trio.BrokenResourceError, if the peer is gone.
     """
 
     def __init__(self, stream: trio.abc.HalfCloseableStream, session: ServerSession) -> None:
@@ -103,7 +103,7 @@ class Channel:
             await self._stream.send_all(data)
 
     async def refuse(self, error: RemoteProtocolError) -> None:
-        """Tell the peer how it broke the protocol, where it may be told, and end."""
+        """Tell the peer how it broke the protocol, if it may be told, and end."""
         await self._end_with(self._session.refuse(error))
 
     async def fail(self, code: str, sentence: str) -> None:

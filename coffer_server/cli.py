@@ -1,4 +1,4 @@
-"""The command line of the server."""
+"""The command line of the server, except for the commands in upkeep.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import trio
 import typer
 from typer.core import TyperGroup
 
-from coffer_common.program import HELP_OPTION, exit_codes, give_up_output, version_line
+from coffer_common.program import HELP_OPTION, error_lines, exit_codes, give_up_output, version_line, warning_lines
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
@@ -25,7 +25,7 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import config, keyfile, logs, server, upkeep
+from . import PROGRAM, config, keyfile, logs, server, upkeep
 from .errors import NotServingError, StateError
 from .health import report as health
 from .health import socket as healthsocket
@@ -35,30 +35,29 @@ from .store.base import Publisher
 
 
 class _Commands(TyperGroup):
-    """Commands whose expected errors are sentences on stderr, never tracebacks."""
+    """A group of commands that prints expected errors as one sentence on stderr, without a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
         except CofferError as error:
-            typer.echo(f"coffer-server: {error}", err=True)
+            _tell(error_lines(PROGRAM, error))
         except OSError as error:
-            typer.echo(f"coffer-server: {error.filename or 'input/output'}: {error.strerror}", err=True)
+            _tell(error_lines(PROGRAM, CofferError(f"{error.filename or 'input/output'}: {error.strerror}")))
             give_up_output()
         sys.exit(1)
 
 
-PROGRAM: Final = "coffer-server"
-# Those of every command; `health` has more (health.EXITS).
+# The exit codes of every command. `health` has more (health.EXITS).
 EXITS: Final = {
     0: "done",
-    1: "failed, and stderr says what happened, where, and what to type next",
+    1: "failed: stderr says what happened, where, and what to do",
     2: "wrong usage, or a package is missing",
 }
 
 app = typer.Typer(
     cls=_Commands,
-    help="Keep sealed secrets, and give each client its own.",
+    help="Store sealed secrets and give each client its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,19 +65,20 @@ app = typer.Typer(
     context_settings=HELP_OPTION,
     epilog=exit_codes(EXITS),
 )
-publisher_app = typer.Typer(help="Say who may publish what.", no_args_is_help=True, rich_markup_mode=None)
+publisher_app = typer.Typer(help="Add, list and remove publishers.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(publisher_app, name="publisher")
-client_app = typer.Typer(help="Say who is served nothing, whatever releases have for it.", no_args_is_help=True, rich_markup_mode=None)
+client_app = typer.Typer(help="Block and unblock clients by id.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(client_app, name="client")
-rotate_app = typer.Typer(help="Change keys.", no_args_is_help=True, rich_markup_mode=None)
+rotate_app = typer.Typer(help="Rotate keys.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(rotate_app, name="rotate")
 
-# After so many new objects, and after so many collections of the younger ones: Python's own are 700 and 10.
+# Python collects garbage after so many new objects, and each older generation after so many collections of the younger one. Python's
+# own values are 700 and 10.
 _GARBAGE_OBJECTS: Final = 20_000
 _GARBAGE_GENERATIONS: Final = 50
 
 Folder = upkeep.Folder
-ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id, 64 hex digits: that of the suite it speaks.")]
+ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id in the suite that it uses, as 64 hex digits.")]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
 
 
@@ -90,9 +90,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
-    """The program without a command."""
+    """Define the options of the program itself."""
 
 
 @app.command()
@@ -100,17 +100,18 @@ def init(
     folder: Folder,
     host: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:PORT]", help="The name that clients will use; makes the server listen on all interfaces."),
+        typer.Option(metavar="NAME[:PORT]", help="The name that clients will use. The server then listens on all interfaces."),
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option(metavar="URL", help=f"Use a PostgreSQL database, {config.STORE_PREFIX}…, that several servers may share."),
+        typer.Option(metavar="URL", help=f"Use a PostgreSQL database ({config.STORE_PREFIX}…), which several servers may share."),
     ] = None,
     identity_path: Annotated[
-        Path | None, typer.Option("--identity", metavar="FILE", help="Use the identity in this file: that of the servers to share with.")
+        Path | None,
+        typer.Option("--identity", metavar="FILE", help="Use the identity in FILE: the one of the servers that share the database."),
     ] = None,
 ) -> None:
-    """Make a server: its state folder with identity, settings and database. Prints the address for the operator."""
+    """Create a server: a state folder with identity, settings and database. Show the address for the operator."""
     settings = config.for_host(None if host is None else Host.from_text(host), store=store)
     identity = StateFolder(folder).create(settings, None if identity_path is None else keyfile.read(identity_path))
     address = _address(identity.id(), settings.advertised)
@@ -122,7 +123,7 @@ def init(
 
 @app.command("id")
 def show_id(folder: Folder) -> None:
-    """Print the server's ids, and the address that the operator needs for each."""
+    """Show the server's ids, and the address that the operator needs for each."""
     state = StateFolder(folder)
     state.check(["id", str(folder)])
     settings, identity = state.settings(), state.identity()
@@ -139,19 +140,19 @@ def run(
     folder: Folder,
     listen: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Listen here instead of where server.toml says; may be given several times."),
+        typer.Option(metavar="HOST:PORT", help="Listen on this address instead of those in server.toml. May be given several times."),
     ] = None,
     ready_file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Write the bound addresses here, one a line, once the server serves.")
+        Path | None, typer.Option(metavar="PATH", help="Write the bound addresses to PATH, one a line, when the server is ready.")
     ] = None,
 ) -> None:
-    """Serve, until SIGTERM or SIGINT."""
+    """Run the server until SIGTERM or SIGINT."""
     state = StateFolder(folder)
     state.check(["run", str(folder), *(word for host in listen or () for word in ("--listen", host))])
     settings, identity = state.settings(), state.identity()
     logs.configure(settings)
     if state.is_store_lost():
-        logs.log.warning("the database was not there: a new one is made; add the publishers again, and upload")
+        logs.log.warning("the database is missing: creating a new one; add the publishers again, and upload")
     hosts = [Host.from_text(text) for text in listen] if listen else settings.listen
     with state.in_use():
         _serve(state, settings, identity, hosts, ready_file)
@@ -174,7 +175,7 @@ def _serve(state: StateFolder, settings: config.Settings, identity: Identity, ho
 
 
 def _spare_collections() -> None:
-    """Let Python look for cyclic garbage seldom: with ten thousand sessions it would go through a million objects, and find hardly any."""
+    """Make Python collect cyclic garbage less often: with ten thousand sessions it would look at a million objects, and find hardly any."""
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS, _GARBAGE_GENERATIONS, _GARBAGE_GENERATIONS)
 
@@ -182,19 +183,19 @@ def _spare_collections() -> None:
 @app.command("health", epilog=exit_codes(EXITS | health.EXITS))
 def show_health(
     folder: Folder,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one object, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Ask the server that runs on DIR how it is."""
+    """Show the health of the server that runs on DIR."""
     StateFolder(folder).check(["health", str(folder), *(["--json"] if as_json else [])])
     try:
-        said = healthsocket.ask(folder)
+        report = healthsocket.ask(folder)
     except NotServingError as error:
         if as_json:
             typer.echo(json.dumps({"status": "not serving", "reason": str(error)}))
-        typer.echo(f"coffer-server: {error}", err=True)
+        _tell(error_lines(PROGRAM, error))
         raise typer.Exit(health.EXIT_NOT_SERVING) from None
-    typer.echo(said.to_json() if as_json else health.as_text(said))
-    raise typer.Exit(said.exit_code)
+    typer.echo(report.to_json() if as_json else health.as_text(report))
+    raise typer.Exit(report.exit_code)
 
 
 app.command()(upkeep.verify)
@@ -226,9 +227,9 @@ def add_publisher(
     folder: Folder,
     coffer: CofferName,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The publisher's public key text, a .pub file, or - for stdin.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call this publisher, such as laptop.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for this publisher, such as laptop.")] = None,
 ) -> None:
-    """Let a key publish a coffer, from its next upload on. The server need not be restarted."""
+    """Add a publisher to a coffer, from its next upload on. A running server need not be restarted."""
     state = StateFolder(folder)
     state.check(["publisher", "add", str(folder), coffer, key, *(["--name", name] if name is not None else [])])
     check_name(coffer, "the coffer")
@@ -241,17 +242,19 @@ def add_publisher(
         since = next((one.at for one in store.blocked() if one.id == public.id), None)
     finally:
         store.close()
-    typer.echo(f"{format_id(public.sign)} {'may now publish' if is_new else 'publishes already:'} {coffer}", err=True)
+    typer.echo(f"{format_id(public.sign)} {'is now' if is_new else 'is already'} a publisher of {coffer}", err=True)
     if since is not None:
         unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {format_id(public.id)}"
-        typer.echo(f"but its id is blocked since {_date(since)}, and can do nothing until that is taken back:\n  {unblock}", err=True)
+        _tell(
+            warning_lines(
+                PROGRAM, f"the publisher's id has been blocked since {_date(since)}, and has no rights until it is unblocked", hint=unblock
+            )
+        )
 
 
 @publisher_app.command("list")
-def list_publishers(
-    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")] = False
-) -> None:
-    """List who may publish what."""
+def list_publishers(folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False) -> None:
+    """List the publishers of all coffers."""
     state = StateFolder(folder)
     state.check(["publisher", "list", str(folder), *(["--json"] if as_json else [])])
     store = state.store()
@@ -263,7 +266,8 @@ def list_publishers(
         typer.echo(json.dumps([_as_json(publisher) for publisher in publishers], indent=2))
         return
     if not publishers:
-        typer.echo(f"Nobody may publish yet:\n  coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY", err=True)
+        typer.echo("there are no publishers yet", err=True)
+        _tell(f"hint: add one with: coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY\n")
     for publisher in publishers:
         typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {_date(publisher.added)}")
 
@@ -274,7 +278,7 @@ def remove_publisher(
     coffer: CofferName,
     key: Annotated[str, typer.Argument(metavar="KEY|NAME", help="The publisher's name, public key text, .pub file, or - for stdin.")],
 ) -> None:
-    """Take a key's right to publish a coffer away, from its next upload on."""
+    """Remove a publisher from a coffer, from its next upload on. A running server need not be restarted."""
     state = StateFolder(folder)
     state.check(["publisher", "remove", str(folder), coffer, key])
     store = state.store()
@@ -284,11 +288,16 @@ def remove_publisher(
         public = named[0] if named else _read_key(key)
         if not store.remove_publisher(coffer=coffer, publisher=public.id, now=int(time.time())):
             raise StateError(
-                f"{key!r} does not publish {coffer!r}; see who does:\n  coffer-server publisher list {shlex.quote(str(folder))}"
+                f"{key!r} is not a publisher of {coffer!r}",
+                hint=f"list the publishers with: coffer-server publisher list {shlex.quote(str(folder))}",
             )
     finally:
         store.close()
     typer.echo(f"{format_id(public.sign)} may no longer publish {coffer}", err=True)
+
+
+def _tell(lines: str) -> None:
+    typer.echo(lines, err=True, nl=False)
 
 
 def _date(seconds: int) -> str:
@@ -306,10 +315,10 @@ def _as_json(publisher: Publisher) -> dict[str, object]:
 
 
 def _read_key(text: str) -> PublicKey:
-    """The public key that an argument gives: as text, as the path of a `.pub` file, or `-` for stdin.
+    """Return the public key that an argument gives: as text, as the path of a `.pub` file, or by `-` on stdin.
 
     Raises:
-        KeyTextError: it does not.
+        KeyTextError: if the argument gives no public key.
     """
     if text == "-":
         return parse_public_file(sys.stdin.read())
@@ -320,8 +329,8 @@ def _read_key(text: str) -> PublicKey:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError):
         raise KeyTextError(
-            f"{_shortened(text)} is neither a public key text ({PUBLIC_PREFIX}…) nor a file that can be read; "
-            "the publisher's own `coffer-companion init` prints the whole line"
+            f"{_shortened(text)} is neither a public key text ({PUBLIC_PREFIX}…) nor a readable file",
+            hint="`coffer-companion init` on the publisher's machine prints this whole command",
         ) from None
     try:
         return parse_public_file(content)
@@ -330,7 +339,7 @@ def _read_key(text: str) -> PublicKey:
 
 
 def _shortened(text: str) -> str:
-    # A secret may stand where a key belongs: it is not repeated, least of all to a terminal that is logged.
+    # The user may have given a secret by mistake. It must not be repeated on a terminal, which may be logged.
     return repr(text) if len(text) <= 64 and not text.upper().startswith("COFFER-SECRET") else "this"
 
 
@@ -339,7 +348,10 @@ def _shortened(text: str) -> str:
 
 @client_app.command("block")
 def block_client(folder: Folder, client: ClientId) -> None:
-    """Serve an id nothing more, from its next request on, as if it were unknown. It need not be known. The server need not be restarted."""
+    """Block a client by its id, from its next request on. The server treats a blocked client as unknown.
+
+    The id may be one that the server has never seen. A running server need not be restarted.
+    """
     state = StateFolder(folder)
     state.check(["client", "block", str(folder), client])
     id_ = parse_id(client)
@@ -351,36 +363,36 @@ def block_client(folder: Folder, client: ClientId) -> None:
     finally:
         store.close()
     if not is_new:
-        typer.echo(f"{format_id(id_)} is blocked already", err=True)
+        typer.echo(f"{format_id(id_)} is already blocked", err=True)
         return
-    whose = (
-        "nobody here has this id yet" if known is None else f"it belongs to {known.coffer}, whose releases keep its part until one drops it"
-    )
-    typer.echo(f"{format_id(id_)} is blocked: {whose}", err=True)
-    if known is not None:
-        typer.echo("what it has fetched it still has: where its key was stolen, change those secrets", err=True)
+    if known is None:
+        typer.echo(f"{format_id(id_)} is now blocked; this server does not know the id yet", err=True)
+    else:
+        typer.echo(f"{format_id(id_)} is now blocked; its shard stays in {known.coffer} until a release drops it", err=True)
+        _tell("hint: a blocked client keeps what it has fetched: if its key was stolen, change those secrets\n")
 
 
 @client_app.command("unblock")
 def unblock_client(folder: Folder, client: ClientId) -> None:
-    """Serve an id again what the current release has for it, and let it do what it might before it was blocked."""
+    """Unblock a client by its id: the server gives it again what the current release has for it, and it has its former rights."""
     state = StateFolder(folder)
     state.check(["client", "unblock", str(folder), client])
     id_ = parse_id(client)
     store = state.store()
     try:
         if not store.unblock(id_, now=int(time.time())):
-            raise StateError(f"{format_id(id_)} is not blocked; see who is:\n  coffer-server client list {shlex.quote(str(folder))}")
+            raise StateError(
+                f"{format_id(id_)} is not blocked",
+                hint=f"list the blocked ids with: coffer-server client list {shlex.quote(str(folder))}",
+            )
     finally:
         store.close()
-    typer.echo(f"{format_id(id_)} is not blocked any more", err=True)
+    typer.echo(f"{format_id(id_)} is no longer blocked", err=True)
 
 
 @client_app.command("list")
-def list_clients(
-    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")] = False
-) -> None:
-    """List who is blocked, and since when."""
+def list_clients(folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False) -> None:
+    """List the blocked ids, and since when each is blocked."""
     state = StateFolder(folder)
     state.check(["client", "list", str(folder), *(["--json"] if as_json else [])])
     store = state.store()
@@ -392,16 +404,18 @@ def list_clients(
         typer.echo(json.dumps([{"id": format_id(one.id), "blocked": one.at} for one in blocked], indent=2))
         return
     if not blocked:
-        typer.echo("nobody is blocked", err=True)
+        typer.echo("no client is blocked", err=True)
     for one in blocked:
         typer.echo(f"{format_id(one.id)}  {_date(one.at)}")
 
 
 def _refuse_publisher_keys(id_: bytes, publishers: Sequence[Publisher]) -> None:
-    """Refuse the key that `publisher list` shows in the place of an id: nobody connects with it, and blocking it would do nothing."""
+    """Raise StateError if an id is a publisher's signing key, which `publisher list` shows: no client connects with it."""
     for publisher in publishers:
         if publisher.key.sign == id_:
-            raise StateError(f"this is the key by which a publisher of {publisher.coffer!r} signs; its id is {format_id(publisher.key.id)}")
+            raise StateError(
+                f"this is the signing key of a publisher of {publisher.coffer!r}, not its id: block {format_id(publisher.key.id)} instead"
+            )
 
 
 # ---------------------------------------------------------------------------------------------------------- addresses
@@ -414,15 +428,17 @@ def _address(server_id: bytes, host: Host) -> str:
 def _warn_unreachable(host: Host) -> None:
     if _is_reachable(host.name):
         return
-    typer.echo(
-        f"Others cannot reach {host.name}: for clients on other machines set `advertise` and `listen` in server.toml "
-        "(a new server gets both from `init DIR --host NAME`)",
-        err=True,
+    _tell(
+        warning_lines(
+            PROGRAM,
+            f"other machines cannot reach {host.name}",
+            hint="set `advertise` and `listen` in server.toml; a new server gets both from `init DIR --host NAME`",
+        )
     )
 
 
 def _is_reachable(name: str) -> bool:
-    """Whether clients on other machines could mean this one by `name`."""
+    """Return whether clients on other machines may reach this machine by `name`."""
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:

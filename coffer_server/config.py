@@ -1,4 +1,4 @@
-"""server.toml: the server's settings, parsed strictly."""
+"""The settings of a server, in server.toml, which is parsed strictly."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
 _SUITES: Final = (0, 1)
 STORE_PREFIX: Final = "postgresql+psycopg://"
-# What docs/protocol.md, 3 demands, and so the most that may be set.
+# docs/protocol.md, 3 demands this, so it is also the most that may be set.
 STILL_S: Final = 60
-# A date that far back is before any release.
+# A hundred years: longer than any release can be held.
 _MAX_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What server.toml says; each field's default is what stands where the file says nothing.
+    """The settings in server.toml. A field's default applies if the file does not set it.
 
     Attributes:
-        listen: where the server listens; port 0 picks a free one.
+        listen: the addresses on which the server listens. Port 0 picks a free port.
         advertise: the name and port that clients use, or None for the first of `listen`.
-        suites: the suites that are served. Suite 1 must be: publishers speak nothing else.
-        store: the URL of the PostgreSQL database that the server shares with others, or None for an SQLite database of its own.
-        cache_bytes: what the server keeps of its store in memory, at most.
-        max_connections: beyond it, a new connection is closed at once.
-        upload_bytes: what one upload may have.
-        upload_shards: how many clients one upload may name.
-        keep_releases: how many of a coffer's last releases are held with all that is in them.
-        keep_days: for how long a release is held, whatever their number, after another has followed it.
-        still_s: after how many seconds, at most, a watcher is told that there is nothing newer.
+        suites: the suites that are served. Suite 1 is always among them, because publishers use no other.
+        store: the URL of the PostgreSQL database that the server shares with other servers, or None for an SQLite database of its own.
+        cache_bytes: the limit of the server's cache in memory.
+        max_connections: the limit of connections at one time. Beyond it, a new connection is closed at once.
+        upload_bytes: the limit of the size of one upload.
+        upload_shards: the limit of the number of clients that one upload names.
+        keep_releases: how many of a coffer's last releases are held with all their contents.
+        keep_days: for how many days a release is held after another has followed it, whatever their number.
+        still_s: after how many seconds, at most, a watcher is told that there is no newer release.
         log_level: one of `LOG_LEVELS`.
         log_format: `text` for people, `json` for machines.
     """
@@ -63,15 +63,19 @@ class Settings:
 
     @property
     def advertised(self) -> Host:
-        """The host that belongs into this server's address."""
+        """The host in this server's address."""
         return self.advertise or self.listen[0]
 
 
 def for_host(advertise: Host | None, *, store: str | None = None) -> Settings:
-    """The settings of a new server: one that others reach by `advertise`, or one for this machine alone. `store` is its database's URL.
+    """Return the settings of a new server.
+
+    Args:
+        advertise: the host by which other machines reach the server, or None for a server that only this machine reaches.
+        store: the URL of the server's PostgreSQL database, or None for SQLite.
 
     Raises:
-        SettingsError: one of them cannot be used.
+        SettingsError: if `advertise` or `store` cannot be used.
     """
     if store is not None:
         try:
@@ -81,16 +85,16 @@ def for_host(advertise: Host | None, *, store: str | None = None) -> Settings:
     if advertise is None:
         return Settings(store=store)
     if advertise.port == 0:
-        raise SettingsError(f"--host {advertise}: clients cannot connect to port 0; leave the port out for {DEFAULT_PORT}")
+        raise SettingsError(f"--host {advertise}: clients cannot connect to port 0: leave the port out for {DEFAULT_PORT}")
     everywhere = (Host(name="0.0.0.0", port=advertise.port), Host(name="::", port=advertise.port))  # noqa: S104 (asked for by --host)
     return Settings(listen=everywhere, advertise=advertise, store=store)
 
 
 def parse(text: str, *, source: str) -> Settings:
-    """The settings in the text of a server.toml. `source` names the file in errors.
+    """Return the settings in the text of a server.toml. `source` names the file in errors.
 
     Raises:
-        SettingsError: it is not TOML, or a key is unknown or holds what it must not; the text names the key.
+        SettingsError: if the text is not TOML, or a key is unknown or has a wrong value. The text names the key.
     """
     try:
         table = tomli.loads(text)
@@ -100,7 +104,7 @@ def parse(text: str, *, source: str) -> Settings:
     for key, value in table.items():
         if key not in _PARSERS:
             nearest = difflib.get_close_matches(key, _PARSERS, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"{source}: the key {key!r} is unknown; the nearest that is known is {nearest!r}")
+            raise SettingsError(f"{source}: unknown key {key!r}: did you mean {nearest!r}?")
         try:
             values[key] = _PARSERS[key](value)
         except (ValueError, KeyTextError) as error:
@@ -110,41 +114,41 @@ def parse(text: str, *, source: str) -> Settings:
 
 def _hosts(value: object) -> tuple[Host, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-        raise ValueError('a list of "HOST:PORT" is wanted')
+        raise ValueError('expected a list of "HOST:PORT"')
     return tuple(Host.from_text(item) for item in value)
 
 
 def _host(value: object) -> Host:
     if not isinstance(value, str):
-        raise ValueError('"NAME" or "NAME:PORT" is wanted')
+        raise ValueError('expected "NAME" or "NAME:PORT"')
     host = Host.from_text(value)
     if host.port == 0:
-        raise ValueError(f"clients cannot connect to port 0; leave the port out for {DEFAULT_PORT}")
+        raise ValueError(f"clients cannot connect to port 0: leave the port out for {DEFAULT_PORT}")
     return host
 
 
 def _suites(value: object) -> tuple[int, ...]:
     if value not in ([0, 1], [1, 0], [1]) or any(isinstance(item, bool) for item in value):
-        raise ValueError("[0, 1] or [1] is wanted: publishers speak suite 1, so it is always served")
+        raise ValueError("expected [0, 1] or [1]: suite 1 is always served, because publishers use it")
     return tuple(sorted(value))
 
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 1 << 63:
-        raise ValueError("a whole number from 1 is wanted")
+        raise ValueError("expected a whole number from 1")
     return value
 
 
 def _store(value: object) -> str:
     if not isinstance(value, str) or not value.startswith(STORE_PREFIX):
-        raise ValueError(f'"{STORE_PREFIX}USER:PASSWORD@HOST/DATABASE" is wanted')
+        raise ValueError(f'expected "{STORE_PREFIX}USER:PASSWORD@HOST/DATABASE"')
     return value
 
 
 def _from_1_to(most: int) -> Callable[[object], int]:
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise ValueError(f"a whole number from 1 to {most} is wanted")
+            raise ValueError(f"expected a whole number from 1 to {most}")
         return value
 
     return check
@@ -153,7 +157,7 @@ def _from_1_to(most: int) -> Callable[[object], int]:
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"one of {', '.join(choices)} is wanted")
+            raise ValueError(f"expected one of {', '.join(choices)}")
         return value
 
     return check
@@ -176,22 +180,22 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 _COMMENTS: Final = {
-    "listen": 'Where the server listens. IPv6 stands in brackets: "[::1]:26337". Port 0 picks a free one.',
-    "advertise": 'The name that clients use, "NAME" or "NAME:PORT": it stands in the address that `coffer-server id` prints.',
+    "listen": 'The addresses on which the server listens. Write IPv6 in brackets: "[::1]:26337". Port 0 picks a free port.',
+    "advertise": 'The name that clients use, "NAME" or "NAME:PORT". `coffer-server id` prints it in the address.',
     "suites": "The suites that are served: 0 is for the smallest clients (NaCl box), 1 for all others and for publishers.",
-    "store": "The PostgreSQL database that this server shares with others; without it, coffer.sqlite3 beside this file.",
-    "cache_bytes": "What the server keeps of its store in memory, in bytes: with PostgreSQL, what it can serve while that is away.",
-    "max_connections": "Connections at one time, in all; beyond it a new one is closed at once.",
-    "upload_bytes": "What one upload may have, in bytes.",
-    "upload_shards": "How many clients one upload may name.",
-    "keep_releases": "How many of a coffer's last releases are held with all that is in them, for `history` and `rollback`.",
-    "keep_days": "Besides them, those that were the current release within so many days. Heads are kept for ever.",
-    "still_s": f"A watcher is told that there is nothing newer after so many seconds, or earlier; {STILL_S} at most.",
+    "store": "The PostgreSQL database that this server shares with others. Without it the server uses coffer.sqlite3 in this folder.",
+    "cache_bytes": "The size of the cache in memory, in bytes. A server on PostgreSQL serves from it while the database is away.",
+    "max_connections": "The limit of connections at one time. Beyond it, a new connection is closed at once.",
+    "upload_bytes": "The limit of the size of one upload, in bytes.",
+    "upload_shards": "The limit of the number of clients that one upload names.",
+    "keep_releases": "How many of a coffer's last releases are held with all their contents, for `history` and `rollback`.",
+    "keep_days": "Releases that were current within so many days are held, too. Signed heads are kept for ever.",
+    "still_s": f"A watcher is told that there is no newer release after at most so many seconds, from 1 to {STILL_S}.",
     "log_level": "debug, info, warning or error.",
-    "log_format": "text for people, json for machines; both go to stderr.",
+    "log_format": "text for people, json for machines. Both go to stderr.",
 }
 
-# What is shown where the default is None.
+# Shown as examples for keys without a default value.
 _EXAMPLES: Final[dict[str, object]] = {
     "advertise": Host(name="secrets.example.org"),
     "store": f"{STORE_PREFIX}coffer:PASSWORD@/coffer?host=db1.example.org&host=db2.example.org",
@@ -199,7 +203,7 @@ _EXAMPLES: Final[dict[str, object]] = {
 
 
 def render(settings: Settings) -> str:
-    """The text of a server.toml: every key with what it means, those at their defaults commented out."""
+    """Return the text of a server.toml: every key with its meaning. Keys at their defaults are commented out."""
     lines = ["# Settings of a Coffer server. A line that begins with # shows a default; restart the server after a change."]
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -216,7 +220,7 @@ def _toml(value: object) -> str:
         case int():
             return str(value)
         case Host(name=name, port=port):
-            # With its port, for who edits the line would look for it.
+            # Always with the port, because a person who edits the line would look for it.
             return f'"[{name}]:{port}"' if ":" in name else f'"{name}:{port}"'
         case _:
             # TOML's basic strings take JSON's escapes.

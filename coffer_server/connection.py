@@ -35,7 +35,7 @@ from .errors import DatabaseAwayError, RefusedError, StoppingError, StoreError
 from .logs import log, place_of
 from .questions import answer
 from .service import Service
-from .shard_answers import Recipient
+from .shard_answers import ShardAnswers
 from .upload import Upload
 
 
@@ -91,19 +91,19 @@ class _Conversation:
             await self._channel.send(KeyNotFound(client=self._client))
             await self._channel.linger()
             return
-        self._recipient = Recipient(self._service, self._channel, self._client, known)
+        self._shards = ShardAnswers(self._service, self._channel, self._client, known)
         await self._channel.send(Link())
         message = None
         while not self._channel.is_over:
             message = await self._answer(message or await self._channel.next_message())
 
     async def _answer(self, message: Message) -> Message | None:
-        """Do what a message asks for; the next message, where it has come meanwhile."""
+        """Do what a message asks for. Return the next message, if it has come in the meantime."""
         match message:
             case Get():
-                await self._recipient.give(await self._recipient.fetch())
+                await self._shards.give(await self._shards.fetch())
             case Watch(serial=serial):
-                return await watch.Watch(self._service, self._channel, self._recipient, serial).run()
+                return await watch.Watch(self._service, self._channel, self._shards, serial).run()
             case Open(coffer=coffer):
                 await self._publish(coffer)
             case Ask() as ask:
@@ -148,7 +148,7 @@ class _Conversation:
             "release committed",
             coffer=coffer,
             serial=serial,
-            publisher=self._recipient.log_id,
+            publisher=self._shards.log_id,
             **{kind.__name__.lower(): count for kind, count in upload.counts.items()},
         )
         await self._channel.send(OkCommit(serial=serial))

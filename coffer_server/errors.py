@@ -1,7 +1,27 @@
-"""What the server refuses, and why.
+"""The server's errors.
 
-A `RefusedError` is the peer's to know: it becomes an Error message with its `code` (docs/protocol.md, 3). The others are for the person
-at this end.
+The peer is told of a `RefusedError`, as an Error message with its `code` (docs/protocol.md, 3). All other errors are for the operator of
+this server; the peer is told no more than `busy` or `internal`.
+
+    CofferError
+    ├── SettingsError
+    ├── StateError
+    ├── ListenError
+    ├── NotServingError
+    ├── KeyInUseError
+    ├── StoppingError
+    ├── StoreError
+    │   ├── DatabaseAwayError
+    │   ├── SealError
+    │   ├── EventError
+    │   └── DamagedError
+    └── RefusedError
+        ├── DeniedError
+        ├── ConflictError
+        ├── TooLargeError
+        ├── BusyError
+        ├── WrongSuiteError
+        └── NotHeldError
 """
 
 from __future__ import annotations
@@ -12,71 +32,71 @@ from coffer_protocol.errors import CofferError
 
 
 class SettingsError(CofferError):
-    """server.toml cannot be used."""
+    """The settings cannot be used: server.toml or an option of `init` is wrong."""
 
 
 class StateError(CofferError):
-    """The state folder, or a file in it, is not as it must be."""
+    """The state folder or a file in it cannot be used, or a command does not fit what is in it."""
 
 
 class ListenError(CofferError):
-    """The server cannot listen where it should."""
+    """The server cannot listen on an address that its settings name."""
 
 
 class NotServingError(CofferError):
-    """The server that is asked for its health does not run, or does not answer."""
+    """The server does not run, or does not answer when it is asked for its health."""
 
 
 class StoreError(CofferError):
-    """The store cannot be used: it is damaged, locked, full, or of another version."""
+    """The store cannot be used: it is damaged, locked or full, or another version made it."""
 
 
 class DatabaseAwayError(StoreError):
-    """The database cannot be reached now, and may be again: it is stopped, restarts, or fails over to its standby."""
+    """The database cannot be reached now, but may come back: it was stopped, is restarting, or is failing over to its standby."""
 
 
 class SealError(StoreError):
-    """A value at rest does not open: the identity is another one, or the database was changed by something else than Coffer."""
+    """A value at rest does not open: it belongs to another identity, or another program changed the database."""
 
 
 class EventError(StoreError):
-    """The event log has an entry that cannot be."""
+    """The event log has an entry that no Coffer of this version can have written."""
 
 
 class DamagedError(StoreError):
-    """The store is not what its event log says. Its text names the first thing that is wrong."""
+    """The store differs from its event log. The text names the first difference."""
 
 
 class KeyInUseError(CofferError):
-    """A publisher's key, or its name, is taken already."""
+    """A publisher's key or name is already in use."""
 
 
 class RefusedError(CofferError):
-    """A request is refused. Its text is for the peer, who has proven its key: it says nothing about others."""
+    """A request is refused. The text is for the peer, who has proven its key; it says nothing about other users."""
 
     code: ClassVar[str]
 
 
 class DeniedError(RefusedError):
-    """The client or publisher may not do this, or the release breaks a rule of docs/protocol.md, 7."""
+    """The client or publisher has no right to do this, or the release breaks a rule of docs/protocol.md, 7."""
 
     code = "denied"
 
 
 class ConflictError(RefusedError):
-    """Another release came first."""
+    """Another release was committed first."""
 
     code = "conflict"
 
 
 class TooLargeError(RefusedError):
-    """More than the server's settings, or the protocol, allow."""
+    """An upload or an answer is larger than the server's settings or the protocol allow."""
 
     code = "limit"
 
 
 class BusyError(RefusedError):
-    """The publisher has an upload open elsewhere."""
+    """The publisher has an upload open in another session."""
 
     code = "busy"
 
@@ -88,10 +108,13 @@ class WrongSuiteError(RefusedError):
 
 
 class NotHeldError(RefusedError):
-    """What was in that release is not held any more: it is beyond the server's retention."""
+    """The server no longer holds the contents of that release: it is beyond the server's retention."""
 
     code = "limit"
 
 
 class StoppingError(CofferError):
-    """The server stops. A session that only waits is closed without a word: its client goes to another server, or waits for this one."""
+    """The server is stopping.
+
+    A session that only waits is closed without a message. Its client connects to another server, or to this one when it runs again.
+    """

@@ -1,4 +1,4 @@
-"""Events as an operator reads them, and as a script does."""
+"""The rendering of events for `coffer-server log`: as a line of text for people, as an object for scripts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .store.events import (
 
 
 def as_text(event: Event) -> str:
-    """One line: number, time, kind, and what it is about."""
+    """Return an event as one line: number, time, kind and subject."""
     at = datetime.fromtimestamp(event.at, UTC)
     return f"{event.number}  {at:%Y-%m-%dT%H:%M:%SZ}  {event.kind}  {_sentence(event.happening)}"
 
@@ -48,7 +48,7 @@ def _sentence(happening: Happening) -> str:
             head = heads.claimed_untrusted(signed)
             return f"{head.coffer} {head.serial}: {head.count} keys, publishers among them, by {format_id(head.publisher)}"
         case Pruned(coffer=coffer, first=first):
-            return f"{coffer}: what was only in releases before {first}"
+            return f"{coffer}: contents of releases before {first}"
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
             return f"root key {root_key}"
         case RootKeysTakenOver(server=server):
@@ -56,7 +56,7 @@ def _sentence(happening: Happening) -> str:
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """The same, whole: hashes and heads as lower-case hex, ids and publisher keys as they are written elsewhere."""
+    """Return an event as one object, complete: hashes and heads as lower-case hex, ids and publisher keys as elsewhere in Coffer."""
     return {
         "number": event.number,
         "at": event.at,

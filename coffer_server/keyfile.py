@@ -1,4 +1,4 @@
-"""The server's identity file: made once, readable by its owner alone (docs/protocol.md, 1)."""
+"""The server's identity file: written once, readable by its owner only (docs/protocol.md, 1)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _OTHERS = 0o077
 
 
 def public_path(path: Path) -> Path:
-    """Where the public key text stands: beside the identity, with `.pub` added."""
+    """Return the path of the public key text: the identity's, with `.pub` added."""
     return path.with_name(path.name + ".pub")
 
 
 def create(path: Path, identity: Identity) -> None:
-    """Write a new identity file, 0600, and its public key beside it.
+    """Write a new identity file with mode 0600, and its public key text next to it.
 
     Raises:
-        FileExistsError: one of them is there already; nothing is overwritten.
+        FileExistsError: if one of the files exists. Nothing is overwritten.
     """
     _write_new(path, identity.file_text(), 0o600)
     _write_new(public_path(path), identity.public().text() + "\n", 0o644)
@@ -39,10 +39,11 @@ def _write_new(path: Path, text: str, mode: int) -> None:
 
 
 def read(path: Path) -> Identity:
-    """The identity in a file. The mode is that of the file that was opened, whatever happens to its name meanwhile.
+    """Return the identity in a file. The mode that is checked is that of the opened file, so that a renamed file cannot deceive the check.
 
     Raises:
-        StateError: there is none, it cannot be read, others than its owner can, or it does not hold an identity. Nothing of it is repeated.
+        StateError: if the file is missing or cannot be read, if other users can read it, or if it holds no identity. The text repeats
+            nothing of the file.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -51,10 +52,10 @@ def read(path: Path) -> Identity:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise StateError(
-            f"the identity {path} cannot be read: {reason}; restore it from a backup: without it clients refuse this server"
+            f"cannot read the identity {path} ({reason}): restore it from a backup, because clients refuse this server without it"
         ) from None
     try:
         return Identity.from_file_text(text, mode=mode)
     except KeyTextError as error:
-        mend = f"\n  chmod 600 {shlex.quote(str(path))}" if mode & _OTHERS else ""
-        raise StateError(f"the identity {path} cannot be used: {error}{mend}") from None
+        hint = f"chmod 600 {shlex.quote(str(path))}" if mode & _OTHERS else error.hint
+        raise StateError(f"cannot use the identity {path}: {error}", hint=hint) from None

@@ -1,4 +1,4 @@
-"""Logs: events with fields, to stderr. Ids are hex, names are checked ones; nothing that a stranger sent goes in as it came."""
+"""The server's logs: events with fields, written to stderr. Ids are logged as hex, names only when checked, a stranger's bytes never."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import structlog
 from .config import Settings
 
 _ROOT = Path(__file__).parent.parent
-# Trio tries to accept again ten times a second where descriptors have run out; one line a minute says as much.
+# When the process has no descriptors left, trio tries to accept ten times a second. One line a minute is enough.
 _REPEAT_S = 60.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def configure(settings: Settings) -> None:
-    """Send the process's logs to stderr, in the form and from the level that the settings name."""
+    """Send the process's logs to stderr, in the format and from the level that the settings name."""
     renderer: structlog.typing.Processor
     if settings.log_format == "json":
         renderer = structlog.processors.JSONRenderer()
@@ -38,7 +38,10 @@ def configure(settings: Settings) -> None:
 
 
 def render_text(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
-    """An event as a line of text without colours, as structlog's own renderer has it at five times the cost: a fetch is one line."""
+    """Return an event as a line of text without colours.
+
+    The line is that of structlog's own renderer, which costs five times as much, and every fetch writes a line.
+    """
     line = f"{event.pop('timestamp')} [{event.pop('level'):<9}] {event.pop('event')}"
     return line + "".join([f" {key}={_shown(value)}" for key, value in event.items()])
 
@@ -49,22 +52,22 @@ def _shown(value: object) -> str:
 
 
 class AcceptErrors(logging.Handler):
-    """Takes what trio says where a connection cannot be accepted, without its traceback, and not ten times a second."""
+    """A handler that logs trio's errors when a connection cannot be accepted: without the traceback, and once a minute."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: float | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the record, or leave it out where the last was less than a minute before it."""
+        """Log the record, or drop it if the last one was logged less than a minute before."""
         if self._last is not None and record.created < self._last + _REPEAT_S:
             return
         self._last = record.created
-        log.error("connections cannot be accepted", reason=record.getMessage(), mend="raise the limit of open files (ulimit -n)")
+        log.error("cannot accept connections", reason=record.getMessage(), hint="raise the limit of open files (ulimit -n)")
 
 
 def place_of(error: BaseException) -> str:
-    """Where in the house an exception was raised, as `coffer_server/upload.py:12`: all of a traceback that shows no value."""
+    """Return the place in Coffer's code that raised an exception, such as `coffer_server/upload.py:12`: a traceback would show values."""
     place = "outside"
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)

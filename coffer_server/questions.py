@@ -1,4 +1,4 @@
-"""Answers to questions (docs/protocol.md, 8)."""
+"""The server's answers to questions (docs/protocol.md, 8)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .store.base import Store
 
 
 def answer(store: Store, question: Question, *, asker: bytes, pending: dict[bytes, Fetch]) -> Tell:
-    """The answer to a question. Blocks, for as long as a list of all clients takes.
+    """Return the answer to a question. This blocks for as long as it takes to list all clients.
 
     Args:
-        store: the server's.
-        question: whatever was asked.
+        store: the server's store.
+        question: the question.
         asker: the id of the session.
-        pending: fetches of the question's coffer that the store does not have yet, by client.
+        pending: the fetches of the question's coffer that the store does not have yet, by client.
 
     Raises:
-        DeniedError: it is not the asker's to know, or there is no such coffer or release.
-        NotHeldError: the release is not held any more.
-        LimitError: the answer would be longer than a Tell may be.
+        DeniedError: if the asker has no right to the answer, or if there is no such coffer or release.
+        NotHeldError: if the release is no longer held.
+        LimitError: if the answer would be longer than a Tell may be.
     """
     match question:
         case Heads(coffer=coffer, from_serial=serial):

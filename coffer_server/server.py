@@ -18,13 +18,13 @@ from coffer_protocol.address import Host
 from .connection import serve_connection
 from .errors import ListenError
 from .health import socket as healthsocket
-from .health.probe import Checkup
+from .health.probe import Probe
 from .logs import log
 from .service import Service
 
 # How long sessions in progress may go on after the server was told to stop.
 DRAIN_S: Final = 5.0
-# Descriptors beside connections: listeners, the database's files, logs.
+# The descriptors of listeners, the database's files and logs, in addition to those of connections.
 _OTHER_DESCRIPTORS: Final = 128
 
 
@@ -64,9 +64,9 @@ async def serve(
         outer.start_soon(service.run)
         async with trio.open_nursery() as sessions:
             if health is not None:
-                checkup = Checkup(service, [_bound(listener) for listener in listeners], lambda: len(sessions.child_tasks))
-                outer.start_soon(checkup.run)
-                outer.start_soon(healthsocket.serve, health, checkup.examine)
+                probe = Probe(service, [_bound(listener) for listener in listeners], lambda: len(sessions.child_tasks))
+                outer.start_soon(probe.run)
+                outer.start_soon(healthsocket.serve, health, probe.examine)
             accepting = trio.CancelScope()
             outer.start_soon(_stop_at_signals, service, signals, accepting, sessions.cancel_scope)
             with accepting:

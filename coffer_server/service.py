@@ -1,4 +1,4 @@
-"""What all connections of a server share, and the work that goes on beside them."""
+"""What all connections of a server share, and the server's background work."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .auto_reset import AutoResetEvent
 from .broadcast import Broadcast
 from .config import Settings
 from .errors import BusyError, StoreError
-from .health.write_status import Writing
+from .health.write_status import WriteStatus
 from .logs import log
 from .store.base import Fetched, Retention, Store
 from .upload import Upload
 
-# Look-ups at one time: more threads than cores only wait for each other.
+# Reads of the store at one time: more threads than cores only wait for each other.
 _READERS: Final = 8
 PRUNE_S: Final = 3600.0
 _DAY_S: Final = 86400
@@ -37,14 +37,14 @@ class Service:
     """What all connections of a server share.
 
     Attributes:
-        store: releases and publishers.
-        responders: makes a responder for each suite that is served.
-        settings: the server's.
-        folder: where uploads in progress are kept.
-        now: seconds since 1970.
+        store: the releases and the publishers.
+        responders: for each suite that is served, a function that makes a responder.
+        settings: the server's settings.
+        folder: the folder that holds uploads in progress.
+        now: returns the time in seconds since 1970.
         broadcast: brings releases to the sessions that wait for them.
-        adoption: fetches that the store does not have yet.
-        writing: how the last change of the store went.
+        adoption: the fetches that the store does not have yet.
+        write_status: the outcome of the last write to the store.
     """
 
     store: Store
@@ -54,15 +54,15 @@ class Service:
     now: Callable[[], float]
     broadcast: Broadcast = field(default_factory=Broadcast)
     adoption: Adoption = field(default_factory=Adoption)
-    writing: Writing = field(default_factory=Writing)
+    write_status: WriteStatus = field(default_factory=WriteStatus)
     _reads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_READERS))
-    # One writer: a store commits one release at a time, and those that wait should not hold readers' threads.
+    # One writer: a store commits one release at a time, and waiting writers should not hold the readers' threads.
     _writes: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     _uploading: set[bytes] = field(default_factory=set)
     _prunable: AutoResetEvent = field(default_factory=AutoResetEvent)
 
     async def in_thread(self, call: Callable[[], _Result], limiter: trio.CapacityLimiter) -> _Result:
-        """Run a call that blocks."""
+        """Run a call that blocks in a thread."""
         return await trio.to_thread.run_sync(call, limiter=limiter)
 
     async def read(self, call: Callable[[], _Result]) -> _Result:
@@ -71,17 +71,17 @@ class Service:
 
     async def write(self, call: Callable[[], _Result]) -> _Result:
         """Run a call that changes the store."""
-        return await self.in_thread(partial(self.writing.attempt, call, self.now), self._writes)
+        return await self.in_thread(partial(self.write_status.attempt, call, self.now), self._writes)
 
     @contextmanager
     def upload_of(self, publisher: bytes) -> Iterator[Upload]:
-        """The one upload that a publisher may have open.
+        """Open the one upload that a publisher may have.
 
         Raises:
-            BusyError: it has one.
+            BusyError: if the publisher has an upload open already.
         """
         if publisher in self._uploading:
-            raise BusyError("this publisher has an upload open in another session: wait until it has ended")
+            raise BusyError("this publisher has an upload open in another session: wait until it ends")
         self._uploading.add(publisher)
         try:
             with Upload(self.folder, max_bytes=self.settings.upload_bytes, max_shards=self.settings.upload_shards) as upload:
@@ -90,27 +90,27 @@ class Service:
             self._uploading.discard(publisher)
 
     def committed(self, coffer: str, serial: int) -> None:
-        """A release was committed: its watchers are woken, and what is too old is let go of, both beside the caller."""
+        """Note a committed release: background tasks then wake its watchers and prune old releases."""
         self.broadcast.announce(coffer, serial)
         self._prunable.set()
 
     async def run(self) -> NoReturn:
-        """The work beside the connections, until cancelled."""
+        """Do the background work, until cancelled."""
         token = trio.lowlevel.current_trio_token()
         self.store.follow(partial(self._heard, token))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.broadcast.run, self._fetch_all)
             nursery.start_soon(self.adoption.run, self._record)
             nursery.start_soon(self._prune)
-        raise AssertionError("none of these ends by itself")
+        raise AssertionError("these tasks end only when cancelled")
 
     def _heard(self, token: trio.lowlevel.TrioToken, coffer: str, serial: int) -> None:
-        # In a thread of the store, which ends after the loop.
+        # The store calls this in a thread of its own, which ends later than trio's loop.
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(self.broadcast.announce, coffer, serial)
 
     async def flush(self) -> None:
-        """Write what only memory has."""
+        """Write the fetches that are only in memory to the store."""
         await self.adoption.flush(self._record)
 
     async def _fetch_all(self, clients: Sequence[bytes]) -> dict[bytes, Fetched]:
@@ -123,12 +123,12 @@ class Service:
         retention = Retention(releases=self.settings.keep_releases, age_s=self.settings.keep_days * _DAY_S)
         while True:
             try:
-                # Mostly there is nothing to write, which proves nothing about writing.
+                # Not by `write`: most of the time there is nothing to prune, and success then does not prove that writing works.
                 pruned = await self.in_thread(partial(self.store.prune, retention, now=int(self.now())), self._writes)
             except StoreError as error:
-                log.error("old releases could not be let go of", reason=str(error))
+                log.error("old releases could not be pruned", reason=str(error))
             else:
                 if pruned:
-                    log.info("old releases let go of", blobs=pruned)
+                    log.info("old releases pruned", blobs=pruned)
             with trio.move_on_after(PRUNE_S):
                 await self._prunable.wait()

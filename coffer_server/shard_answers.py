@@ -1,4 +1,4 @@
-"""How a client gets its part of a release: looked up, sent, noted."""
+"""The answers that give a client its shard: read from the store, sent, and noted for adoption."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .store.base import Fetched, Known
 _LOG_ID_DIGITS: Final = 16
 
 
-class Recipient:
-    """A session's client.
+class ShardAnswers:
+    """The shard answers of one session.
 
     Attributes:
-        client: its id.
-        coffer: the coffer that it belonged to at the session's last look at the store.
-        serial: that of the release which was current then, or None where that had no shard for it.
+        client: the id of the session's client.
+        coffer: the client's coffer when the session last read the store.
+        serial: the serial of the release that was current then, or None if that release had no shard for the client.
     """
 
     def __init__(self, service: Service, channel: Channel, client: bytes, known: Known) -> None:
@@ -39,7 +39,7 @@ class Recipient:
 
     @property
     def log_id(self) -> str:
-        """Enough of the client's id to know it by."""
+        """The first digits of the client's id: enough to recognise it in a log."""
         return format_id(self.client)[:_LOG_ID_DIGITS]
 
     def _check_suite(self, suite: int) -> None:
@@ -47,36 +47,36 @@ class Recipient:
             return
         if suite == 1:
             raise WrongSuiteError(
-                "this key is registered as a full public key: speak suite 1, or ask your operator to register its 64 hex digits"
+                "this key is registered as a full public key: use suite 1, or ask your operator to register its 64 hex digits"
             )
         raise WrongSuiteError(
-            "this key is registered as a bare NaCl key: speak suite 0, or ask your operator to register its public key text"
+            "this key is registered as a bare NaCl key: use suite 0, or ask your operator to register its public key text"
         )
 
     async def fetch(self) -> Fetched:
-        """What the current release has for the client.
+        """Return what the current release has for the client.
 
         Raises:
-            DeniedError: nothing.
+            DeniedError: if the current release has no shard for the client.
         """
         fetched = await self._service.read(partial(self._service.store.fetch, self.client))
         self.coffer, self.serial = fetched.coffer, fetched.serial
         return fetched
 
     async def give(self, fetched: Fetched) -> None:
-        """Send what was fetched.
+        """Send a fetched shard.
 
         Raises:
-            WrongSuiteError: it is for the other suite: the client's key was registered anew since its Hello.
+            WrongSuiteError: if the shard is for the other suite, because the client's key was registered again after its Hello.
         """
         await self._channel.send(self._answer(fetched))
         self._note(fetched)
 
     def give_now(self, fetched: Fetched) -> bool:
-        """Send what was fetched without waiting; what the kernel does not take at once, the channel's `flush` sends.
+        """Send a fetched shard without waiting. If the kernel does not take all of it at once, the channel's `flush` sends the rest.
 
         Returns:
-            False where nothing was sent: the session's own task must try, and say what is wrong.
+            False if nothing was sent. The session's own task must then try again and report the error.
         """
         try:
             self._channel.send_now(self._answer(fetched))

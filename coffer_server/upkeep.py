@@ -1,4 +1,4 @@
-"""The commands that look after the store: verify, rebuild, log, backup, restore, rotate."""
+"""The commands that maintain the store: verify, rebuild, log, backup, restore, rotate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Annotated, Final
 
 import typer
 
-from . import eventlines, keyfile
+from coffer_common.program import warning_lines
+
+from . import PROGRAM, eventlines, keyfile
 from .errors import StateError
 from .state import StateFolder
 from .store.log import verification
@@ -34,7 +36,7 @@ _HASH_DIGITS: Final = 16
 
 @contextmanager
 def _opened(folder: Path, *command: str) -> Iterator[SqlStore]:
-    """The store of a state folder. `command` is what was typed, for the line that the right user would type."""
+    """Open the store of a state folder. `command` is what was typed, for the hint that names the right user."""
     state = StateFolder(folder)
     state.check(command)
     with closing(state.store()) as store:
@@ -42,32 +44,32 @@ def _opened(folder: Path, *command: str) -> Iterator[SqlStore]:
 
 
 def verify(folder: Folder) -> None:
-    """Check everything: the database, the event log, releases with their signatures, what is answered from, and every blob."""
+    """Verify the whole store: the database, the event log, releases with their signatures, the tables, and every blob."""
     with _opened(folder, "verify", str(folder)) as store:
-        typer.echo(f"whole: {_summary(verification.verify(store.database, store.roots))}")
+        typer.echo(f"verified: {_summary(verification.verify(store.database, store.roots))}")
 
 
 def _summary(verified: Verified) -> str:
     return (
-        f"{verified.events} events, the last with hash {verified.sha256.hex()[:_HASH_DIGITS]}; "
+        f"{verified.events} events, the last with the hash {verified.sha256.hex()[:_HASH_DIGITS]}; "
         f"{verified.releases} releases; {verified.blobs} blobs"
     )
 
 
 def rebuild(folder: Folder) -> None:
-    """Make the tables that requests are answered from anew, out of the event log. Then verify everything."""
+    """Rebuild the tables from the event log, then verify the whole store."""
     with _opened(folder, "rebuild", str(folder)) as store:
         said = verification.rebuild(store.database, store.roots)
-        typer.echo(f"made anew out of {said.events} events", err=True)
-        typer.echo(f"whole: {_summary(verification.verify(store.database, store.roots))}")
+        typer.echo(f"rebuilt from {said.events} events", err=True)
+        typer.echo(f"verified: {_summary(verification.verify(store.database, store.roots))}")
 
 
 def show_log(
     folder: Folder,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object a line, for scripts.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what happens from now on, until interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for new events and print them, until interrupted.")] = False,
 ) -> None:
-    """Print the event log: everything that has changed what this server answers, in order."""
+    """Show the event log: every change to what this server serves, in order."""
     flags = [flag for flag, given in (("--json", as_json), ("--follow", follow)) if given]
     with _opened(folder, "log", str(folder), *flags) as store:
         number = 0
@@ -83,19 +85,19 @@ def show_log(
 
 def backup(
     folder: Folder,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to make. It must not be there yet.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to create. It must not exist.")],
 ) -> None:
-    """Copy the database to PATH, while the server serves, and verify the copy. The identity is not in it: keep that elsewhere."""
+    """Copy the database to PATH and verify the copy, while the server runs. The identity is not in the copy: back it up elsewhere."""
     with _opened(folder, "backup", str(folder), str(path)) as store, _progress("copying") as progress:
         if not isinstance(store.database, Sqlite):
-            raise StateError(f"{store.database.name} is a database of PostgreSQL: back it up with pg_dump (docs/storage-postgres.md)")
+            raise StateError(f"{store.database.name} is a PostgreSQL database: back it up with pg_dump (docs/storage-postgres.md)")
         verified = copies.back_up(store.database, store.roots, path, progress)
-    typer.echo(f"{path} is whole: {_summary(verified)}")
+    typer.echo(f"verified {path}: {_summary(verified)}")
 
 
 @contextmanager
 def _progress(label: str) -> Iterator[Progress]:
-    """Shows how far something is, on a terminal."""
+    """Show progress, if stderr is a terminal."""
     with typer.progressbar(length=1, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:
@@ -107,36 +109,37 @@ def _progress(label: str) -> Iterator[Progress]:
 
 def restore(
     folder: Folder,
-    path: Annotated[Path, typer.Argument(metavar="BACKUP", help="A file that `coffer-server backup` has made.")],
+    path: Annotated[Path, typer.Argument(metavar="BACKUP", help="A file that `coffer-server backup` made.")],
 ) -> None:
-    """Put a backup, once it is verified, in the place of the database. The server must be stopped; the old database is kept beside it."""
+    """Verify a backup and replace the database with it. Stop the server first. The old database is kept in the same folder."""
     state = StateFolder(folder)
     state.check(["restore", str(folder), str(path)])
     if state.settings().store is not None:
-        raise StateError("the database is one of PostgreSQL: restore it with pg_restore (docs/storage-postgres.md)")
+        raise StateError("this server has a PostgreSQL database: restore it with pg_restore (docs/storage-postgres.md)")
     with state.in_use(alone=True):
         roots = RootKeys(state.identity().at_rest_key())
         replaced = copies.restore(path, state.database_path, roots=roots, now=datetime.now(UTC))
         with closing(state.store()) as store:
             verified = verification.verify(store.database, store.roots)
     if replaced is not None:
-        typer.echo(f"the database that was there is now {replaced}", err=True)
-    typer.echo(
-        "Releases that were committed after the backup are gone here, and clients that have seen them refuse to go back: restore the "
-        "newest backup that there is",
-        err=True,
+        typer.echo(f"the old database is now {replaced}", err=True)
+    message = warning_lines(
+        PROGRAM,
+        "this server no longer has the releases that were committed after the backup, and clients that have seen them refuse to go back",
+        hint="restore the newest backup",
     )
-    typer.echo(f"whole: {_summary(verified)}")
+    typer.echo(message, err=True, nl=False)
+    typer.echo(f"verified: {_summary(verified)}")
 
 
 def rotate_at_rest(
     folder: Folder,
     former: Annotated[
         Path | None,
-        typer.Option("--from", metavar="IDENTITY", help="Only take the root keys over from this identity, which the server had before."),
+        typer.Option("--from", metavar="IDENTITY", help="Only take over the root keys from this identity, which the server had before."),
     ] = None,
 ) -> None:
-    """Seal everything in the database under a new root key, while the server serves. Interrupted, it goes on where it was."""
+    """Seal the database under a new root key, while the server runs. If this is interrupted, run it again to continue."""
     flags = [] if former is None else ["--from", str(former)]
     state = StateFolder(folder)
     state.check(["rotate", "at-rest", str(folder), *flags])
@@ -153,10 +156,11 @@ def rotate_at_rest(
                     progress(done, rotation.total)
         except KeyboardInterrupt:
             again = f"coffer-server rotate at-rest {shlex.quote(str(folder))}"
-            typer.echo(f"interrupted: {done} values of {rotation.total} are done, and all can be read; to go on:\n  {again}", err=True)
+            typer.echo(f"interrupted: {done} of {rotation.total} values are sealed under the new root key, and all can be read", err=True)
+            typer.echo(f"hint: continue with: {again}", err=True)
             raise
         store.database.forget_deleted()
-    old = "the old one is deleted, and opens nothing here any more; backups made before keep theirs"
+    old = "the old one is deleted, but older backups still contain it"
     typer.echo(f"{done} values are sealed under a new root key; {old}", err=True)
 
 
@@ -165,4 +169,5 @@ def _take_over(state: StateFolder, former: Path) -> None:
     with closing(state.database()) as database:
         count = take_over(database, RootKeys(identity.at_rest_key()), key, server=identity.id(), now=int(time.time()))
     check = f"coffer-server verify {shlex.quote(str(state.path))}"
-    typer.echo(f"{count} root keys now open with this server's identity alone; see that all is well:\n  {check}", err=True)
+    typer.echo(f"{count} root keys now open with this server's identity only", err=True)
+    typer.echo(f"hint: verify the store with: {check}", err=True)

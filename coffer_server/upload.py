@@ -1,4 +1,4 @@
-"""An upload in progress: kept in a file without a name until it is committed, so that memory does not grow with it."""
+"""An upload in progress: it is kept in an unnamed file until the commit, so that large uploads take no memory."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from coffer_protocol.release.blob import PAD_MULTIPLE_BYTES
 from .errors import StoreError, TooLargeError
 from .store.base import Change
 
-# A record is: the type of its message, the length of its body, the body.
+# A record is the type of its message, the length of its body, and the body.
 _RECORD: Final = struct.Struct(">BI")
-# What is written to disk at a time: one hop to a thread for many small changes.
+# Bytes written to disk at a time: many small changes take one call in a thread.
 FLUSH_BYTES: Final = 1 << 20
-# A shard at its limit, padded and sealed. HPKE adds a KEM ciphertext of 1,120 bytes and a tag, a sealed box 48 bytes.
+# The size of a shard at its limit, padded and sealed. HPKE adds a KEM ciphertext of 1,120 bytes and a tag; a sealed box adds 48 bytes.
 BLOB_BYTES: Final = SHARD_BYTES + PAD_MULTIPLE_BYTES + 1120 + 16
 
 
 def check_room(folder: Path) -> None:
-    """See that what an upload writes first could be kept in `folder`. Blocks.
+    """Check that `folder` has room for the first bytes of an upload. This blocks.
 
     Raises:
-        StoreError: it could not.
+        StoreError: if they cannot be written.
     """
     with Upload(folder, max_bytes=FLUSH_BYTES, max_shards=1) as trial:
         trial._pending += bytes(FLUSH_BYTES)
@@ -41,9 +41,9 @@ class Upload:
     """The changes of one upload, in the order in which they came.
 
     Args:
-        folder: where the file without a name is made.
-        max_bytes: what all changes together may have.
-        max_shards: how many there may be.
+        folder: the folder of the unnamed file.
+        max_bytes: the limit of all changes together.
+        max_shards: the limit of the number of changes.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int, max_shards: int) -> None:
@@ -60,51 +60,53 @@ class Upload:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._file is not None:
-            # What a full disk did not take is tried again here, and not needed any more.
+            # Closing writes again what a full disk did not take. It is no longer needed.
             with suppress(OSError):
                 self._file.close()
 
     @property
     def wants_flush(self) -> bool:
-        """Whether enough is waiting in memory to be written."""
+        """Whether enough changes are in memory to be written."""
         return len(self._pending) >= FLUSH_BYTES
 
     def add(self, change: Change) -> None:
-        """Take one change.
+        """Add one change.
 
         Raises:
-            TooLargeError: it is more than the limits allow.
+            TooLargeError: if a limit is exceeded.
         """
         if isinstance(change, Put) and len(change.blob) > BLOB_BYTES:
-            raise TooLargeError(f"a blob has {len(change.blob)} bytes, and a shard's limit is {SHARD_BYTES}: split its secrets")
+            raise TooLargeError(f"a shard is over {SHARD_BYTES} bytes (its blob has {len(change.blob)}): split its secrets")
         body = message.encode_body(change)
         self._bytes += len(body)
         self.counts[type(change)] += 1
         if self._bytes > self._max_bytes:
-            raise TooLargeError(f"the upload is over {self._max_bytes} bytes; the server's operator can raise upload_bytes in server.toml")
+            raise TooLargeError(
+                f"the upload is over {self._max_bytes} bytes: ask the server's operator to raise upload_bytes in server.toml"
+            )
         if sum(self.counts.values()) > self._max_shards:
             raise TooLargeError(
-                f"the upload names over {self._max_shards} clients; the server's operator can raise upload_shards in server.toml"
+                f"the upload names over {self._max_shards} clients: ask the server's operator to raise upload_shards in server.toml"
             )
         self._pending += _RECORD.pack(message.type_of(change), len(body)) + body
 
     def flush(self) -> None:
-        """Write what waits to disk. Blocks.
+        """Write the changes in memory to disk. This blocks.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: if they cannot be written.
         """
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed where the upload ends)
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed when the upload ends)
             self._file.write(self._pending)
             self._file.flush()
         except OSError as error:
-            raise StoreError(f"{self._folder}: an upload in progress cannot be kept there: {error.strerror}") from None
+            raise StoreError(f"cannot keep an upload in progress in {self._folder}: {error.strerror}") from None
         self._pending.clear()
 
     def changes(self) -> Iterator[Change]:
-        """Every change that was added, read back from disk. Blocks. Nothing can be added afterwards."""
+        """Yield every added change, read back from disk. This blocks. Afterwards no change can be added."""
         self.flush()
         assert self._file is not None
         self._file.seek(0)

@@ -12,10 +12,10 @@ from coffer_protocol.message import Message, Still
 from .channel import Channel
 from .errors import StoppingError
 from .service import Service
-from .shard_answers import Recipient
+from .shard_answers import ShardAnswers
 from .store.base import Fetched
 
-# Watchers that came at one time should not all be told Still at one time: each waits for a part of `still_s` that is drawn anew.
+# Watchers that came at one time should not all be told Still at one time: each waits for a random part of `still_s`.
 _STILL_JITTER: Final = (0.5, 1.0)
 
 
@@ -26,11 +26,11 @@ class Watch:
     watchers costs more than all else about the answer.
     """
 
-    def __init__(self, service: Service, channel: Channel, recipient: Recipient, serial: int) -> None:
+    def __init__(self, service: Service, channel: Channel, shards: ShardAnswers, serial: int) -> None:
         self._service = service
         self._channel = channel
-        self._recipient = recipient
-        self._coffer = recipient.coffer
+        self._shards = shards
+        self._coffer = shards.coffer
         self._serial = serial
         # Set while the task waits, and may be answered for.
         self._waiting: trio.CancelScope | None = None
@@ -40,18 +40,18 @@ class Watch:
 
     @property
     def client(self) -> bytes:
-        """Its id."""
-        return self._recipient.client
+        """The id of the session's client."""
+        return self._shards.client
 
     def _wants(self, fetched: Fetched) -> bool:
-        """Whether this is what it waits for. Of a client that has moved to another coffer, that one's release is."""
+        """Return whether the watcher waits for this: a newer release, or one of another coffer to which the client has moved."""
         return fetched.serial > self._serial or fetched.coffer != self._coffer
 
     def reach(self, fetched: Fetched | None) -> None:
         """There is a release, and this is what it has for the client; None: that is for the watcher itself to find out."""
         if fetched is not None and not self._wants(fetched):
             return
-        if fetched is not None and self._waiting is not None and self._recipient.give_now(fetched):
+        if fetched is not None and self._waiting is not None and self._shards.give_now(fetched):
             self.is_answered = True
             if self._channel.has_unsent:
                 self._waiting.cancel()
@@ -69,7 +69,7 @@ class Watch:
         """Wait, and answer.
 
         Returns:
-            The peer's next message, where it has come already.
+            The peer's next message, if it has come already.
 
         Raises:
             RemoteProtocolError: the peer has said something out of its turn, or closed.
@@ -85,16 +85,16 @@ class Watch:
                     await self._channel.flush()
                     return message
                 fetched = self._take() or await self._fetch()
-        await self._recipient.give(fetched)
+        await self._shards.give(fetched)
         return None
 
     def _is_up_to_date(self) -> bool:
         """Whether the client has all that there was at the session's last look at the store, and nothing was committed since."""
-        known = self._recipient.serial
+        known = self._shards.serial
         return known is not None and self._service.broadcast.newest(self._coffer) <= known <= self._serial
 
     async def _fetch(self) -> Fetched | None:
-        fetched = await self._recipient.fetch()
+        fetched = await self._shards.fetch()
         return fetched if self._wants(fetched) else None
 
     def _take(self) -> Fetched | None:

@@ -232,7 +232,6 @@ NOT_YET = {
     "coffer_common/paths.py",
     "coffer_server/auto_reset.py",
     "coffer_server/channel.py",
-    "coffer_server/errors.py",
     "coffer_server/eventlines.py",
     "coffer_server/service.py",
     "coffer_server/shard_answers.py",

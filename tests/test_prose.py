@@ -31,8 +31,6 @@ NOT_YET = {
     "coffer_protocol/crypto",
     "coffer_protocol/release",
     "coffer_protocol/suite",
-    "coffer_server",
-    "coffer_server/health",
     "coffer_server/store",
     "coffer_server/store/log",
     "coffer_server/store/shared",

@@ -1,8 +1,8 @@
-"""Whether a server works, for scripts and for people.
+"""The health of a running server.
 
 Modules:
-    probe.py          finds out whether the store answers and takes changes
-    report.py         the report, as JSON and as text
-    socket.py         the socket that a running server answers on
-    write_status.py   how the last change of the store went
+    report.py          the report and its status, as JSON and as text
+    probe.py           finds out what the report says: whether the store can be read and written
+    socket.py          the Unix socket that sends the report, and the function that asks for it
+    write_status.py    the outcome of the last write to the store
 """

@@ -1,4 +1,4 @@
-"""How a server is: what it says when it is asked, as JSON for scripts and as text for people. Pure."""
+"""The health report of a server, as JSON for scripts and as text for people. This module is pure."""
 
 from __future__ import annotations
 
@@ -14,65 +14,66 @@ from ..store.base import Trouble
 
 
 class Status(StrEnum):
-    """In one word."""
+    """The health of a server in one word."""
 
     OK = "ok"
-    # It serves, but not all, or not from its database, or it takes no upload.
+    # The server serves, but not everything, or not from its database, or it takes no uploads.
     DEGRADED = "degraded"
-    # It was told to stop, and only ends what it has begun.
+    # The server was told to stop, and finishes the sessions in progress.
     STOPPING = "stopping"
 
 
 class Reads(StrEnum):
-    """Where what is served comes from."""
+    """The source of what the server serves."""
 
     DATABASE = "database"
-    # The database is away: what was served before is served again.
+    # The database is away: the server serves again what it has served before.
     MEMORY = "memory"
-    # The database is there, and cannot be read: what can still be read of it is served.
+    # The database can be reached but not read: the server serves the part that can still be read.
     FAILING = "failing"
 
 
 class Writes(StrEnum):
-    """What becomes of an upload."""
+    """What would happen to an upload."""
 
     ACCEPTED = "accepted"
-    # One is being written, and others wait for it: long enough that another server's would be refused.
+    # A write is in progress, and has lasted so long that another server's write would be refused.
     WAITING = "waiting"
     REFUSED = "refused"
 
 
-# None of the exit codes that coffer-client has a meaning for says another thing here.
+# These agree with the exit codes of coffer-client: no code means one thing there and another here.
 EXIT_NOT_SERVING: Final = 3
 EXIT_DEGRADED: Final = 7
-# What `coffer-server health` ends with, beside what every command may end with.
+# The exit codes of `coffer-server health`, in addition to those of every command.
 EXITS: Final = {
-    0: "all is well",
-    EXIT_NOT_SERVING: "the server does not run, does not answer, or stops",
-    EXIT_DEGRADED: "degraded: it serves, but from memory alone, or not everything, or it takes no upload",
+    0: "the server is healthy",
+    EXIT_NOT_SERVING: "the server does not run, does not answer, or is stopping",
+    EXIT_DEGRADED: "degraded: it serves from memory only, or not everything, or takes no uploads",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What a running server says of itself.
+    """The health of a running server.
 
     Attributes:
-        at: when, in seconds since 1970.
-        version: Coffer's.
-        pid: of its process.
-        started: in seconds since 1970.
-        is_stopping: whether it was told to stop.
-        listening: where, each as `HOST:PORT`.
-        database: what it is called in errors: there is no password in it.
-        event: the number of the last event that is served; None where it cannot be read.
-        releases: the serial of the current release of each coffer; empty where they cannot be read.
-        reads: where what is served comes from.
-        reads_trouble: since when, and why, where that is not the database.
-        writes: what becomes of an upload.
-        writes_trouble: since when, and why, where it is not accepted.
-        connections, max_connections: how many there are, and may be.
-        watchers: how many of them wait for a release.
+        at: the time of the report, in seconds since 1970.
+        version: the version of Coffer.
+        pid: the id of the server's process.
+        started: the time of the server's start, in seconds since 1970.
+        is_stopping: whether the server was told to stop.
+        listening: the addresses on which the server listens, each as `HOST:PORT`.
+        database: the name of the database in errors. It contains no password.
+        event: the number of the last event that is served, or None if it cannot be read.
+        releases: the serial of the current release of each coffer; empty if they cannot be read.
+        reads: the source of what the server serves.
+        reads_trouble: since when and why that is not the database, or None if it is.
+        writes: what would happen to an upload.
+        writes_trouble: since when and why an upload would not be accepted, or None if it would.
+        connections: the number of connections.
+        max_connections: the limit of that number.
+        watchers: the number of connections that wait for a release.
     """
 
     at: int
@@ -94,26 +95,26 @@ class Health:
 
     @property
     def status(self) -> Status:
-        """The whole of it in one word."""
+        """The health in one word."""
         if self.is_stopping:
             return Status.STOPPING
         return Status.OK if (self.reads, self.writes) == (Reads.DATABASE, Writes.ACCEPTED) else Status.DEGRADED
 
     @property
     def exit_code(self) -> int:
-        """What `coffer-server health` ends with."""
+        """The exit code of `coffer-server health`."""
         return {Status.OK: 0, Status.DEGRADED: EXIT_DEGRADED, Status.STOPPING: EXIT_NOT_SERVING}[self.status]
 
     def to_json(self) -> str:
-        """For scripts, on one line. It begins with the status."""
+        """Return the report as one line of JSON, which begins with the status."""
         return json.dumps({"status": self.status, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Health:
-        """What `to_json` has made.
+        """Return the report that `to_json` wrote.
 
         Raises:
-            NotServingError: it was made by another version of Coffer, or by something else.
+            NotServingError: if another version of Coffer or another program wrote the text.
         """
         try:
             fields: dict[str, Any] = json.loads(text)
@@ -129,7 +130,7 @@ class Health:
                 }
             )
         except (KeyError, TypeError, ValueError):
-            raise NotServingError("what runs there answers as another version of Coffer does: restart it") from None
+            raise NotServingError("the running server is a different version of Coffer: restart it") from None
 
 
 def _trouble(fields: Any) -> Trouble | None:
@@ -137,12 +138,12 @@ def _trouble(fields: Any) -> Trouble | None:
 
 
 def as_text(health: Health) -> str:
-    """For people: the status, then a line for each thing that can be said."""
+    """Return the report as text for people: the status, then one line for each fact."""
     lines = {
         "reads": _READS[health.reads] + _since(health.reads_trouble),
         "writes": str(health.writes) + _since(health.writes_trouble),
         "serves": _served(health),
-        "connections": f"{health.connections} of {health.max_connections}, {health.watchers} of them watch",
+        "connections": f"{health.connections} of {health.max_connections}, {health.watchers} of them watching",
         "listens": " ".join(health.listening),
         "database": health.database,
         "runs": f"since {_time(health.started)}, version {health.version}, process {health.pid}",
@@ -156,7 +157,7 @@ _READS: Final = {Reads.DATABASE: "from the database", Reads.MEMORY: "from memory
 
 def _served(health: Health) -> str:
     if health.event is None:
-        return "what can still be read"
+        return "the part that can still be read"
     releases = ", ".join(f"{coffer} {serial}" for coffer, serial in sorted(health.releases.items())) or "no release yet"
     return f"{releases} (event {health.event})"
 

@@ -1,6 +1,6 @@
-"""Where a running server is asked for its health: a socket in its state folder, which only the folder's owner can reach.
+"""The health socket of a running server: a Unix socket in its state folder, which only the folder's owner can reach.
 
-There is no request: who connects is sent the answer, one line of JSON, and the end.
+There is no request. The server sends each connection its report, one line of JSON, and closes it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ..logs import log, place_of
 from .report import Health
 
 NAME: Final = "health.sock"
-# What the smallest system takes for a socket's path, in bytes, less the name and a process's number.
+# The longest folder: the shortest limit of any system for a socket's path, less the socket's name and a process id.
 _FOLDER_BYTES: Final = 80
-# A server that cannot say how it is in this time is not well. Its own answer takes two seconds and a read at most.
+# A server that does not answer in this time is not healthy: its answer takes two seconds and one read at most.
 TIMEOUT_S: Final = 10.0
 _RECEIVE_BYTES: Final = 64 << 10
-# What a server of a hundred thousand coffers says of itself is a few of these.
+# The report of a server with a hundred thousand coffers has a few megabytes.
 _ANSWER_BYTES: Final = 16 << 20
 
 
 @contextmanager
 def _short(folder: Path) -> Iterator[Path]:
-    """The folder, by a name that is short enough."""
+    """Yield a path of the folder that is short enough for a socket."""
     if len(os.fsencode(folder)) <= _FOLDER_BYTES:
         yield folder
         return
@@ -44,16 +44,16 @@ def _short(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def listening(folder: Path) -> Iterator[trio.SocketListener | None]:
-    """The socket of a server that serves from `folder`; it is removed where the context ends.
+    """Yield the health socket of a server on `folder`. It is removed when the context ends.
 
-    None where there cannot be one, as in a folder that has become read-only, or where another server has it: the log says so, and the
-    server serves all the same.
+    Yield None if there can be no socket, as in a read-only folder, or if another server has it. The log says so, and the server serves
+    without it.
     """
     path = folder / NAME
     try:
         bound = _bind(folder)
     except OSError as error:
-        log.warning("nobody can ask this server for its health", path=str(path), reason=error.strerror or str(error))
+        log.warning("this server has no health socket", path=str(path), reason=error.strerror or str(error))
         yield None
         return
     with bound:
@@ -67,11 +67,11 @@ def listening(folder: Path) -> Iterator[trio.SocketListener | None]:
 
 
 def _bind(folder: Path) -> socket.socket:
-    """A socket that listens in the folder, in the place of one that a server which was killed has left."""
+    """Return a socket that listens in the folder. It replaces the socket that a killed server left."""
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _short(folder) as short:
-            # Under a name of its own first: the other is never there without somebody who listens.
+            # It listens under a name of its own before it gets the public name, so that the public name always has a listener.
             own = short / f"{NAME}.{os.getpid()}"
             own.unlink(missing_ok=True)
             bound.bind(str(own))
@@ -79,7 +79,7 @@ def _bind(folder: Path) -> socket.socket:
                 own.chmod(0o600)
                 bound.listen()
                 if _is_answered(short / NAME):
-                    raise OSError("another server that runs on this folder is asked")
+                    raise OSError("another server on this folder has it")
                 own.replace(short / NAME)
             except OSError:
                 own.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def _bind(folder: Path) -> socket.socket:
 
 def _is_answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-        # Where others already wait for an answer in plenty, a connect that blocks would keep this server from its start for as long.
+        # A blocking connect would delay this server's start if the other's queue of connections is full.
         other.setblocking(False)
         try:
             other.connect(str(path))
@@ -104,37 +104,35 @@ def _is_answered(path: Path) -> bool:
 
 
 async def serve(listener: trio.SocketListener, examine: Callable[[], Awaitable[Health]]) -> None:
-    """Answer whoever asks, until cancelled."""
+    """Send every connection the report, until cancelled."""
 
     async def answer(stream: trio.SocketStream) -> None:
         try:
             with trio.move_on_after(TIMEOUT_S):
                 await stream.send_all(f"{(await examine()).to_json()}\n".encode())
         except trio.BrokenResourceError:
-            log.debug("who asked for the server's health is gone")
+            log.debug("a health connection was lost")
         except Exception as error:  # noqa: BLE001 (a fault here must not end the sessions)
-            log.error("the server's health cannot be said", error=type(error).__name__, place=place_of(error))
+            log.error("the health report failed", error=type(error).__name__, place=place_of(error))
 
     await trio.serve_listeners(answer, [listener])
 
 
 def ask(folder: Path) -> Health:
-    """What the server that runs on `folder` says of itself. Blocks, for `TIMEOUT_S` at most.
+    """Return the report of the server that runs on `folder`. This blocks, for at most `TIMEOUT_S`.
 
     Raises:
-        NotServingError: none runs there, or it does not answer.
+        NotServingError: if no server runs on the folder, or if it does not answer.
     """
     path = folder / NAME
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking, _short(folder) as short:
             answer = _ask(asking, short / NAME)
     except (FileNotFoundError, ConnectionRefusedError):
-        raise NotServingError(f"no server runs on {folder}, or it could not make {path}; its log says which") from None
+        raise NotServingError(f"no server runs on {folder}, or it could not create {path}: see its log") from None
     except OSError as error:
-        reason = f"not within {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        raise NotServingError(
-            f"the server that runs on {folder} does not answer on {path}: {reason}; see its log, and restart it"
-        ) from None
+        reason = f"timed out after {TIMEOUT_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        raise NotServingError(f"the server on {folder} does not answer on {path} ({reason}): see its log, and restart it") from None
     return Health.from_json(answer.decode(errors="replace"))
 
 
@@ -146,12 +144,12 @@ def _ask(asking: socket.socket, path: Path) -> bytearray:
     while data := asking.recv(_RECEIVE_BYTES):
         answer += data
         if len(answer) > _ANSWER_BYTES:
-            raise OSError(f"it says more than {_ANSWER_BYTES >> 20} MiB")
-        # A wait of its own for each piece would let one that dribbles go on for ever.
+            raise OSError(f"its answer is over {_ANSWER_BYTES >> 20} MiB")
+        # One deadline for all: with a timeout for each piece, a server that sends a byte now and then would never end.
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError
         asking.settimeout(left_s)
     if not answer:
-        raise OSError("it closes without an answer, for it is stopping, or at fault")
+        raise OSError("it closed the connection without an answer, because it is stopping or has failed")
     return answer

@@ -1,4 +1,4 @@
-"""How the last attempt to change the store went."""
+"""The outcome of the last write to the store."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..store.base import Trouble
 _Result = TypeVar("_Result")
 
 
-class Writing:
-    """Notes the outcome of every write. One thread at a time writes; any may look.
+class WriteStatus:
+    """The outcome of the last write. One thread at a time writes; any thread may read the attributes.
 
     Attributes:
-        begun: when the write began that is under way; None where none is.
-        refused: since when, and why, the store takes nothing; None where the last write succeeded.
+        begun: the time at which the write in progress began, or None if there is no write in progress.
+        refused: since when and why the store takes no writes, or None if the last write succeeded.
     """
 
     def __init__(self) -> None:
@@ -28,19 +28,19 @@ class Writing:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something is being written."""
+        """Whether a write is in progress."""
         return self.begun is not None
 
     def is_proven(self, now: float, *, within_s: float) -> bool:
-        """Whether the last write has succeeded, and not long ago."""
+        """Return whether the last write succeeded, less than `within_s` seconds ago."""
         return self.refused is None and self._succeeded is not None and 0 <= now - self._succeeded < within_s
 
     def attempt(self, call: Callable[[], _Result], now: Callable[[], float]) -> _Result:
-        """What a call returns that changes the store. What it raises is raised.
+        """Run a call that writes to the store, note its outcome, and return its result. An error of the call is raised again.
 
         Args:
-            call: it blocks.
-            now: seconds since 1970.
+            call: the call. It blocks.
+            now: returns the time in seconds since 1970.
         """
         self.begun = now()
         try:
@@ -49,10 +49,10 @@ class Writing:
             self._refuse(str(error), now)
             raise
         except CofferError:
-            # One request is refused, for what is in it.
+            # The request is refused for what is in it. The store itself works.
             raise
         except Exception as error:
-            self._refuse(f"the server failed ({type(error).__name__}); its log says where", now)
+            self._refuse(f"the server failed ({type(error).__name__}): see its log", now)
             raise
         else:
             self.refused = None

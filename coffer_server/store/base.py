@@ -253,7 +253,7 @@ class Store(Reads, Protocol):
         was committed through this very store perhaps not at all.
         """
 
-    def standing(self) -> StoreStatus:
+    def status(self) -> StoreStatus:
         """How far it has come, as it answers now."""
 
     def try_writing(self) -> None:

@@ -138,7 +138,7 @@ class SqlStore(Store):
             rows = connection.execute(select(blocked).order_by(blocked.c.at, blocked.c.client))
             return [Blocked(id=row.client, at=row.at) for row in rows]
 
-    def standing(self) -> StoreStatus:
+    def status(self) -> StoreStatus:
         with self._database.transaction() as connection:
             newest = {row.coffer: row.serial for row in connection.execute(_NEWEST)}
             return StoreStatus(event=connection.scalar(_LAST_EVENT) or 0, releases=newest, away=None)

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 import coffer_companion.cli
 import coffer_companion.cli.exits
+import coffer_server
 import coffer_server.cli
 import coffer_server.health.report
 from coffer_client.cli.options import Arguments, Option
@@ -72,7 +73,7 @@ def _options(command: TyperCommand | TyperGroup) -> tuple[Option, ...]:
 
 
 def _option(option: TyperOption, context: typer.Context) -> Option:
-    # Of the two columns of the help, the second: with the default, which stands two spaces behind.
+    # The second of the two columns of the help, which ends with the default behind two spaces.
     _, told = option.get_help_record(context) or ("", "")
     (flag,) = option.opts
     return Option(name=flag.removeprefix("--"), metavar=None if option.is_flag else option.metavar, help=" ".join(told.split()))
@@ -80,7 +81,7 @@ def _option(option: TyperOption, context: typer.Context) -> Option:
 
 SERVER: Final = _program(
     coffer_server.cli.app,
-    coffer_server.cli.PROGRAM,
+    coffer_server.PROGRAM,
     source="coffer_server/cli.py",
     exits=coffer_server.cli.EXITS,
     own_exits={"health": coffer_server.cli.EXITS | coffer_server.health.report.EXITS},

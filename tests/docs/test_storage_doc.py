@@ -75,7 +75,7 @@ def test_its_commands_work(home: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, commands + done.stderr
         ran += 1
         if "verify" in commands:
-            assert "whole: " in done.stdout
+            assert "verified: " in done.stdout
         if "health" in commands:
             assert done.stdout.startswith("ok\n")
     assert ran == 9

@@ -146,7 +146,7 @@ def test_its_commands_work(tmp_path: Path) -> None:
                     assert done.returncode == 0, commands + done.stderr
                     assert done.stdout.startswith("degraded\n")
                 case "until ok":
-                    on.until(partial(on.operator, mark, commands), "whole: ")
+                    on.until(partial(on.operator, mark, commands), "verified: ")
                     upload(two.address, author, author.release([author.put(author.key.id, b"after the drill")]))
                     servers.close()
                 case "":
@@ -156,7 +156,7 @@ def test_its_commands_work(tmp_path: Path) -> None:
                     raise AssertionError(mark)
         plain = [said for mark, said in on.said if mark == ""]
         assert "shop" in plain[1]
-        assert [said.count("whole: ") for said in plain] == [0, 0, 1, 1]
+        assert [said.count("verified: ") for said in plain] == [0, 0, 1, 1]
         # The drill's database serves what was in the other.
         with running_server(on.home / "drill") as server:
             upload(server.address, author, author.release([author.put(author.key.id, b"second")]))

@@ -252,8 +252,8 @@ class MemoryStore(Store):
     def follow(self, heard: Callable[[str, int], None]) -> None:
         """Do nothing: nobody else commits to it."""
 
-    def standing(self) -> StoreStatus:
-        # It keeps no log, and counts what changes it.
+    def status(self) -> StoreStatus:
+        # It keeps no log, so it counts what changes it.
         with self._lock:
             newest = {coffer: history.last.serial for coffer, history in self._histories.items()}
             return StoreStatus(event=self._changes, releases=newest, away=None)

@@ -243,7 +243,7 @@ def test_a_folder_that_has_become_read_only(as_anybody: Path) -> None:
             commit(store, author, author.release([author.put(WEB, b"x")]))
         with pytest.raises(StoreError, match="read-only: mount or chmod it"):
             store.try_writing()
-        assert store.standing().releases == {author.coffer: 1}
+        assert store.status().releases == {author.coffer: 1}
         assert store.fetch(WEB).body.blob == b"for web"
     before.close()
 

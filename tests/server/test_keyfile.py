@@ -36,7 +36,7 @@ def test_one_that_others_can_use(tmp_path: Path, mode: int) -> None:
     path.chmod(mode)
     with pytest.raises(StateError) as error:
         keyfile.read(path)
-    assert f"chmod 600 '{path}'" in str(error.value)
+    assert error.value.hint == f"chmod 600 '{path}'"
 
 
 def test_one_that_is_not_there(tmp_path: Path) -> None:

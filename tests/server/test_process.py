@@ -232,7 +232,7 @@ def test_a_database_that_is_lost_is_restored_by_one_upload(tmp_path: Path) -> No
     for file in (tmp_path / "state").glob("coffer.sqlite3*"):
         file.unlink()
     with running_server(tmp_path / "state") as server:
-        assert "the database was not there" in server.log_text()
+        assert "the database is missing" in server.log_text()
         server.add_publisher("web-shop", author.key.text())
         upload(server.address, author, author.first({WEB.id(): b"third"}))
         assert get(server, WEB).blob == b"third"

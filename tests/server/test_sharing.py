@@ -266,7 +266,7 @@ def test_what_looks_after_the_store_does_so_here_too(servers: tuple[RunningServe
     first.add_publisher("web-shop", author.key.text())
     upload(first.address, author, author.first({WEB.id(): b"first"}))
     assert get(second).blob == b"first"
-    looked_after = {"verify": "3 events", "log": "released", "rotate at-rest": "new root key", "rebuild": "made anew"}
+    looked_after = {"verify": "3 events", "log": "released", "rotate at-rest": "new root key", "rebuild": "rebuilt"}
     for command, said in looked_after.items():
         done = coffer_server(*command.split(), second.state_dir)
         assert done.returncode == 0, done.stderr

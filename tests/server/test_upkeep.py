@@ -1,4 +1,4 @@
-"""The commands that look after the store, as an operator types them, some beside a server that serves."""
+"""The commands that maintain the store, as an operator types them, some while a server runs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def damage(folder: Path, statement: str) -> None:
 def test_verify(folder: Path, run: Run) -> None:
     result = run("verify", folder)
     assert result.exit_code == 0
-    assert result.stdout.startswith("whole: 3 events, the last with hash ")
+    assert result.stdout.startswith("verified: 3 events, the last with the hash ")
     assert result.stdout.endswith("; 1 releases; 2 blobs\n")
 
 
@@ -80,7 +80,7 @@ def test_verify_names_what_is_wrong_and_rebuild_mends_it(folder: Path, run: Run)
     result = run("verify", folder)
     assert result.exit_code == 1
     assert f"table of publishers: {format_id(Author().key.id)} is missing" in result.stderr
-    assert run("rebuild", folder).stdout.startswith("whole: 3 events")
+    assert run("rebuild", folder).stdout.startswith("verified: 3 events")
     assert run("verify", folder).exit_code == 0
 
 
@@ -143,9 +143,10 @@ def test_a_rotation_that_is_interrupted_says_how_to_go_on(folder: Path, run: Run
         patch.setattr(Rotation, "run", interrupted)
         result = run("rotate", "at-rest", folder)
     assert result.exit_code == 130
-    # The publisher's name is one, and comes first.
+    # The publisher's name is one of the values, and comes first.
     assert (
-        f"interrupted: 1 values of 10 are done, and all can be read; to go on:\n  coffer-server rotate at-rest {folder}\n" in result.stderr
+        "interrupted: 1 of 10 values are sealed under the new root key, and all can be read\n"
+        f"hint: continue with: coffer-server rotate at-rest {folder}\n" in result.stderr
     )
     assert run("verify", folder).exit_code == 0
     assert "9 values are sealed under a new root key" in run("rotate", "at-rest", folder).stderr
@@ -197,16 +198,16 @@ def test_backup_while_serving_and_restore(tmp_path: Path) -> None:
         made = coffer_server("backup", tmp_path / "state", tmp_path / "backup")
         stop.set()
         publishing.join()
-        assert (made.returncode, made.stdout.startswith(f"{tmp_path / 'backup'} is whole")) == (0, True), made.stderr
+        assert (made.returncode, made.stdout.startswith(f"verified {tmp_path / 'backup'}: ")) == (0, True), made.stderr
         assert not failures
         upload(server.address, author, author.release([author.put(WEB.id(), b"after it")]))
         refused = coffer_server("restore", tmp_path / "state", tmp_path / "backup")
         assert refused.returncode == 1
-        assert "is in use: a server runs on it: stop that first" in refused.stderr
+        assert "is in use by a server: stop it first" in refused.stderr
         assert get(server, WEB) == b"after it"
     restored = coffer_server("restore", tmp_path / "state", tmp_path / "backup")
     assert restored.returncode == 0, restored.stderr
-    assert "the database that was there is now" in restored.stderr
+    assert "the old database is now" in restored.stderr
     with running_server(tmp_path / "state") as server:
         assert get(server, WEB) == b"at the backup"
 

@@ -64,7 +64,7 @@ def test_limits(tmp_path: Path) -> None:
             upload.add(Drop(id=b"\x09" * 32))
     with Upload(tmp_path, max_bytes=1 << 30, max_shards=5) as upload:
         upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES)))
-        with pytest.raises(TooLargeError, match="a shard's limit"):
+        with pytest.raises(TooLargeError, match="a shard is over"):
             upload.add(Put(id=b"\x09" * 32, mark=bytes(16), note=b"", alg=2, blob=bytes(BLOB_BYTES + 1)))
 
 
@@ -75,10 +75,10 @@ def test_room_for_what_an_upload_writes_first(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (FLUSH_BYTES, hard))
         check_room(tmp_path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (FLUSH_BYTES - 1, hard))
-        with pytest.raises(StoreError, match="cannot be kept there: File too large"):
+        with pytest.raises(StoreError, match=r"cannot keep .*: File too large"):
             check_room(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    with pytest.raises(StoreError, match="cannot be kept there: No such file"):
+    with pytest.raises(StoreError, match=r"cannot keep .*: No such file"):
         check_room(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []

@@ -47,7 +47,7 @@ class Follower:
         self._database = database
         self._reads = reads
         self._heard = heard
-        self.standing: StoreStatus | None = None
+        self.status: StoreStatus | None = None
         self._is_noticed = False
         self._is_stopping = False
         self._wake, self._waker = os.pipe()
@@ -95,7 +95,7 @@ class Follower:
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         # In this order: a release between the two is read twice, and none is missed.
         [(last_event,)] = connection.execute(_LAST_EVENT).fetchall()
-        before = self.standing
+        before = self.status
         if before is not None and (last_event or 0) == before.event:
             return
         newest = dict(connection.execute(_NEWEST).fetchall())
@@ -105,19 +105,19 @@ class Follower:
             if before is None or before.releases.get(coffer) != serial:
                 self._reads.heard(coffer, serial)
                 self._heard(coffer, serial)
-        self.standing = StoreStatus(event=last_event or 0, releases=newest, away=None)
+        self.status = StoreStatus(event=last_event or 0, releases=newest, away=None)
 
     def _lost(self, error: Exception) -> None:
         if not self._reads.is_away:
             reason = " ".join(str(error).split())
             self._reads.is_away = True
-            if self.standing is not None:
-                self.standing = replace(self.standing, away=Trouble(since=int(time.time()), reason=reason))
+            if self.status is not None:
+                self.status = replace(self.status, away=Trouble(since=int(time.time()), reason=reason))
             log.warning("the database is away: serving from memory", error=type(error).__name__, reason=reason)
 
     def _found(self) -> None:
         if self._reads.is_away:
             self._reads.is_away = False
-            if self.standing is not None:
-                self.standing = replace(self.standing, away=None)
+            if self.status is not None:
+                self.status = replace(self.status, away=None)
             log.info("the database is back")

@@ -25,10 +25,10 @@ class SharedStore(SqlStore):
     def follow(self, heard: Callable[[str, int], None]) -> None:
         self._follower = Follower(self._postgres, self._remembered, heard)
 
-    def standing(self) -> StoreStatus:
+    def status(self) -> StoreStatus:
         # As far as this server has heard.
-        heard = None if self._follower is None else self._follower.standing
-        return super().standing() if heard is None else heard
+        heard = None if self._follower is None else self._follower.status
+        return super().status() if heard is None else heard
 
     def close(self) -> None:
         if self._follower is not None:

@@ -17,7 +17,7 @@ from coffer_protocol.message import Watch
 from coffer_server.config import Settings
 from coffer_server.errors import StoreError
 from coffer_server.health import probe as checkup
-from coffer_server.health.probe import Checkup
+from coffer_server.health.probe import Probe
 from coffer_server.health.report import Health, Reads, Writes
 from coffer_server.service import Service
 from coffer_server.store.base import StoreStatus, Trouble
@@ -53,10 +53,10 @@ class Ailing(MemoryStore):
         self.meanwhile: Callable[[], None] = lambda: None
         self.attempts = 0
 
-    def standing(self) -> StoreStatus:
+    def status(self) -> StoreStatus:
         if self.reading is not None:
             raise self.reading
-        return replace(super().standing(), away=self.away)
+        return replace(super().status(), away=self.away)
 
     def try_writing(self) -> None:
         self.attempts += 1
@@ -72,7 +72,7 @@ class Patient:
         self.store = Ailing()
         self.clock = Clock()
         self.service = service_of(self.store, folder, now=self.clock)
-        self._checkup = Checkup(self.service, ["127.0.0.1:26337"], lambda: 5)
+        self._checkup = Probe(self.service, ["127.0.0.1:26337"], lambda: 5)
         nursery.start_soon(self._checkup.run)
 
     async def examine(self) -> Health:
@@ -139,7 +139,7 @@ async def test_a_fault_ends_nothing(patient: Patient) -> None:
     with structlog.testing.capture_logs() as logged:
         assert (await patient.examine()).writes is Writes.REFUSED
     [fault] = [event for event in logged if event["log_level"] == "error"]
-    assert (fault["event"], fault["error"]) == ("the store could not be tried", "ZeroDivisionError")
+    assert (fault["event"], fault["error"]) == ("the trial write failed", "ZeroDivisionError")
     assert "canary-03be" not in str(logged)
     patient.store.writing = None
     assert (await patient.examine()).writes is Writes.ACCEPTED
@@ -160,9 +160,9 @@ async def test_an_upload_that_was_refused_is_told_of_until_writing_works(patient
 
 async def test_a_folder_without_room_for_an_upload(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(folder: Path) -> None:
-        raise StoreError(f"{folder}: an upload in progress cannot be kept there: No space left on device")
+        raise StoreError(f"cannot keep an upload in progress in {folder}: No space left on device")
 
-    # What is small can still be written, and proves nothing about an upload.
+    # A small write still succeeds. It does not prove that there is room for an upload.
     await patient.service.write(lambda: None)
     with monkeypatch.context() as patch:
         patch.setattr(checkup, "check_room", refuse)
@@ -184,7 +184,7 @@ async def test_who_asks_often_does_not_write_often(patient: Patient) -> None:
     assert patient.store.attempts == 1
     await patient.examine()
     assert patient.store.attempts == 2
-    # What was written for a publisher proves as much.
+    # A write for a publisher proves as much as a trial write.
     await patient.service.write(lambda: None)
     await patient.examine()
     assert patient.store.attempts == 2
@@ -224,7 +224,7 @@ async def test_who_asks_does_not_wait_for_a_write_that_takes_long(
 
     # One that writes in a thread, as a server does.
     service = Service(store=store, responders={}, settings=Settings(), folder=tmp_path, now=clock)
-    looking = Checkup(service, [], lambda: 0)
+    looking = Probe(service, [], lambda: 0)
     store.meanwhile = hang
     try:
         nursery.start_soon(looking.run)
@@ -234,7 +234,7 @@ async def test_who_asks_does_not_wait_for_a_write_that_takes_long(
         clock.at += BUSY_TIMEOUT_S + 1
         health = await looking.examine()
         assert (health.status, health.writes) == ("degraded", Writes.WAITING)
-        assert health.writes_trouble == Trouble(since=ISSUED, reason="something is being written, and has not come to its end")
+        assert health.writes_trouble == Trouble(since=ISSUED, reason="a write has not finished")
         assert store.attempts == 1
     finally:
         ends.set()
@@ -247,7 +247,7 @@ async def test_who_asks_does_not_wait_for_a_write_that_takes_long(
 async def test_on_sqlite(tmp_path: Path, nursery: trio.Nursery) -> None:
     path = tmp_path / "coffer.sqlite3"
     with closing(open_sqlite(path, at_rest_key=AT_REST_KEY)) as store:
-        looking = Checkup(service_of(store, tmp_path), [], lambda: 0)
+        looking = Probe(service_of(store, tmp_path), [], lambda: 0)
         nursery.start_soon(looking.run)
         health = await looking.examine()
         assert (health.status, health.database, health.event) == ("ok", str(path), 0)
@@ -260,7 +260,7 @@ async def test_a_folder_that_has_become_read_only(as_anybody: Path, nursery: tri
         store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
         release = author.first()
         store.commit(coffer=author.coffer, publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
-        looking = Checkup(service_of(store, as_anybody), [], lambda: 0)
+        looking = Probe(service_of(store, as_anybody), [], lambda: 0)
         nursery.start_soon(looking.run)
         assert (await looking.examine()).status == "ok"
         make_read_only(as_anybody)
@@ -268,5 +268,5 @@ async def test_a_folder_that_has_become_read_only(as_anybody: Path, nursery: tri
         assert (health.status, health.reads, health.writes) == ("degraded", Reads.DATABASE, Writes.REFUSED)
         assert health.releases == {author.coffer: 1}
         assert health.writes_trouble is not None
-        assert f"{as_anybody}: an upload in progress cannot be kept there: Permission denied" in health.writes_trouble.reason
+        assert f"cannot keep an upload in progress in {as_anybody}: Permission denied" in health.writes_trouble.reason
         nursery.cancel_scope.cancel()

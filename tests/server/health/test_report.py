@@ -69,7 +69,7 @@ def test_json_for_scripts() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "5", WELL.to_json()[:-1], WELL.to_json().replace('"event"', '"other"'), "\ufffd"])
 def test_what_is_no_answer_is_refused(text: str) -> None:
-    with pytest.raises(NotServingError, match="another version of Coffer"):
+    with pytest.raises(NotServingError, match="different version of Coffer"):
         Health.from_json(text)
 
 
@@ -79,7 +79,7 @@ def test_text_for_people() -> None:
         "  reads        from the database",
         "  writes       accepted",
         "  serves       billing 2, shop 5 (event 17)",
-        "  connections  12 of 16384, 3 of them watch",
+        "  connections  12 of 16384, 3 of them watching",
         "  listens      127.0.0.1:26337 [::1]:26337",
         "  database     database coffer on db1.example.org",
         "  runs         since 2027-01-15T08:00:00Z, version 0.1.0, process 4711",
@@ -90,4 +90,4 @@ def test_text_for_people() -> None:
     ]
     broken = replace(WELL, event=None, releases={}, reads=Reads.FAILING, reads_trouble=Trouble(since=1_800_000_030, reason="it is damaged"))
     assert as_text(broken).splitlines()[1] == "  reads        failing since 2027-01-15T08:00:30Z: it is damaged"
-    assert as_text(broken).splitlines()[3] == "  serves       what can still be read"
+    assert as_text(broken).splitlines()[3] == "  serves       the part that can still be read"

@@ -831,15 +831,15 @@ def test_the_blocked_are_listed(store: Store) -> None:
 
 
 def test_how_far_it_has_come(store: Store) -> None:
-    assert store.standing() == StoreStatus(event=0, releases={}, away=None)
+    assert store.status() == StoreStatus(event=0, releases={}, away=None)
     author, other = Author(), Author(2, "billing")
     seen = [0]
 
     def moved(*, releases: dict[str, int]) -> None:
-        standing = store.standing()
-        assert (standing.releases, standing.away) == (releases, None)
-        assert standing.event > seen[-1]
-        seen.append(standing.event)
+        status = store.status()
+        assert (status.releases, status.away) == (releases, None)
+        assert status.event > seen[-1]
+        seen.append(status.event)
 
     add(store, author)
     moved(releases={})
@@ -861,9 +861,9 @@ def test_how_far_it_has_come(store: Store) -> None:
 
 
 def test_trying_to_write_changes_nothing(store: Store, published: Author) -> None:
-    before = store.standing()
+    before = store.status()
     store.try_writing()
-    assert store.standing() == before
+    assert store.status() == before
     assert_unchanged(store, published)
 
 
