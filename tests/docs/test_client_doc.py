@@ -42,8 +42,3 @@ def test_the_page_runs(tmp_path: Path) -> None:
         printed = (outputs / str(number)).read_text() if (outputs / str(number)).exists() else ""
         assert block.output is None or matches(block.output, printed), f"line {block.line} printed:\n{printed}"
     assert done.returncode == 0
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()

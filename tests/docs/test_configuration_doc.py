@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from coffer_client.cli import doctor
 from coffer_client.cli.exits import EXITS
 from coffer_client.cli.options import GET
@@ -63,8 +61,3 @@ def test_the_commands_run_and_the_steps_are_the_doctors(tmp_path: Path) -> None:
     for key in ("ok", "exit", "steps", *content["steps"][0], doctor.OK, doctor.WARN, doctor.FAIL, doctor.SKIP):
         assert f"`{key}`" in TEXT
     assert run("coffer_client", "init", str(address_of(unused_host())), environment=environment, cwd=tmp_path).returncode == 2
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.published import published
 from tests.support import ROOT
 
@@ -32,8 +30,3 @@ def test_each_example_prints_what_the_page_says(tmp_path: Path) -> None:
     printed = done.stdout.decode().split(f"{_NEXT}\n")
     for expected, text in zip(OUTPUTS, printed, strict=True):
         assert matches(expected, text), text
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (PAGE.parent / link).exists()

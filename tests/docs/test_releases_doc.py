@@ -55,8 +55,3 @@ def test_the_exit_codes_are_the_codes() -> None:
     # `diff --exit-code` refuses nothing; the text has it where it belongs.
     assert documented == known - {exits.CHANGES}
     assert f"exits with {exits.CHANGES}" in TEXT
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()

@@ -48,8 +48,3 @@ def test_its_numbers_are_the_codes() -> None:
     assert f"shorter than {redaction.LEAST_BYTES} bytes" in TEXT
     assert f"the last {redaction.REMEMBERED:,} texts" in TEXT
     assert f"waits for {supervisor.DRAIN_S:.3g} s at most" in TEXT
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()

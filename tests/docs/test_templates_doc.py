@@ -56,8 +56,3 @@ def test_what_it_says_of_names_and_values_is_read_by_jinja() -> None:
     for span in spans:
         # A table has its own way to write a bar.
         Template(span.replace("\\|", "|"), name=span)
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()
