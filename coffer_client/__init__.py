@@ -5,13 +5,13 @@
     secrets = coffer_client.fetch()
     connect(secrets.text("db.url"))
 
-Where from and as whom is in the arguments of `fetch`, in COFFER_SERVER and COFFER_IDENTITY, or in the configuration that
-`coffer-client init` writes (docs/configuration.md). Importing this package reads no configuration and
-loads nothing else: each name is loaded from its module when it is first asked for (PEP 562).
+The server and the identity are in the arguments of `fetch`, in COFFER_SERVER and COFFER_IDENTITY, or in the configuration that
+`coffer-client init` writes (docs/configuration.md). Importing this package reads no configuration and loads nothing else: each name is
+loaded from its module when it is first used (PEP 562).
 
 Modules:
     fetching.py          `fetch` and `afetch`
-    releases.py          `watch`: each newer release as soon as it is there
+    releases.py          `watch`: each newer release as soon as it is published
     coffer.py            what a fetch returns
     values.py            the type of a secret's value
     redacted.py          values that do not show themselves
@@ -21,7 +21,7 @@ Modules:
     trust_store.py       what a client remembers of its coffer, and the sealed cache
     conversation/        the conversation with a server
     io/                  sockets
-    config/              which server, as whom, and how
+    config/              which server, as which client, and how
     delivery/            how secrets reach a script, a file, or a template
     process/             how secrets reach a command
     cli/                 the command line
@@ -30,7 +30,7 @@ Modules:
 
 from __future__ import annotations
 
-# Type checkers take any variable of this name for true; `typing`, where it is from, is not loaded for it.
+# Type checkers take any variable of this name for true, so `typing`, which has it, need not be loaded.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ __all__ = [
     "watch",
 ]
 
-# Where each name is. No module here is called as one of them: once imported, it would stand in the name's place.
+# The module of each name. No module here has one of these names: once imported, it would replace what the name means.
 _NAMES = {
     "coffer_protocol.errors": (
         "CofferError",
@@ -117,11 +117,11 @@ _NAMES = {
     "coffer_client.values": ("SecretValue",),
 }
 
-# A type checker that saw this function would believe in any name.
+# A type checker that sees this function would accept any name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Load an exported name from its module, and keep it."""
+        """Load an exported name from its module and keep it."""
         for module, names in _NAMES.items():
             if name in names:
                 from importlib import import_module
@@ -132,5 +132,5 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    """What is exported, loaded or not, and what else is here."""
+    """Return the exported names, loaded or not, and everything else in this module."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`coffer-client`, and `python -m coffer_client`."""
+"""The program `coffer-client`, also as `python -m coffer_client`."""
 
 from __future__ import annotations
 

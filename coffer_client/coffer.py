@@ -1,4 +1,4 @@
-"""What a fetch returns: one client's secrets, and the release they are of."""
+"""What a fetch returns: one client's secrets, and the release that they belong to."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 else:
 
     def overload(function: Callable[..., object]) -> Callable[..., object]:
-        """Overloads are for type checkers; the function that follows them is what runs."""
+        """Overloads are for type checkers; the function after them is the one that runs."""
         return function
 
 
-# Stands where a caller gives no default: None is one.
+# The default of an argument `default`: a caller may give None.
 _REQUIRED: Final[Any] = object()
-# Each kind of value as people call it, and the method of a coffer that takes it.
+# Each kind of value: its name for people, and the method of a coffer that returns it.
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "text": ("text", "text"),
     "integer": ("an integer", "int"),
@@ -39,7 +39,7 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "time": ("a time of day", "time"),
 }
 _DAY_S: Final = 86400
-# An operator needs this long to publish anew where a holiday lies between.
+# An operator may need this long to publish again, with a holiday in between.
 EXPIRY_WARNING_S: Final = 30 * _DAY_S
 
 
@@ -48,9 +48,9 @@ class Release(Record):
 
     Attributes:
         coffer: the coffer's name.
-        serial: from 1, one more with each release.
-        issued_s: when it was signed, in seconds since 1970.
-        expires_s: until when it is accepted, in seconds since 1970; None where it never expires.
+        serial: the release's number: 1, and one more with each release.
+        issued_s: when the release was signed, in seconds since 1970.
+        expires_s: when it expires, in seconds since 1970; None if it never expires.
     """
 
     coffer: str
@@ -60,35 +60,35 @@ class Release(Record):
 
     @property
     def issued(self) -> dt.datetime | None:
-        """When it was signed, in UTC; None where it lies beyond the year 9999."""
+        """When the release was signed, in UTC; None if that is after the year 9999."""
         return _moment(self.issued_s)
 
     @property
     def expires(self) -> dt.datetime | None:
-        """Until when it is accepted, in UTC; None where it never expires, or beyond the year 9999."""
+        """When the release expires, in UTC; None if it never expires, or after the year 9999."""
         return None if self.expires_s is None else _moment(self.expires_s)
 
 
 class Coffer(Mapping[str, SecretValue]):
     """One client's secrets by key, in the order of the operator's definition. Read-only.
 
-    Values hide themselves in their repr (see `redacted`); the repr of the coffer has the keys and the release alone.
+    Values hide themselves in their repr (see `redacted`); the repr of the coffer has only the keys and the release.
 
-    `text`, `int`, `float`, `bool`, `bytes`, `date`, `datetime` and `time` give a value of the type that they are called by, for code that
-    is checked. They are as exact as TOML is: a text is never read as a number, nor a date with a time as a date; the one exception is that
-    `float` takes an integer too, rounded to the nearest float. Each of them:
+    `text`, `int`, `float`, `bool`, `bytes`, `date`, `datetime` and `time` return a value of the type in their name, for code that is
+    type-checked. They are as exact as TOML is: a text is never read as a number, nor a date with a time as a date. There is one exception:
+    `float` also takes an integer, rounded to the nearest float. Each of them has:
 
         Args:
-            key: as in the definition, with its dots.
-            default: what is returned where there is no such key; it may be of any type, None included.
+            key: the key as in the definition, with its dots.
+            default: what to return if there is no such key. It may have any type and may be None.
 
         Raises:
-            NoSuchKeyError: there is no such key, and no default. The text offers the keys that are nearest.
-            WrongTypeError: the value is of another type, default or not. The text names both types, and not the value.
+            NoSuchKeyError: there is no such key, and no default. The text suggests the keys that are most similar.
+            WrongTypeError: the value has another type, whether or not there is a default. The text names both types, and not the value.
 
     Attributes:
-        release: which release they are of.
-        stale: None where the server gave them; where none answered, and the cache has stood in: how long ago the server gave them.
+        release: the release that the secrets belong to.
+        stale: how long ago the server gave the secrets, if no server answered and they come from the cache; otherwise None.
     """
 
     __slots__ = ("_values", "release", "stale")
@@ -100,17 +100,17 @@ class Coffer(Mapping[str, SecretValue]):
         self.stale: Final = stale
 
     def __getitem__(self, key: str) -> SecretValue:
-        """The value under `key`.
+        """Return the value under `key`.
 
         Raises:
-            NoSuchKeyError: there is none; the text names the keys that there are.
+            NoSuchKeyError: there is no such key. The text names the keys that exist.
         """
         try:
             return self._values[key]
         except KeyError:
             raise NoSuchKeyError(self._missing([key])) from None
 
-    # Those of Mapping would make the text of an error for each key that is not there.
+    # The methods of Mapping would make the text of an error for each key that does not exist.
     def __contains__(self, key: object) -> builtins.bool:
         return key in self._values
 
@@ -119,7 +119,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def get(self, key: str, /, default: D) -> SecretValue | D: ...
     def get(self, key: str, /, default: object = None) -> object:
-        """The value under `key`, or else `default`."""
+        """Return the value under `key`, or `default` if there is no such key."""
         return self._values.get(key, default)
 
     def __iter__(self) -> Iterator[str]:
@@ -132,7 +132,7 @@ class Coffer(Mapping[str, SecretValue]):
         return f"Coffer(keys={list(self._values)!r}, release={self.release!r})"
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
-        """What a pickle holds is plain, and is hidden again here."""
+        """Hide the values of a pickle again: there they are plain."""
         hidden = {key: redact(value) for key, value in state[1]["_values"].items()}
         for name, value in (state[1] | {"_values": hidden}).items():
             setattr(self, name, value)
@@ -144,7 +144,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def text(self, key: str, *, default: D) -> str | D: ...
     def text(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The text under `key`."""
+        """Return the text under `key`."""
         return self._take(key, "text", default)
 
     @overload
@@ -152,7 +152,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def int(self, key: str, *, default: D) -> builtins.int | D: ...
     def int(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The integer under `key`. A boolean is none."""
+        """Return the integer under `key`. A boolean is not an integer."""
         return self._take(key, "integer", default)
 
     @overload
@@ -160,7 +160,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def float(self, key: str, *, default: D) -> builtins.float | D: ...
     def float(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The float under `key`, or the integer as a float: an operator writes 3 as well as 3.0."""
+        """Return the float under `key`, or the integer as a float: an operator may write 3 for 3.0."""
         return self._take(key, "float", default)
 
     @overload
@@ -168,7 +168,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def bool(self, key: str, *, default: D) -> builtins.bool | D: ...
     def bool(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The boolean under `key`. It cannot hide itself."""
+        """Return the boolean under `key`. It cannot hide itself."""
         return self._take(key, "boolean", default)
 
     @overload
@@ -176,7 +176,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def bytes(self, key: str, *, default: D) -> builtins.bytes | D: ...
     def bytes(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The bytes under `key`: what the definition takes from a file that is no text, or with `type = "bytes"`."""
+        """Return the bytes under `key`: the definition has them from a file that is not text, or with `type = "bytes"`."""
         return self._take(key, "bytes", default)
 
     @overload
@@ -184,7 +184,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def datetime(self, key: str, *, default: D) -> dt.datetime | D: ...
     def datetime(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The date with a time under `key`. Its `tzinfo` is None where the definition gives no offset."""
+        """Return the date with a time under `key`. It has no `tzinfo` if the definition gives no offset."""
         return self._take(key, "date-time", default)
 
     @overload
@@ -192,7 +192,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def date(self, key: str, *, default: D) -> dt.date | D: ...
     def date(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The date under `key`. One with a time is none."""
+        """Return the date under `key`. A date with a time is not a date."""
         return self._take(key, "date", default)
 
     @overload
@@ -200,7 +200,7 @@ class Coffer(Mapping[str, SecretValue]):
     @overload
     def time(self, key: str, *, default: D) -> dt.time | D: ...
     def time(self, key: str, *, default: object = _REQUIRED) -> object:
-        """The time of day under `key`."""
+        """Return the time of day under `key`."""
         return self._take(key, "time", default)
 
     def _take(self, key: str, wanted: str, default: object) -> object:
@@ -214,8 +214,8 @@ class Coffer(Mapping[str, SecretValue]):
         if kind != wanted:
             (asked, _), (held, method) = _KINDS[wanted], _KINDS[kind]
             raise WrongTypeError(
-                f"{key!r} in release {self.release.serial} of {self.release.coffer!r} is {held}, and {asked} was asked for: take it with "
-                f"`.{method}()`, or have your operator change it in the definition"
+                f"{key!r} in release {self.release.serial} of {self.release.coffer!r} is {held}, and {asked} was asked for: use "
+                f"`.{method}()`, or ask your operator to change the definition"
             )
         return value
 
@@ -224,27 +224,30 @@ class Coffer(Mapping[str, SecretValue]):
     def environ(
         self, *, prefix: str = "", upper: builtins.bool = False, only: tuple[str, ...] = (), without: tuple[str, ...] = ()
     ) -> dict[str, str]:
-        """The secrets as variables, as `coffer-client run` sets them for a command: names with underscores for dots and dashes, values as
-        text (see `formats`). For a child process: `subprocess.run(command, env=os.environ | coffer.environ())`. The texts are plain.
+        """Return the secrets as variables, as `coffer-client run` sets them for a command.
+
+        Names have underscores for dots and dashes, values are text (see `delivery/formats.py`). Use it for a child process:
+        `subprocess.run(command, env=os.environ | coffer.environ())`. The texts are plain.
 
         Args:
-            prefix: what each name begins with, before the key.
+            prefix: the text in front of each key.
             upper: whether the whole name is in upper case.
-            only, without: patterns of keys, as shells have them: without any in `only` all are wanted.
+            only, without: patterns of keys, as in a shell. If `only` is empty, all keys are wanted.
 
         Raises:
-            EnvironmentNameError: a key gives no name, several give one, or a value has a NUL. The text names them all, and no value.
-            NoSuchKeyError: a pattern of `only` is like no key.
+            EnvironmentNameError: a key gives no name, several give the same one, or a value has a NUL. The text names all of them, and no
+                value.
+            NoSuchKeyError: a pattern of `only` matches no key.
         """
         from .delivery.naming import Naming, environment
 
         return environment(self, Naming(prefix=prefix, upper=upper, only=only, without=without))
 
     def select(self, keys: tuple[str, ...]) -> dict[str, SecretValue]:
-        """The secrets under `keys`, in that order; all of them, in the coffer's order, where no key is named.
+        """Return the secrets under `keys`, in that order; if no key is given, all secrets in the coffer's order.
 
         Raises:
-            NoSuchKeyError: some do not exist; the text names all of those.
+            NoSuchKeyError: some keys do not exist. The text names all of these.
         """
         if missing := [key for key in keys if key not in self._values]:
             raise NoSuchKeyError(self._missing(missing))
@@ -252,12 +255,12 @@ class Coffer(Mapping[str, SecretValue]):
 
     def _missing(self, keys: list[str]) -> str:
         missing = ", ".join(f"{key!r}{self._offer(key)}" for key in keys)
-        there = ", ".join(map(repr, self._values)) or "none"
-        return f"release {self.release.serial} of {self.release.coffer!r} has no key {missing} for this client; it has {there}"
+        known = f"the keys are {', '.join(map(repr, self._values))}" if self._values else "there are no keys"
+        return f"release {self.release.serial} of {self.release.coffer!r} has no key {missing} for this client; {known}"
 
     def _offer(self, key: str) -> str:
-        """The keys that may have been meant, whatever their case, and whether they have dots or the underscores of variables."""
-        # Only mistakes pay for it.
+        """Suggest the keys that may have been meant, whatever their case, and whether with dots or with the underscores of variables."""
+        # Loaded only after a mistake.
         from difflib import get_close_matches
 
         keys: dict[str, list[str]] = {}
@@ -269,7 +272,7 @@ class Coffer(Mapping[str, SecretValue]):
 
 
 def redact(value: SecretValue) -> SecretValue:
-    """The same value under the type that hides it. Booleans come back as they are: Python has no subclasses of bool."""
+    """Return the same value as the type that hides it. A boolean is returned as it is: Python allows no subclass of bool."""
     match value:
         case bool():
             return value
@@ -288,7 +291,7 @@ def redact(value: SecretValue) -> SecretValue:
 
 
 def kind_of(value: SecretValue) -> str:
-    """What a value that `redact` gave is: text, integer, float, boolean, bytes, date-time, date or time."""
+    """Return the kind of a value from `redact`: text, integer, float, boolean, bytes, date-time, date or time."""
     return value._kind if isinstance(value, Redacted) else "boolean"
 
 
@@ -306,10 +309,10 @@ def _moment(seconds: int) -> dt.datetime | None:
 
 
 def expiry_warning(release: Release, now: float) -> str | None:
-    """What to tell people of a release that expires within 30 days; None where it does not.
+    """Return a warning if a release expires within 30 days, otherwise None.
 
     Args:
-        release: one that has been accepted.
+        release: an accepted release.
         now: seconds since 1970.
     """
     if release.expires_s is None or release.expires_s - now > EXPIRY_WARNING_S:
@@ -317,5 +320,5 @@ def expiry_warning(release: Release, now: float) -> str | None:
     return (
         f"release {release.serial} of {release.coffer!r} expires at {release.expires:%Y-%m-%d %H:%M} UTC, "
         f"in {int(release.expires_s - now) // _DAY_S} days: "
-        "ask your operator to publish anew (coffer-companion upload)"
+        "ask your operator to publish again (coffer-companion upload)"
     )

@@ -1,4 +1,4 @@
-"""Secrets as the fields of a pydantic-settings class. Needs the extra `pydantic`.
+"""Secrets as the fields of a pydantic-settings class. This needs the extra `pydantic`.
 
     class Database(BaseModel):
         url: SecretStr
@@ -12,14 +12,17 @@
         def settings_customise_sources(cls, settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings):
             return init_settings, env_settings, CofferSettingsSource(settings_cls)
 
-Sources come in the order of their weight: here what is given to `Settings()` goes before the environment, and that before Coffer.
+Earlier sources take precedence: here an argument of `Settings()` comes before the environment, and that before Coffer.
 
-Keys that no field wants are what `extra` in the `model_config` makes of them. By pydantic-settings' default they are an error; but an
-operator adds a key before the application that reads it is there, so "ignore" is what an application wants.
+`extra` in the `model_config` decides about keys that no field wants. By pydantic-settings' default they are an error. But an operator adds
+a key before the application that reads it is deployed, so an application wants "ignore".
 
-A ValidationError shows its inputs. Those from here hide themselves in it, in `str()` and `repr()` of it, in logs and in tracebacks; but for
-booleans, which cannot, and for its `json()`, which writes the values out. So a field's own validator must not put its value into the text
-of an error; and once it is validated, a value is as plain as its field's type: SecretStr hides a text, and Secret[…] any other.
+A ValidationError shows its inputs. Values from here hide themselves in it: in its `str()` and `repr()`, in logs and in tracebacks. There
+are
+two exceptions: booleans, which cannot hide themselves, and the error's `json()`, which writes the values out. So a field's own validator
+    must
+not put its value into the text of an error. Once validated, a value is as plain as its field's type: SecretStr hides a text, Secret[…] any
+other value.
 """
 
 from __future__ import annotations
@@ -46,21 +49,21 @@ except ModuleNotFoundError as error:
 class CofferSettingsSource(InitSettingsSource):
     """A source for `settings_customise_sources`: the secrets by key, dotted keys as nested models.
 
-    A key is looked up by a field's alias where it has one: so it is for names that Python does not have, as `Field(alias="smtp-host")`, and
-    with `AliasPath("db", "url")` a field that is not nested takes the key db.url.
+    If a field has an alias, its key is looked up by that. Use it for keys that are not names in Python: `Field(alias="smtp-host")`. With
+    `AliasPath("db", "url")`, a field that is not nested takes the key db.url.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], coffer: Mapping[str, SecretValue] | None = None, *, prefix: str = "") -> None:
-        """Fetch, where no secrets are given.
+        """Take the secrets, or fetch them.
 
         Args:
-            settings_cls: the class whose source it is.
-            coffer: the secrets, as from `fetch` with arguments of its own, or of a test's making; None fetches as `fetch()` does.
-            prefix: what the keys begin with that are taken, as in "shop."; it is cut off them, and other keys are not looked at.
+            settings_cls: the class that this is a source of.
+            coffer: the secrets: from a `fetch` with arguments of its own, or made by a test. None calls `fetch()`.
+            prefix: the beginning of the keys to take, such as "shop.". It is removed from them, and other keys are ignored.
 
         Raises:
-            ConfigurationError: a key is also the beginning of others (`db` and `db.url`), so that no model can have both.
-            CofferError: as `fetch`, where it is called.
+            ConfigurationError: a key is also the beginning of another (`db` and `db.url`), so no model can have both.
+            CofferError: as `fetch`, if it is called.
         """
         secrets = fetch() if coffer is None else coffer
         taken = {key.removeprefix(prefix): secrets[key] for key in secrets if key.startswith(prefix)}
@@ -82,9 +85,9 @@ def _nested(secrets: Mapping[str, SecretValue]) -> dict[str, Any]:
                 break
         if not isinstance(branch, dict) or last in branch:
             raise ConfigurationError(
-                f"the key {key!r} and another one cannot both be in a model, for one is the other's beginning: rename one of them in the "
-                "definition, or take the keys of a prefix alone"
+                f"the key {key!r} and another key cannot both be in a model, because one is the beginning of the other: rename one of "
+                "them in the definition, or take only the keys with a prefix"
             )
-        # What `fetch` gave hides itself; what a test has made does so from here on.
+        # Values from `fetch` hide themselves already; values that a test has made do so from here on.
         branch[last] = redact(value)
     return root

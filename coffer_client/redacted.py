@@ -1,8 +1,8 @@
 """Values that do not show themselves.
 
-Each type is a subclass of what it holds, and differs from it in its repr alone: `str(value)`, formatting, equality, hashing and JSON are
-those of the plain value, and a pickle holds the plain value. So a value that strays into a debugger, a log of a structure or an
-assertion's message is not shown, and one that is used is used as ever. What methods return (`value.upper()`) is plain.
+Each type is a subclass of what it holds, and differs from it only in its repr: `str(value)`, formatting, equality, hashing and JSON are
+those of the plain value, and a pickle holds the plain value. So a value that gets into a debugger, a log of a structure or an assertion's
+message is not shown, and a value that is used works as usual. What its methods return (`value.upper()`) is plain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Redacted:
-    """The repr that hides; copies are the value itself, for it cannot change."""
+    """The repr that hides the value. A copy is the value itself, because it cannot change."""
 
     __slots__ = ()
     _kind = "value"
@@ -30,7 +30,7 @@ class Redacted:
 
 
 class SecretText(Redacted, str):
-    """A text."""
+    """A text that hides itself."""
 
     __slots__ = ()
     _kind = "text"
@@ -40,7 +40,7 @@ class SecretText(Redacted, str):
 
 
 class SecretBytes(Redacted, bytes):
-    """Bytes. Their `str()` is Python's own b'…', which shows them."""
+    """Bytes that hide themselves. Their `str()` is Python's own b'…', which shows them."""
 
     __slots__ = ()
     _kind = "bytes"
@@ -50,11 +50,11 @@ class SecretBytes(Redacted, bytes):
 
 
 class SecretInt(Redacted, int):
-    """An integer."""
+    """An integer that hides itself."""
 
     __slots__ = ()
     _kind = "integer"
-    # int has no str of its own and would take the repr.
+    # int has no str of its own and would use the repr.
     __str__ = int.__repr__
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
@@ -62,7 +62,7 @@ class SecretInt(Redacted, int):
 
 
 class SecretFloat(Redacted, float):
-    """A float."""
+    """A float that hides itself."""
 
     __slots__ = ()
     _kind = "float"

@@ -1,4 +1,4 @@
-"""Dates and times that do not show themselves, as `redacted` has it for other values; whoever has none need not load them."""
+"""Dates and times that do not show themselves. `redacted.py` has the other values, so that coffers without dates do not load these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SecretDateTime(Redacted, datetime):
-    """A date and time, with or without an offset."""
+    """A date with a time, with or without an offset, that hides itself."""
 
     __slots__ = ()
     _kind = "date-time"
@@ -23,7 +23,7 @@ class SecretDateTime(Redacted, datetime):
 
 
 class SecretDate(Redacted, date):
-    """A date."""
+    """A date that hides itself."""
 
     __slots__ = ()
     _kind = "date"
@@ -33,7 +33,7 @@ class SecretDate(Redacted, date):
 
 
 class SecretTime(Redacted, time):
-    """A time of day."""
+    """A time of day that hides itself."""
 
     __slots__ = ()
     _kind = "time"
@@ -43,7 +43,7 @@ class SecretTime(Redacted, time):
 
 
 def redact_date(value: datetime | date | time) -> SecretDateTime | SecretDate | SecretTime:
-    """The same moment under the type that hides it."""
+    """Return the same moment as the type that hides it."""
     match value:
         # A datetime is a date, so it comes first.
         case datetime():

@@ -1,4 +1,4 @@
-"""The type of a secret's value, for annotations that are evaluated: `coffer_protocol.shard` has it as a text, which loads no dates."""
+"""The type of a secret's value, for annotations that are evaluated. `coffer_protocol.shard` has it as text, which loads no dates."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def test_its_values_hide_themselves() -> None:
 def test_a_key_that_is_missing_is_named_beside_those_there_are() -> None:
     with pytest.raises(NoSuchKeyError) as caught:
         COFFER["beta"]
-    assert str(caught.value) == f"release {SERIAL} of 'shop' has no key 'beta' for this client; it has 'web.url', 'alpha', 'key'"
-    with pytest.raises(NoSuchKeyError, match="'x', 'y' for this client; it has none"):
+    assert str(caught.value) == f"release {SERIAL} of 'shop' has no key 'beta' for this client; the keys are 'web.url', 'alpha', 'key'"
+    with pytest.raises(NoSuchKeyError, match="'x', 'y' for this client; there are no keys"):
         Coffer(make_accepted({})).select(("x", "y"))
 
 
@@ -71,7 +71,7 @@ def test_a_key_that_is_missing_is_offered_its_nearest(key: str, offer: str) -> N
     for ask in (coffer.__getitem__, coffer.text, lambda key: coffer.select((key,))):
         with pytest.raises(NoSuchKeyError) as caught:
             ask(key)
-        assert f"no key {key!r}{offer} for this client; it has 'smtp-host'" in str(caught.value)
+        assert f"no key {key!r}{offer} for this client; the keys are 'smtp-host'" in str(caught.value)
         assert "canary" not in str(caught.value)
 
 
@@ -150,7 +150,7 @@ def test_a_value_of_another_type_is_refused_and_not_shown(method: str, key: str)
             getattr(TYPED, method)(key, **arguments)
         text = str(caught.value)
         assert text.startswith(f"{key!r} in release {SERIAL} of 'shop' is ")
-        assert f"take it with `.{key}()`" in text
+        assert f"use `.{key}()`" in text
         for shown in ("canary", "715", "71.5", "True", "2031", "07:15"):
             assert shown not in text
         assert isinstance(caught.value, TypeError)

@@ -169,7 +169,7 @@ def test_keys_that_no_field_wants_are_what_the_configuration_makes_of_them() -> 
 @pytest.mark.parametrize("keys", [("db", "db.url"), ("db.url", "db"), ("a.b", "a.b.c.d")])
 def test_a_value_and_a_model_cannot_have_one_name(keys: tuple[str, str]) -> None:
     secrets: Secrets = dict.fromkeys(keys, CANARY)
-    with pytest.raises(ConfigurationError, match=f"the key '{keys[1]}' and another one") as caught:
+    with pytest.raises(ConfigurationError, match=f"the key '{keys[1]}' and another key") as caught:
         load(Settings, secrets)
     assert CANARY not in str(caught.value)
 

@@ -130,7 +130,7 @@ def test_a_server_that_does_not_wait_for_bye_does_no_harm(whole: Credential) -> 
 
 def test_a_secret_that_does_not_exist_is_a_key_error(whole: Credential) -> None:
     coffer = ask_one(serving(whole, SECRETS), whole)
-    with pytest.raises(KeyError, match=r"no key 'db\.ulr' .* it has 'db\.url', 'port'"):
+    with pytest.raises(KeyError, match=r"no key 'db\.ulr' .* the keys are 'db\.url', 'port'"):
         coffer["db.ulr"]
 
 
