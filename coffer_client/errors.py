@@ -1,15 +1,13 @@
-"""The client's errors. They grow on the tree of `coffer_protocol.errors`, which has those of keys, sessions and releases.
+"""The client's errors. They grow on the trees of `coffer_protocol.errors` and of `coffer_common.errors`.
+
+    ConfigurationError
+    ├── NamingError
+    │   └── EnvironmentNameError
+    └── TemplateError
 
     CofferError
-    ├── ConfigurationError
-    │   ├── UsageError
-    │   ├── NamingError
-    │   │   └── EnvironmentNameError
-    │   └── TemplateError
     ├── NoSuchKeyError (also a KeyError)
     ├── WrongTypeError (also a TypeError)
-    ├── OutputError
-    │   └── ReaderGoneError
     ├── CommandFailedError
     ├── StateError
     ├── CacheError
@@ -28,15 +26,30 @@
 
 from __future__ import annotations
 
+from coffer_common.errors import ConfigurationError, MissingFileError, OutputError, ReaderGoneError, TextFileError, UsageError
 from coffer_protocol.errors import CofferError, ServerError
 
-
-class ConfigurationError(CofferError):
-    """A setting of this client, from its caller or its environment, is missing or cannot be used."""
-
-
-class UsageError(ConfigurationError):
-    """The program does not understand its command line."""
+__all__ = [
+    "BusyServerError",
+    "CacheError",
+    "CofferWarning",
+    "CommandFailedError",
+    "CommandNotExecutableError",
+    "CommandNotFoundError",
+    "ConfigurationError",
+    "EnvironmentNameError",
+    "MissingFileError",
+    "NamingError",
+    "NoSuchKeyError",
+    "OutputError",
+    "ReaderGoneError",
+    "RefusedClientError",
+    "StateError",
+    "TemplateError",
+    "TextFileError",
+    "UsageError",
+    "WrongTypeError",
+]
 
 
 class NamingError(ConfigurationError):
@@ -68,14 +81,6 @@ class NoSuchKeyError(CofferError, KeyError):
 
 class WrongTypeError(CofferError, TypeError):
     """A secret has another type than the one that was asked for. The text names both types, and not the value."""
-
-
-class OutputError(CofferError):
-    """The result of a command cannot be written."""
-
-
-class ReaderGoneError(OutputError):
-    """Nobody reads stdout any more, for example because `head` has read enough. Nothing is printed about it."""
 
 
 class CommandFailedError(CofferError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from coffer_common import keyfile
+    from coffer_common import paths
     from coffer_protocol.address import ServerAddress
     from coffer_protocol.identity import Identity
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def fetch(
     *,
     server: ServerAddress | str | None = None,
-    identity: Identity | keyfile.Path | None = None,
+    identity: Identity | paths.Path | None = None,
     bare: bool = False,
     timeout_s: float | None = None,
-    state: keyfile.Path | None = None,
+    state: paths.Path | None = None,
     cache: bool | None = None,
     max_stale: timedelta | None = None,
-    config: keyfile.Path | None = None,
+    config: paths.Path | None = None,
 ) -> Coffer:
     """Fetch this client's secrets and verify them.
 
@@ -90,13 +90,13 @@ def fetch(
 async def afetch(
     *,
     server: ServerAddress | str | None = None,
-    identity: Identity | keyfile.Path | None = None,
+    identity: Identity | paths.Path | None = None,
     bare: bool = False,
     timeout_s: float | None = None,
-    state: keyfile.Path | None = None,
+    state: paths.Path | None = None,
     cache: bool | None = None,
     max_stale: timedelta | None = None,
-    config: keyfile.Path | None = None,
+    config: paths.Path | None = None,
 ) -> Coffer:
     """Do what `fetch` does in an event loop: asyncio's or trio's, through anyio (the extra `async`).
 

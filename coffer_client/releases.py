@@ -9,7 +9,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from coffer_common import keyfile
+from coffer_common import paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import Identity
@@ -27,12 +27,12 @@ from .io.blocking import Sockets, finish
 def watch(
     *,
     server: ServerAddress | str | None = None,
-    identity: Identity | keyfile.Path | None = None,
+    identity: Identity | paths.Path | None = None,
     timeout_s: float | None = None,
-    state: keyfile.Path | None = None,
+    state: paths.Path | None = None,
     cache: bool | None = None,
     max_stale: timedelta | None = None,
-    config: keyfile.Path | None = None,
+    config: paths.Path | None = None,
     on_failure: Callable[[CofferError], object] | None = None,
 ) -> Releases:
     """Return an iterator over this client's secrets as they are now, and then in each newer release. Nothing is connected yet.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from coffer_common import files
+from coffer_common import files, paths
 from coffer_protocol import cbor
 from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
@@ -18,7 +18,6 @@ from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.limits import MESSAGE_BYTES
 from coffer_protocol.release.trust import Seen, Trust
 
-from .config.settings import xdg_folder
 from .errors import StateError
 
 if TYPE_CHECKING:
@@ -60,12 +59,12 @@ def find_folders(*, state: str | os.PathLike[str] | None, cache: bool, environme
         environment: the process's variables.
 
     Raises:
-        ConfigurationError: as `files.absolute`.
+        ConfigurationError: as `paths.absolute`.
     """
     if state is not None:
-        folder = files.absolute(state)
+        folder = paths.absolute(state, environment)
         return Folders(state=folder, cache=folder if cache else None)
-    trust, cached = (xdg_folder(environment, *place) for place in (("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")))
+    trust, cached = paths.find(paths.STATE, environment), paths.find(paths.CACHE, environment)
     return Folders(state=trust and os.path.join(trust, "client"), cache=os.path.join(cached, "client") if cached and cache else None)
 
 
@@ -219,7 +218,7 @@ class Memory:
     def _write_host(self, host: Host) -> None:
         assert self._host_path is not None
         try:
-            files.replace(self._host_path, f"{host}\n".encode())
+            _write(self._host_path, f"{host}\n".encode())
         except OSError:
             # The file only saves time.
             return
@@ -260,7 +259,7 @@ class Memory:
                 self._refresh_cache(Cached(body=body, fetched_at=int(now)))
                 record = _Record(root=self._root, trust=trust)
                 if record != old:
-                    files.replace(self._trust_path, record.encode())
+                    _write(self._trust_path, record.encode())
                 self._unwritten = None
         except OSError as error:
             self._give_up(error)
@@ -276,7 +275,7 @@ class Memory:
         if old is not None and old.body == new.body and 0 <= new.fetched_at - old.fetched_at < _REFRESH_S:
             return
         try:
-            files.replace(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
+            _write(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
         except OSError as error:
             self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so nothing is kept for when no server answers")
 
@@ -330,6 +329,11 @@ class Memory:
         if not self._is_warned:
             self._is_warned = True
             self._warn(message)
+
+
+def _write(path: str, data: bytes) -> None:
+    files.make_folders(os.path.dirname(path))
+    files.replace(path, data)
 
 
 def _serial(trust: Trust) -> int:

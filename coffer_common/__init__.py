@@ -1,10 +1,12 @@
 """What the server, the companion and the client share, and the protocol must not know.
 
 Modules:
-    files.py       files that are made for their owner alone and replaced whole
+    errors.py      the errors that the programs share
+    files.py       the one durable writer, the one reader of our text files, and a lock
     keyfile.py     identity files
-    paths.py       the folders in which the companion keeps its files
+    paths.py       the home folder and the XDG folders
     hardening.py   keeps the memory of a process from core files and from tracing
     program.py     what each program says of itself: help, version, exit codes
-    durations.py   durations as people write them
+    durations.py   spans of time as people write and read them
+    times.py       times as people and scripts read them
 """

@@ -1,123 +1,144 @@
-"""Identity files: made so that nobody else can read them, and refused where somebody can (docs/protocol.md, 1)."""
+"""Identity files: made so that nobody else can read them, and refused if somebody can (docs/protocol.md, 1).
+
+The public key is in a second file with the same name and `.pub`, for people to copy. It can be made again from the identity.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 
-from coffer_client.config.credential import Credential
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity, parse_client_file
 from coffer_protocol.lean import TYPE_CHECKING
 
-from . import files
+from . import files, paths
+from .errors import MissingFileError, TextFileError
 
 if TYPE_CHECKING:
-    from typing import Final, TypeAlias
+    from collections.abc import Callable
+    from typing import Final, TypeVar
 
-Path: TypeAlias = str | os.PathLike[str]
+    from .paths import Path
 
-# An identity file has about 2,400 bytes; what is larger was named by mistake.
-_LIMIT_BYTES: Final = 1 << 16
-# What the public half of an identity is called has it at its end.
+    T = TypeVar("T")
+
 PUBLIC_SUFFIX: Final = ".pub"
 
+_CHECK_NAME: Final = "check its name"
+_PUBLIC_MODE: Final = 0o644
+_OTHERS: Final = 0o077
 
-def create(path: Path, *, bare: bool = False) -> Identity:
-    """Make a new identity, and write it with mode 0600 and its public half beside it, with `.pub` added.
 
-    Missing folders are made for their owner alone. Nothing that exists is written over, and nothing is left behind on failure.
-
-    Args:
-        path: where the identity goes.
-        bare: whether its owner goes by the plain NaCl key alone: what the files say follows from it.
+def create(path: Path) -> Identity:
+    """Make a new identity, and write its files. Arguments and errors are those of `write`.
 
     Raises:
-        KeyTextError: a file of that name exists, or the files cannot be written; the text names which.
-        UnavailableError: this machine's libraries have no ML-KEM-768, and the key is not bare.
+        UnavailableError: this machine's libraries have no ML-KEM-768.
     """
-    credential = Credential(identity=Identity.generate(), bare=bare)
-    secret_path = os.fspath(path)
-    public_path = secret_path + PUBLIC_SUFFIX
-    public_text, secret_text = f"{credential.public_text()}\n", credential.file_text()
+    identity = Identity.generate()
+    write(path, identity.file_text(), identity.public().text())
+    return identity
+
+
+def write(path: Path, text: str, public_text: str) -> None:
+    """Write an identity file, 0600, and its public key in the `.pub` file. Missing folders are made with mode 0700.
+
+    Each file is there as a whole or not at all. Nothing that exists is overwritten, and nothing is left behind on failure.
+
+    Args:
+        path: the identity file.
+        text: what it holds.
+        public_text: the public key text, or the id of a bare key.
+
+    Raises:
+        KeyTextError: one of the files exists, or cannot be written. The text names it.
+        ConfigurationError: as `paths.expand`.
+    """
+    secret_path = paths.expand(path)
     try:
         files.make_folders(os.path.dirname(secret_path))
-        _write_new(secret_path, secret_text, 0o600)
+        files.create(secret_path, text.encode())
         try:
-            _write_new(public_path, public_text, 0o644)
-        except OSError:
+            _write_public(secret_path, public_text)
+        except BaseException:
             os.unlink(secret_path)
             raise
     except FileExistsError as error:
         raise KeyTextError(f"{error.filename} exists already and stays as it is: name another path for a new identity") from None
     except OSError as error:
-        raise KeyTextError(f"{error.filename or secret_path}: {error.strerror}: name a path that can be written") from None
-    return credential.identity
+        raise KeyTextError(f"{error.filename} cannot be written ({error.strerror}): name a path that can be written") from None
 
 
-def _write_new(path: str, text: str, mode: int) -> None:
-    """Write a file that did not exist, and have it on the disk.
-
-    Raises:
-        OSError: it exists, or cannot be written; then it is not there.
-    """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError:
-        os.unlink(path)
-        raise
+def _write_public(path: str, public_text: str) -> None:
+    files.create(path + PUBLIC_SUFFIX, f"{public_text}\n".encode(), mode=_PUBLIC_MODE)
 
 
-def read_credential(path: Path, *, bare: bool = False, is_systemds: bool = False, program: str = "coffer-client") -> Credential:
-    """Read an identity file, and whether its owner goes by the bare key.
+def ensure_public(path: Path, public_text: str) -> bool:
+    """Make the `.pub` file of an identity again, if it is missing: a process that was killed may have left the identity alone.
 
     Args:
-        path: a file, or a pipe such as a shell's `<(…)`.
-        bare: whether it is used by its bare key, also where the file does not say so.
-        is_systemds: whether it stands where systemd puts a service's credentials. Where the service has a user of its own, such a file is
-            root's, 0440, with an ACL for that user alone: its group's bit is the ACL's mask and lets no group in.
-        program: whose `keygen` an error offers.
+        path: the identity file, which exists.
+        public_text: as for `write`.
 
-    Raises:
-        KeyTextError: it is not there, others can use it, or it holds no identity. The text names the path and what to type.
+    Returns:
+        Whether it was missing and could be made. The identity can be used in each case.
     """
     try:
-        # The permissions are those of what was opened, not of what stands under its name a moment later.
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(_LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise KeyTextError(f"there is no identity at {path}: `{program} keygen {path}` makes one") from None
-    except OSError as error:
-        raise KeyTextError(f"{path}: {error.strerror}: an identity is a file that its user can read") from None
-    mode = stat.S_IMODE(status.st_mode)
-    if is_systemds and status.st_uid == 0:
-        mode &= ~stat.S_IRGRP
-    try:
-        if len(data) > _LIMIT_BYTES:
-            raise KeyTextError("it is too large for an identity file")
-        return Credential.from_text(data.decode(), mode=mode, bare=bare)
-    except UnicodeDecodeError:
-        raise KeyTextError(f"{path}: it is not text, so it is no identity file") from None
-    except KeyTextError as error:
-        # Said first of all: anybody may read this one, so its mode is not what is wrong.
-        if _is_public(data):
-            raise KeyTextError(f"{path}: this is the public half, and the identity itself is wanted: the file without .pub") from None
-        raise KeyTextError(f"{path}: {error}") from None
-
-
-def _is_public(data: bytes) -> bool:
-    try:
-        parse_client_file(data.decode())
-    except (UnicodeDecodeError, KeyTextError):
+        _write_public(paths.expand(path), public_text)
+    except OSError:
         return False
     return True
 
 
-def read(path: Path, *, program: str = "coffer-client") -> Identity:
-    """The identity in a file, whichever of its keys its owner goes by. For arguments and errors see `read_credential`."""
-    return read_credential(path, program=program).identity
+def read(path: Path, *, missing: str = _CHECK_NAME) -> Identity:
+    """Read an identity file. Arguments and errors are those of `read_as`."""
+    return read_as(Identity.from_file_text, path, missing=missing)
+
+
+def read_as(parse: Callable[..., T], path: Path, *, missing: str = _CHECK_NAME, is_systemds: bool = False) -> T:
+    """Read an identity file, and return what `parse` makes of it.
+
+    Args:
+        parse: called with the text and, as `mode`, the permission bits. It raises KeyTextError, as `Identity.from_file_text` does.
+        path: the file, or a pipe such as `<(…)` in a shell.
+        missing: what to do if the file does not exist.
+        is_systemds: whether the file is in systemd's folder of credentials. If the service has its own user, such a file belongs to root
+            and has mode 0440 with an ACL for that user alone: the group's bit is the mask of the ACL and lets no group in.
+
+    Raises:
+        KeyTextError: the file does not exist, other users can use it, or it holds no identity. The text names the file and says what to do.
+        ConfigurationError: as `paths.expand`.
+    """
+    path = paths.expand(path)
+    try:
+        text, status = files.read_text_and_status(path)
+    except MissingFileError:
+        raise KeyTextError(f"there is no identity at {path}: {missing}") from None
+    except TextFileError as error:
+        raise KeyTextError(str(error)) from None
+    mode = stat.S_IMODE(status.st_mode)
+    if is_systemds and status.st_uid == 0:
+        mode &= ~stat.S_IRGRP
+    try:
+        return parse(text, mode=mode)
+    except KeyTextError as error:
+        # The public key comes before the mode: everybody may read that file.
+        if _is_public(text):
+            raise KeyTextError(f"{path}: this file holds the public key: name the identity file, which has no {PUBLIC_SUFFIX}") from None
+        raise KeyTextError(f"{path}: {error}", hint=_chmod(path) if mode & _OTHERS else error.hint) from None
+
+
+def _is_public(text: str) -> bool:
+    try:
+        parse_client_file(text)
+    except KeyTextError:
+        return False
+    return True
+
+
+def _chmod(path: str) -> str:
+    # Most starts do not need it.
+    import shlex
+
+    return f"chmod 600 {shlex.quote(path)}"

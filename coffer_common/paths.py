@@ -1,70 +1,115 @@
-"""Where the companion keeps its files (XDG Base Directory Specification), and how it writes them."""
+"""The folders in which Coffer keeps a user's files: the home folder and the XDG Base Directory Specification.
+
+    CONFIG  $XDG_CONFIG_HOME/coffer, otherwise ~/.config/coffer       configuration and identities
+    STATE   $XDG_STATE_HOME/coffer, otherwise ~/.local/state/coffer   what a client or a publisher must not forget
+    CACHE   $XDG_CACHE_HOME/coffer, otherwise ~/.cache/coffer         what can be fetched again
+
+An empty variable counts as unset. A relative path in one is ignored, as the specification says.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from pathlib import Path
 
-from coffer_protocol.identity import format_id
+from coffer_protocol.lean import TYPE_CHECKING
 
+from .errors import ConfigurationError
 
-def _base(variable: str, default: str) -> Path:
-    """The folder that an XDG variable names; the specification has relative paths ignored."""
-    value = os.environ.get(variable, "")
-    return (Path(value) if value.startswith("/") else Path.home() / default) / "coffer"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final, TypeAlias
 
+Environment: TypeAlias = "Mapping[str, str]"
+Path: TypeAlias = str | os.PathLike[str]
+# A variable, and the folder below the home folder if the variable does not say.
+Base: TypeAlias = tuple[str, str]
 
-def config_folder() -> Path:
-    """`$XDG_CONFIG_HOME/coffer`."""
-    return _base("XDG_CONFIG_HOME", ".config")
+CONFIG: Final[Base] = ("XDG_CONFIG_HOME", ".config")
+STATE: Final[Base] = ("XDG_STATE_HOME", ".local/state")
+CACHE: Final[Base] = ("XDG_CACHE_HOME", ".cache")
 
-
-def publisher_key() -> Path:
-    """The publisher's identity file, where no other is named."""
-    return config_folder() / "publisher.key"
-
-
-def settings_file() -> Path:
-    """`companion.toml`, which remembers the server."""
-    return config_folder() / "companion.toml"
+_FOLDER: Final = "coffer"
 
 
-def _state_folder() -> Path:
-    return _base("XDG_STATE_HOME", ".local/state") / "publisher"
+def home(environment: Environment) -> str | None:
+    """Return the user's home folder: HOME, otherwise the one in the system's list of users. None if neither is an absolute path."""
+    folder: str = environment.get("HOME", "")
+    if not os.path.isabs(folder):
+        # Almost every process has HOME.
+        import pwd
+
+        try:
+            folder = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            return None
+    return folder if os.path.isabs(folder) else None
 
 
-def _state_suffix(server: bytes, publisher: bytes) -> str:
-    return f"@{format_id(server)[:16]}.{format_id(publisher)[:16]}.json"
+def find(base: Base, environment: Environment) -> str | None:
+    """Return Coffer's folder of one kind; None if the variable does not name it and the user has no home folder.
+
+    Args:
+        base: `CONFIG`, `STATE` or `CACHE`.
+        environment: the variables of the process.
+    """
+    variable, default = base
+    folder = environment.get(variable, "")
+    if not os.path.isabs(folder):
+        at_home = home(environment)
+        if at_home is None:
+            return None
+        folder = os.path.join(at_home, default)
+    return os.path.join(folder, _FOLDER)
 
 
-def state_file(*, server: bytes, coffer: str, publisher: bytes) -> Path:
-    """What this publisher knows of one coffer on one server."""
-    return _state_folder() / f"{coffer}{_state_suffix(server, publisher)}"
+def require(base: Base, environment: Environment, *, otherwise: str) -> str:
+    """Return Coffer's folder of one kind.
 
-
-def known_coffers(*, server: bytes, publisher: bytes) -> tuple[str, ...]:
-    """The coffers on one server of which this publisher knows something."""
-    suffix = _state_suffix(server, publisher)
-    return tuple(sorted(path.name.removesuffix(suffix) for path in _state_folder().glob(f"*{suffix}")))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file, or leave it as it was: 0600, in a folder of 0700, on the disk before the old one is gone.
+    Args:
+        base, environment: as for `find`.
+        otherwise: what the user can do without such a folder, such as "name the file with --identity PATH".
 
     Raises:
-        OSError: it could not be written; the old file is untouched.
+        ConfigurationError: the variable does not name it and the user has no home folder. The text names each way out.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    folder = find(base, environment)
+    if folder is None:
+        raise ConfigurationError(f"this user has no home folder: set HOME or {base[0]}, or {otherwise}")
+    return folder
+
+
+def expand(path: Path, environment: Environment = os.environ) -> str:
+    """Return a path with a leading `~` or `~USER` replaced by that home folder, as a shell does; a shell does not in `--identity=~/x`.
+
+    Raises:
+        ConfigurationError: there is no such home folder. A folder that is called `~` is never meant.
+    """
+    text = os.fspath(path)
+    if not text.startswith("~"):
+        return text
+    first, _, rest = text.partition("/")
+    if first == "~":
+        folder = home(environment)
+    else:
+        import pwd
+
+        try:
+            folder = pwd.getpwnam(first[1:]).pw_dir
+        except KeyError:
+            folder = None
+    if folder is None:
+        raise ConfigurationError(f"{text}: there is no home folder {first}: write the whole path, or ./{text} if that is the file's name")
+    return os.path.join(folder, rest) if rest else folder
+
+
+def absolute(path: Path, environment: Environment = os.environ) -> str:
+    """Return an absolute path; a leading `~` is expanded as `expand` does.
+
+    Raises:
+        ConfigurationError: the path is relative and the working directory was deleted; or as `expand`.
+    """
+    text = expand(path, environment)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+        return os.path.abspath(text)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{text}: the working directory was deleted: write an absolute path, or start in another folder") from None

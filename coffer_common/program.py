@@ -70,7 +70,7 @@ def cannot_start(program: str, extra: str, packages: Collection[str], error: Imp
 
 
 def give_up_output() -> None:
-    """Close stdout where it does not take what was written. Python would try it once more at its end, and fail in words of its own."""
+    """Close stdout if it does not take what was written. Python would try it once more at its end, and fail in words of its own."""
     try:
         sys.stdout.flush()
     except OSError:

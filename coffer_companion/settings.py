@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tomli
 import tomlkit
 
-from coffer_common import paths
+from coffer_common import files, paths
+from coffer_common.errors import MissingFileError, TextFileError
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyTextError
+from coffer_protocol.identity import format_id
 from coffer_protocol.release.trust import Seen
 
 
@@ -20,37 +23,98 @@ class SettingsError(CofferError):
     """A file of the companion's own cannot be read, or does not hold what it should."""
 
 
-def remembered_server() -> str | None:
-    """The server in companion.toml, or None where there is none.
+# A key is 64 digits, and a release names some hundreds of publishers at most.
+_STATE_BYTES: Final = 1 << 20
+_SETTINGS: Final = "companion.toml"
+_AGAIN: Final = "`coffer-companion init ADDRESS` writes it again"
+
+
+def publisher_key() -> Path:
+    """Return the path of the publisher's identity file, if no other is named.
 
     Raises:
-        SettingsError: the file is there and cannot be read.
+        ConfigurationError: this user has no home folder.
     """
-    path = paths.settings_file()
-    try:
-        content = tomli.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    folder = paths.require(paths.CONFIG, os.environ, otherwise="name the publisher's identity with --identity PATH")
+    return Path(folder, "publisher.key")
+
+
+def state_file(*, server: bytes, coffer: str, publisher: bytes) -> Path:
+    """Return the path of what this publisher knows of one coffer on one server.
+
+    Raises:
+        ConfigurationError: this user has no home folder.
+    """
+    return _state_folder() / f"{coffer}{_state_suffix(server, publisher)}"
+
+
+def known_coffers(*, server: bytes, publisher: bytes) -> tuple[str, ...]:
+    """Return the coffers on one server of which this publisher knows something.
+
+    Raises:
+        ConfigurationError: this user has no home folder.
+    """
+    suffix = _state_suffix(server, publisher)
+    return tuple(sorted(path.name.removesuffix(suffix) for path in _state_folder().glob(f"*{suffix}")))
+
+
+def _state_folder() -> Path:
+    otherwise = "publish as a user that has one: a publisher must not forget which releases it has signed"
+    return Path(paths.require(paths.STATE, os.environ, otherwise=otherwise), "publisher")
+
+
+def _state_suffix(server: bytes, publisher: bytes) -> str:
+    return f"@{format_id(server)[:16]}.{format_id(publisher)[:16]}.json"
+
+
+def settings_file() -> Path | None:
+    """Return the path of companion.toml, which remembers the server; None if this user has no home folder."""
+    folder = paths.find(paths.CONFIG, os.environ)
+    return None if folder is None else Path(folder, _SETTINGS)
+
+
+def remembered_server() -> str | None:
+    """Return the server in companion.toml; None if there is no such file.
+
+    Raises:
+        SettingsError: the file exists and cannot be used.
+    """
+    path = settings_file()
+    if path is None:
         return None
-    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: {error}. `coffer-companion init ADDRESS` writes it anew") from None
+    try:
+        content = tomli.loads(files.read_text(path, remedy=_AGAIN))
+    except MissingFileError:
+        return None
+    except TextFileError as error:
+        raise SettingsError(str(error)) from None
+    except tomli.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML ({error}): {_AGAIN}") from None
     match content:
         case {"server": str() as server, **others} if not others:
             return server
-    raise SettingsError(f'{path}: it must hold `server = "coffer://…"` and nothing else; `coffer-companion init ADDRESS` writes it anew')
+    raise SettingsError(f'{path} must hold `server = "coffer://…"` and nothing else: {_AGAIN}')
 
 
 def remember_server(address: ServerAddress) -> Path:
     """Write the server to companion.toml, and return its path.
 
     Raises:
+        ConfigurationError: this user has no home folder.
         OSError: it cannot be written.
     """
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by `coffer-companion init`: the server that uploads go to."))
     document.add("server", tomlkit.item(str(address)))
-    path = paths.settings_file()
-    paths.write_atomically(path, tomlkit.dumps(document).encode())
+    folder = paths.require(paths.CONFIG, os.environ, otherwise="name the server with --server ADDRESS or COFFER_SERVER")
+    path = Path(folder, _SETTINGS)
+    _write(path, tomlkit.dumps(document))
     return path
+
+
+def _write(path: Path, text: str) -> None:
+    files.make_folders(path.parent)
+    files.replace(path, text.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +141,7 @@ class PublisherState:
             SettingsError: the file is damaged: to go on without it would let an old release pass for the newest.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(files.read_text(path, limit_bytes=_STATE_BYTES))
             publishers = content["publishers"]
             return cls(
                 seen=_seen_from(content["seen"]),
@@ -85,9 +149,9 @@ class PublisherState:
                 publishers=None if publishers is None else frozenset(bytes.fromhex(key) for key in publishers),
                 pending=_seen_from(content["pending"]),
             )
-        except FileNotFoundError:
+        except MissingFileError:
             return cls()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (TextFileError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 f"{path}: this publisher's memory of its releases cannot be read ({type(error).__name__}). Restore it from a backup, or, "
                 "if the server is known to show its newest release, remove the file"
@@ -109,7 +173,7 @@ class PublisherState:
             "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
             "pending": _seen_to(self.pending),
         }
-        paths.write_atomically(path, json.dumps(content).encode())
+        _write(path, json.dumps(content))
 
 
 def _seen_to(seen: Seen | None) -> dict[str, Any] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from coffer_common import paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.identity import Identity
+
+from . import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Target:
     @classmethod
     def at(cls, address: ServerAddress, coffer: str, identity: Identity) -> Target:
         """With its memory where the companion keeps it."""
-        state_file = paths.state_file(server=address.server, coffer=coffer, publisher=identity.id())
+        state_file = settings.state_file(server=address.server, coffer=coffer, publisher=identity.id())
         return cls(address=address, coffer=coffer, identity=identity, state_file=state_file)
 
     def roots(self) -> frozenset[bytes]:

@@ -5,7 +5,6 @@ Modules:
     upkeep.py          the commands that maintain the store
     config.py          the settings in server.toml
     state.py           the state folder
-    keyfile.py         the server's identity file
     server.py          listens, and gives each connection a task
     service.py         what all connections share
     connection.py      one session, from Hello to its end

@@ -17,6 +17,8 @@ import trio
 import typer
 from typer.core import TyperGroup
 
+from coffer_common import files
+from coffer_common.errors import TextFileError
 from coffer_common.program import HELP_OPTION, error_lines, exit_codes, give_up_output, version_line, warning_lines
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
@@ -25,12 +27,12 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import PROGRAM, config, keyfile, logs, server, upkeep
+from . import PROGRAM, config, logs, server, upkeep
 from .errors import NotServingError, StateError
 from .health import report as health
 from .health import socket as healthsocket
 from .service import Service
-from .state import StateFolder
+from .state import StateFolder, read_identity
 from .store.base import Publisher
 
 
@@ -113,7 +115,7 @@ def init(
 ) -> None:
     """Create a server: a state folder with identity, settings and database. Show the address for the operator."""
     settings = config.for_host(None if host is None else Host.from_text(host), store=store)
-    identity = StateFolder(folder).create(settings, None if identity_path is None else keyfile.read(identity_path))
+    identity = StateFolder(folder).create(settings, None if identity_path is None else read_identity(identity_path))
     address = _address(identity.id(), settings.advertised)
     typer.echo(address)
     typer.echo(f"On the operator's machine:\n  coffer-companion init '{address}'", err=True)
@@ -321,13 +323,13 @@ def _read_key(text: str) -> PublicKey:
         KeyTextError: if the argument gives no public key.
     """
     if text == "-":
-        return parse_public_file(sys.stdin.read())
+        return parse_public_file(files.decode(sys.stdin.buffer.read(), "stdin"))
     if text.startswith(PUBLIC_PREFIX):
         return PublicKey.from_text(text)
     path = Path(text)
     try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError):
+        content = files.read_text(path)
+    except TextFileError:
         raise KeyTextError(
             f"{_shortened(text)} is neither a public key text ({PUBLIC_PREFIX}…) nor a readable file",
             hint="`coffer-companion init` on the publisher's machine prints this whole command",

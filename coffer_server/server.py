@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Final
 
 import trio
 
+from coffer_common import files
 from coffer_protocol.address import Host
 
 from .connection import serve_connection
@@ -26,6 +26,7 @@ from .service import Service
 DRAIN_S: Final = 5.0
 # The descriptors of listeners, the database's files and logs, in addition to those of connections.
 _OTHER_DESCRIPTORS: Final = 128
+_READY_MODE: Final = 0o644
 
 
 async def run(service: Service, hosts: Sequence[Host], *, ready_file: Path | None = None) -> None:
@@ -135,10 +136,8 @@ def _announced(listeners: Sequence[trio.SocketListener], ready_file: Path | None
     if ready_file is None:
         yield
         return
-    # Whoever waits for the file must never see half of it.
-    partial_file = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
-    partial_file.write_text("".join(f"{address}\n" for address in addresses), encoding="ascii")
-    partial_file.replace(ready_file)
+    # Other users may wait for it. Nobody sees half of it.
+    files.replace(ready_file, "".join(f"{address}\n" for address in addresses).encode(), mode=_READY_MODE)
     try:
         yield
     finally:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from coffer_common import files, keyfile
+from coffer_common.errors import MissingFileError
 from coffer_protocol.identity import Identity
 
-from . import config, keyfile
+from . import config
 from .config import Settings
 from .errors import StateError
 from .store.open import open_postgres, open_sqlite, postgres
@@ -72,10 +74,9 @@ class StateFolder:
             identity = identity or Identity.generate()
             self._open_store(settings, identity).close()
             # The file may hold a database URL with a password.
-            self.settings_path.touch(mode=0o600)
-            self.settings_path.write_text(config.render(settings), encoding="utf-8")
+            files.create(self.settings_path, config.render(settings).encode())
             # The identity comes last, because a folder that has one counts as a server's.
-            keyfile.create(self.identity_path, identity)
+            keyfile.write(self.identity_path, identity.file_text(), identity.public().text())
         except OSError as error:
             raise StateError(f"cannot create {self.path}: {error.strerror}") from None
         return identity
@@ -112,23 +113,23 @@ class StateFolder:
         """Return the server's identity.
 
         Raises:
-            StateError: if the identity cannot be used.
+            KeyTextError: if the identity cannot be used.
         """
-        return keyfile.read(self.identity_path)
+        identity = read_identity(self.identity_path)
+        keyfile.ensure_public(self.identity_path, identity.public().text())
+        return identity
 
     def settings(self) -> Settings:
         """Return the settings in server.toml, or the defaults if the file does not exist.
 
         Raises:
             SettingsError: if server.toml holds wrong settings.
-            StateError: if server.toml cannot be read.
+            TextFileError: if server.toml cannot be read.
         """
         try:
-            text = self.settings_path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            text = files.read_text(self.settings_path)
+        except MissingFileError:
             return Settings()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StateError(f"cannot read {self.settings_path}: {error}") from None
         return config.parse(text, source=str(self.settings_path))
 
     @contextmanager
@@ -181,6 +182,11 @@ class StateFolder:
 
     def _quoted(self) -> str:
         return shlex.quote(str(self.path))
+
+
+def read_identity(path: Path) -> Identity:
+    """Read a server's identity file. Errors are those of `keyfile.read`."""
+    return keyfile.read(path, missing="restore it from a backup, because clients refuse this server without it")
 
 
 def _user_name(uid: int) -> str:

@@ -14,11 +14,12 @@ from typing import Annotated, Final
 
 import typer
 
+from coffer_common import paths
 from coffer_common.program import warning_lines
 
-from . import PROGRAM, eventlines, keyfile
+from . import PROGRAM, eventlines
 from .errors import StateError
-from .state import StateFolder
+from .state import StateFolder, read_identity
 from .store.log import verification
 from .store.log.log import read
 from .store.log.verification import Verified
@@ -28,7 +29,12 @@ from .store.sql_store import SqlStore
 from .store.upkeep import backup as copies
 from .store.upkeep.rotation import Rotation, take_over
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.")]
+
+def _expand(folder: Path) -> Path:
+    return Path(paths.expand(folder))
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's state folder.", callback=_expand)]
 
 _POLL_S: Final = 1.0
 _HASH_DIGITS: Final = 16
@@ -165,7 +171,7 @@ def rotate_at_rest(
 
 
 def _take_over(state: StateFolder, former: Path) -> None:
-    key, identity = keyfile.read(former).at_rest_key(), state.identity()
+    key, identity = read_identity(former).at_rest_key(), state.identity()
     with closing(state.database()) as database:
         count = take_over(database, RootKeys(identity.at_rest_key()), key, server=identity.id(), now=int(time.time()))
     check = f"coffer-server verify {shlex.quote(str(state.path))}"

@@ -29,7 +29,7 @@ SQL = (
 MAY_IMPORT = {
     "coffer_protocol/": (),
     "coffer_protocol/crypto/": ("coffer_protocol/errors.py", "coffer_protocol/lean.py"),
-    "coffer_common/": ("coffer_protocol/", "coffer_client/"),
+    "coffer_common/": ("coffer_protocol/",),
     "coffer_client/": SHARED,
     "coffer_client/config/": (*SHARED, "coffer_client/errors.py", "coffer_client/delivery/placed_file.py"),
     "coffer_client/conversation/": (*SHARED, *VALUES, "coffer_client/config/", "coffer_client/trust_store.py"),
@@ -229,7 +229,6 @@ ELSEWHERE = {
 }
 NOT_YET = {
     "coffer_protocol/release/trust.py",
-    "coffer_common/paths.py",
     "coffer_server/auto_reset.py",
     "coffer_server/channel.py",
     "coffer_server/eventlines.py",

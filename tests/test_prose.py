@@ -20,7 +20,6 @@ NOT_YET = {
     "coffer_client/cli/commands",
     "coffer_client/cli/completion",
     "coffer_client/cli/doctor",
-    "coffer_common",
     "coffer_companion",
     "coffer_companion/cli",
     "coffer_companion/definition",

@@ -12,6 +12,7 @@ import sys
 
 import tomli
 
+from coffer_common import files, paths
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ConfigurationError, OutputError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-# A configuration has a few lines. A larger file was named by mistake.
-_LIMIT_BYTES: Final = 1 << 16
 # The value of a setting has one line, seldom a few.
 _VALUE_LINES: Final = 100
 _WRITABLE_BY_OTHERS: Final = 0o022
@@ -33,7 +32,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "path": "expected a path, as a text that is not empty and has no NUL",
     "switch": "expected true or false",
     "span": 'expected a time, as a text: "30m", "12h", "7d" or "0"',
-    "seconds": "expected a number of seconds above 0",
+    "seconds": 'expected a number of seconds above 0, or a time, as a text: "30s", "5m"',
 }
 
 
@@ -53,27 +52,20 @@ def read(path: str, *, is_named: bool = False) -> dict[str, str]:
 
 
 def _read_text(path: str, *, is_named: bool) -> str:
-    try:
-        if not is_named:
-            # Check this before opening, because a pipe would make this process wait. The owner of a link decides as much as the owner of
-            # the file that it leads to.
+    if not is_named:
+        # Check this before opening, because a pipe would make this process wait. The owner of a link decides as much as the owner of
+        # the file that it leads to.
+        try:
             _check_owner(path, os.lstat(path).st_uid)
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not is_named:
-                _check_owner(path, status.st_uid)
-            data = file.read(_LIMIT_BYTES + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read ({error.strerror}): name a file that this user can read") from None
+    text, status = files.read_text_and_status(path)
+    if not is_named:
+        _check_owner(path, status.st_uid)
     if stat.S_ISREG(status.st_mode) and status.st_mode & _WRITABLE_BY_OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         raise ConfigurationError(f"{path}: other users can write it (mode {mode:04o})", hint=f"check it; if it is right: chmod go-w {path}")
-    if len(data) > _LIMIT_BYTES:
-        raise ConfigurationError(f"{path} is too large for a configuration: is it the right file?")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8 text: write it in UTF-8") from None
+    return text
 
 
 def _check_owner(path: str, owner: int) -> None:
@@ -106,10 +98,13 @@ def _as_text(path: str, text: str, key: str, value: object) -> str:
         case "seconds", int() | float() if not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return f"{value}"
         # No system accepts a NUL in a path or in a variable.
-        case (("text" | "span"), str()) if value and "\0" not in value:
+        case (("text" | "span" | "seconds"), str()) if value and "\0" not in value:
             return value
         case "path", str() if value and "\0" not in value:
-            return os.path.join(os.path.dirname(path), os.path.expanduser(value))
+            try:
+                return os.path.join(os.path.dirname(path), paths.expand(value))
+            except ConfigurationError as error:
+                reason = f"{key}: {error}"
         case kind, _:
             assert kind is not None
             reason = f"{key}: {_WANTED[kind]}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from coffer_common import files, keyfile
+from coffer_common import keyfile, paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
 from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.release.trust import Seen, Trust
 
-from ..errors import ConfigurationError, UsageError
+from ..errors import ConfigurationError
 from .credential import Credential
 from .lookup import CREDENTIAL, DEFAULT, VARIABLE, Configuration, Found
 from .names import CONFIG, IDENTITY, IDENTITY_TEXT, LOCAL_PATH, SERVER, SYSTEM_PATH
@@ -47,7 +47,7 @@ class Settings(Record):
     address: ServerAddress
     trust: Trust
     credential: Credential
-    state: keyfile.Path | None = None
+    state: paths.Path | None = None
     cache: bool = True
     timeout_s: float | None = None
     max_stale: timedelta | None = None
@@ -56,11 +56,11 @@ class Settings(Record):
 def load(
     *,
     server: ServerAddress | str | None,
-    identity: Identity | keyfile.Path | None,
+    identity: Identity | paths.Path | None,
     bare: bool,
     environment: Environment,
-    config: keyfile.Path | None = None,
-    state: keyfile.Path | None = None,
+    config: paths.Path | None = None,
+    state: paths.Path | None = None,
     cache: bool | None = None,
     timeout_s: float | None = None,
     max_stale: timedelta | None = None,
@@ -84,7 +84,9 @@ def load(
     address = _load_address(server, configured)
     is_cache_off = _switch(configured.find("no-cache")) if cache is None else not cache
     if timeout_s is None and (timeout := configured.find("timeout")):
-        timeout_s = parse_seconds(timeout.text, timeout.label)
+        from coffer_common import durations
+
+        timeout_s = durations.parse_timeout(timeout.text, timeout.label)
     if max_stale is None and (span := configured.find("max-stale")):
         from coffer_common import durations
 
@@ -127,7 +129,7 @@ def _article(value: object) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def configuration_of(environment: Environment, config: keyfile.Path | None = None) -> Configuration:
+def configuration_of(environment: Environment, config: paths.Path | None = None) -> Configuration:
     """Return the variables and the files of a process.
 
     The files are `./coffer.toml`, `$XDG_CONFIG_HOME/coffer/client.toml` and `/etc/coffer/client.toml`. If a file is named, it is the only
@@ -139,8 +141,8 @@ def configuration_of(environment: Environment, config: keyfile.Path | None = Non
     """
     named = config or environment.get(CONFIG)
     if named:
-        paths = () if os.fspath(named) == os.devnull else (files.absolute(named),)
-        return Configuration(environment, paths, is_named=True)
+        places = () if os.fspath(named) == os.devnull else (paths.absolute(named, environment),)
+        return Configuration(environment, places, is_named=True)
     own = default_config_path(environment)
     return Configuration(environment, tuple(path for path in (LOCAL_PATH, own, SYSTEM_PATH) if path), is_named=False)
 
@@ -176,13 +178,13 @@ def trust_of(address: ServerAddress) -> Trust:
 
 
 def load_credential(
-    identity: Identity | keyfile.Path | None, *, bare: bool, environment: Environment, config: keyfile.Path | None = None
+    identity: Identity | paths.Path | None, *, bare: bool, environment: Environment, config: paths.Path | None = None
 ) -> Credential:
     """Load who asks. The arguments and errors are as for `load`."""
     return _load_credential(identity, bare, configuration_of(environment, config))
 
 
-def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, configured: Configuration) -> Credential:
+def _load_credential(identity: Identity | paths.Path | None, bare: bool, configured: Configuration) -> Credential:
     bare = bare or _switch(configured.find("bare"))
     if isinstance(identity, Identity):
         return Credential(identity=identity, bare=bare)
@@ -192,6 +194,10 @@ def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, confi
             return Credential.from_text(configured.environment[IDENTITY_TEXT], bare=bare)
         except KeyTextError as error:
             raise KeyTextError(f"{IDENTITY_TEXT}: {error}") from None
+    if found is not None and found.origin == DEFAULT and not found.text:
+        # There is no such folder: this raises, and says why.
+        otherwise = f"name the identity with --identity PATH, {IDENTITY} or {IDENTITY_TEXT}"
+        paths.require(paths.CONFIG, configured.environment, otherwise=otherwise)
     if found is not None and found.origin == DEFAULT and not os.path.exists(found.text):
         raise ConfigurationError(
             f"there is no identity at {found.text}: make one with `coffer-client keygen`, which prints the line for your operator",
@@ -199,12 +205,17 @@ def _load_credential(identity: Identity | keyfile.Path | None, bare: bool, confi
         )
     path = found.text if found is not None else identity
     assert path is not None
-    is_systemds = os.path.dirname(files.absolute(path)) == configured.environment.get(CREDENTIALS)
-    return keyfile.read_credential(path, bare=bare, is_systemds=is_systemds)
+    is_systemds = os.path.dirname(paths.absolute(path, configured.environment)) == configured.environment.get(CREDENTIALS)
+
+    def parse(text: str, *, mode: int) -> Credential:
+        return Credential.from_text(text, mode=mode, bare=bare)
+
+    return keyfile.read_as(parse, path, missing=f"`coffer-client keygen {os.fspath(path)}` makes one", is_systemds=is_systemds)
 
 
 def find_identity(configured: Configuration) -> Found:
-    """Return the path of the identity if no argument names it, and where that was found. The text of COFFER_IDENTITY_TEXT is left out.
+    """Return the path of the identity if no argument names it, and where that was found. The text of COFFER_IDENTITY_TEXT is left out. The
+    path is empty if that is the default place and this user has no home folder.
 
     What this process itself was given comes before what is written down for other processes too: first a variable, then the credential that
     systemd gives to a service (`LoadCredential=coffer-identity:PATH`), then `identity` in a file, then the default place.
@@ -220,7 +231,7 @@ def find_identity(configured: Configuration) -> Found:
         path = os.path.join(folder, CREDENTIAL_NAME)
         if os.path.lexists(path):
             return Found(path, CREDENTIAL, CREDENTIALS, f"${CREDENTIALS}/{CREDENTIAL_NAME}")
-    return configured.find_in_files("identity") or Found(default_identity_path(configured.environment), DEFAULT, "", "default")
+    return configured.find_in_files("identity") or Found(default_identity_path(configured.environment) or "", DEFAULT, "", "default")
 
 
 def _switch(found: Found | None) -> bool:
@@ -231,48 +242,16 @@ def _switch(found: Found | None) -> bool:
     return _SWITCHES[found.text]
 
 
-def parse_seconds(text: str, label: str) -> float:
-    """Parse a number of seconds.
-
-    Args:
-        text: the number.
-        label: the place that it comes from, for errors.
-
-    Raises:
-        UsageError: it is not a number above 0.
-    """
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"{label}: expected a number of seconds above 0, got {text!r}")
-    return seconds
-
-
 def default_config_path(environment: Environment) -> str | None:
-    """Return `$XDG_CONFIG_HOME/coffer/client.toml`; None if this process's user has no home."""
-    folder = xdg_folder(environment, "XDG_CONFIG_HOME", ".config")
-    return os.path.join(folder, "client.toml") if folder else None
+    """Return `$XDG_CONFIG_HOME/coffer/client.toml`; None if this user has no home folder."""
+    return _in_config_folder("client.toml", environment)
 
 
-def default_identity_path(environment: Environment) -> str:
-    """Return the default path of the identity: `$XDG_CONFIG_HOME/coffer/client.key`."""
-    return os.path.join(xdg_folder(environment, "XDG_CONFIG_HOME", ".config") or os.path.join("~", ".config", "coffer"), "client.key")
+def default_identity_path(environment: Environment) -> str | None:
+    """Return `$XDG_CONFIG_HOME/coffer/client.key`; None if this user has no home folder."""
+    return _in_config_folder("client.key", environment)
 
 
-def xdg_folder(environment: Environment, variable: str, default: str) -> str | None:
-    """Return Coffer's own folder below the one that an XDG variable names. Relative paths are ignored, as the specification demands.
-
-    Args:
-        environment: the process's variables.
-        variable: XDG_CONFIG_HOME, XDG_STATE_HOME or XDG_CACHE_HOME.
-        default: the folder in the home if the variable is not set.
-
-    Returns:
-        The folder; None if this process's user has no home.
-    """
-    folder = environment.get(variable, "")
-    if not os.path.isabs(folder):
-        folder = os.path.join(os.path.expanduser("~"), default)
-    return os.path.join(folder, "coffer") if os.path.isabs(folder) else None
+def _in_config_folder(name: str, environment: Environment) -> str | None:
+    folder = paths.find(paths.CONFIG, environment)
+    return None if folder is None else os.path.join(folder, name)

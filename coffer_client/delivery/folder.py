@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from coffer_common import files
+from coffer_common import files, paths
 
 from ..errors import ConfigurationError, OutputError
 from .naming import PLAIN, Naming
@@ -48,9 +48,9 @@ class Folder:
             path: the folder. If it is not absolute, it is relative to the working directory.
 
         Raises:
-            ConfigurationError: nothing can be made there, or something is there that `write` has not made; or as `files.absolute`.
+            ConfigurationError: nothing can be made there, or something is there that `write` has not made; or as `paths.absolute`.
         """
-        self.path: Final = files.absolute(path)
+        self.path: Final = paths.absolute(path)
         self._parent, name = os.path.split(self.path)
         if not name:
             raise ConfigurationError(f"--to-dir {path}: this folder cannot be replaced: name a folder in it")
@@ -81,7 +81,8 @@ class Folder:
                 release = tempfile.mkdtemp(dir=self._store)
                 try:
                     for name, data in named.items():
-                        _create(os.path.join(os.fsencode(release), name.encode()), data)
+                        # A key's name is UTF-8, whatever this system's names are.
+                        files.write_new(os.path.join(release, os.fsdecode(name.encode())), data, mode=_FILE_MODE)
                     files.sync_folder(release)
                     self._turn_to(os.path.basename(release))
                 finally:
@@ -130,14 +131,6 @@ def _file_flaw(name: str, data: bytes) -> str | None:
     if "/" in name or name in (".", ".."):
         return f"gives {name!r}, which is not a name for a file"
     return None if len(name.encode()) <= _NAME_BYTES else f"gives a name of more than {_NAME_BYTES} bytes"
-
-
-def _create(path: bytes, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
 
 
 @contextmanager

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import pwd
 import re
 import signal
 import stat
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -24,11 +21,6 @@ _MODE: Final = re.compile(r"0?[0-7]{3}", re.ASCII)
 # Numbers of users and groups have 32 bits. The one with all bits set means "no change".
 _LAST_NUMBER: Final = 2**32 - 2
 _DIGITS: Final = 10
-# The content is first written to a new file in the same folder, which then becomes the file.
-_NEW_PREFIX: Final = ".coffer-"
-_NEW_SUFFIX: Final = ".new"
-# No write takes so long: an older new file was left by a process that was killed. A younger one may belong to a process that is at work.
-_LEFT_AFTER_S: Final = 600.0
 # The signals that end a process and can be made to wait.
 _ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 
@@ -109,7 +101,8 @@ def place(path: str, data: bytes, access: Access) -> bool:
         OutputError: the file cannot be written, or it is a link or not a regular file. What was there is untouched.
     """
     try:
-        _tidy(os.path.dirname(path) or ".")
+        # Even if nothing is written below.
+        files.tidy(os.path.dirname(path) or ".")
         if _stands(path, data, access):
             return False
         _replace(path, data, access)
@@ -136,42 +129,13 @@ def _stands(path: str, data: bytes, access: Access) -> bool:
         return False
 
 
-def _tidy(folder: str) -> None:
-    """Remove new files that processes left when they were killed: they may hold secrets."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        # A user who may not list a folder may still write in it. If the folder does not exist, the write says so.
-        return
-    for name in names:
-        new = os.path.join(folder, name)
-        # In a folder that every user can write to, the files of other users stay.
-        with contextlib.suppress(OSError):
-            if name.startswith(_NEW_PREFIX) and name.endswith(_NEW_SUFFIX) and os.lstat(new).st_mtime < time.time() - _LEFT_AFTER_S:
-                os.unlink(new)
-
-
 def _replace(path: str, data: bytes, access: Access) -> None:
-    folder = os.path.dirname(path) or "."
     # A signal that ends this process waits until there is no new file that it would leave behind.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        # This makes a file of mode 0600, under a name that nobody can have prepared.
-        descriptor, new = tempfile.mkstemp(prefix=_NEW_PREFIX, suffix=_NEW_SUFFIX, dir=folder)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                _hand_over(descriptor, path, access)
-                os.fsync(descriptor)
-            os.replace(new, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(new)
-            raise
+        files.replace(path, data, mode=access.mode, prepare=lambda descriptor: _hand_over(descriptor, path, access))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    files.sync_folder(folder)
 
 
 def _hand_over(descriptor: int, path: str, access: Access) -> None:
@@ -180,5 +144,3 @@ def _hand_over(descriptor: int, path: str, access: Access) -> None:
             os.fchown(descriptor, access.user, -1 if access.group is None else access.group)
         except PermissionError:
             raise OutputError(f"{path} cannot be given to {access.owner}: run this as root, or leave out --owner") from None
-    # After the owner, because a change of owner may remove bits. fchmod ignores the umask.
-    os.fchmod(descriptor, access.mode)

@@ -8,7 +8,7 @@ from typing import Final, NoReturn, TypeVar
 import trio
 import typer
 
-from coffer_client.errors import UsageError
+from coffer_common.errors import ConfigurationError
 from coffer_common.program import give_up_output
 from coffer_protocol.errors import (
     CofferError,
@@ -20,7 +20,7 @@ from coffer_protocol.errors import (
     UnreachableError,
 )
 
-from ..definition import DefinitionError, LifetimeError
+from ..definition import DefinitionError
 from ..importers.values import ImportingError
 from ..releases.commit import PublishersDifferError
 from ..releases.publishers import OwnKeyError, UnknownPublisherError
@@ -56,7 +56,7 @@ T = TypeVar("T")
 def code_of(error: CofferError) -> int:
     """The exit code that an error ends with."""
     match error:
-        case UsageError() | DefinitionError() | LifetimeError() | KeyTextError() | SettingsError() | PublisherAsClientError():
+        case ConfigurationError() | DefinitionError() | KeyTextError() | SettingsError() | PublisherAsClientError():
             return USAGE
         case ImportingError() | NoReleaseError() | NothingToTakeBackError() | UnknownPublisherError() | OwnKeyError():
             return USAGE
@@ -78,7 +78,8 @@ def report(error: CofferError) -> int:
     text = str(error)
     if isinstance(error, ServerError):
         text = _of_server(error)
-    errors.print(f"coffer-companion: {text}", soft_wrap=True)
+    hint = "" if error.hint is None else f"\nhint: {error.hint}"
+    errors.print(f"coffer-companion: {text}{hint}", soft_wrap=True)
     return code_of(error)
 
 

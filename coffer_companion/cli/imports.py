@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from coffer_common import paths
+from coffer_common import files, paths
+from coffer_common.errors import MissingFileError
 
+from ..definition.source import DEFINITION_BYTES
 from ..importers import dotenv, environment, folder, insertion, json, sops
 from ..importers.values import Importable, ImportingError, flatten
 
@@ -50,15 +52,16 @@ def import_secrets(
 ) -> None:
     """Add secrets from another form to a client's table in a definition. Comments and all else in it stay as they are."""
     values = _read(source, origin, only, file)
+    # A link stays one.
+    path = os.path.realpath(paths.absolute(file))
     try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = files.read_text(path, limit_bytes=DEFINITION_BYTES)
+    except MissingFileError:
         text = ""
-    except UnicodeDecodeError:
-        raise ImportingError(f"{file}: it is not UTF-8 text, so it is no definition") from None
     changed = insertion.add_secrets(text, client, values, replace=replace)
-    # Secrets stand in it: it is its owner's alone from now on.
-    paths.write_atomically(file.resolve(), changed.encode())
+    # It holds secrets, so it is its owner's alone from now on.
+    files.make_folders(os.path.dirname(path))
+    files.replace(path, changed.encode())
     typer.echo(f"{file}: {len(flatten(values))} values for {client}; see them in place, then `coffer-companion check {file}`", err=True)
 
 
@@ -94,7 +97,6 @@ def _read(source: Source, origin: str | None, only: str | None, file: Path) -> M
 
 
 def _text(path: str) -> str:
-    try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ImportingError("it is not UTF-8 text") from None
+    if path == "-":
+        return files.decode(sys.stdin.buffer.read(), "stdin")
+    return files.read_text(path, limit_bytes=DEFINITION_BYTES)

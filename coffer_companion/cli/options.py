@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from coffer_common import keyfile, paths
+from coffer_common import durations, files, keyfile
+from coffer_common.errors import TextFileError
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, parse_public_file
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S
 
 from .. import settings
-from ..definition import Definition, load, parse_lifetime
+from ..definition import Definition, load
 from ..releases.shards import wanted_shards
 from ..releases.upload import Publication
 from ..settings import parse_address
@@ -76,7 +77,7 @@ def server_address(server: str | None, definition: Definition | None) -> ServerA
         ("--server", lambda: server),
         ("COFFER_SERVER", lambda: os.environ.get("COFFER_SERVER")),
         ("[coffer] server", lambda: definition.server if definition is not None else None),
-        (str(paths.settings_file()), settings.remembered_server),
+        (str(settings.settings_file()), settings.remembered_server),
     ]
     for source, read in places_in_order:
         if text := read():
@@ -90,10 +91,9 @@ def read_identity(path: Path | None) -> Identity:
     Raises:
         KeyTextError: there is none, or it cannot be used.
     """
-    place = path or paths.publisher_key()
-    if path is None and not place.exists():
-        raise KeyTextError(f"there is no publisher's identity at {place}: `coffer-companion init ADDRESS` makes one")
-    return keyfile.read(place, program="coffer-companion")
+    if path is None:
+        return keyfile.read(settings.publisher_key(), missing="`coffer-companion init ADDRESS` makes one")
+    return keyfile.read(path, missing=f"`coffer-companion keygen {path}` makes one")
 
 
 def read_public_key(text: str) -> PublicKey:
@@ -105,8 +105,8 @@ def read_public_key(text: str) -> PublicKey:
     if text.startswith(PUBLIC_PREFIX):
         return PublicKey.from_text(text)
     try:
-        return parse_public_file(Path(text).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return parse_public_file(files.read_text(text))
+    except TextFileError:
         raise KeyTextError(
             f"{text}: this is neither a public key text ({PUBLIC_PREFIX}…, which `coffer-companion keygen` prints) nor a .pub file"
         ) from None
@@ -142,7 +142,7 @@ def chosen_target(coffer: str | None, server: str | None, identity: Path | None)
         raise KeyTextError(f"--coffer is {coffer!r}, and the server's address says {address.coffer!r}: make them agree")
     name = coffer or address.coffer
     if name is None:
-        known = paths.known_coffers(server=address.server, publisher=publisher.id())
+        known = settings.known_coffers(server=address.server, publisher=publisher.id())
         if len(known) != 1:
             which = f"these were published from here: {', '.join(known)}" if known else "none was published from here yet"
             raise KeyTextError(f"which coffer? Say --coffer NAME; {which}")
@@ -154,13 +154,13 @@ def publication(definition: Definition, expires: str | None) -> Publication:
     """What a definition publishes.
 
     Raises:
-        LifetimeError: the lifetime is none.
+        UsageError: `expires` is not a lifetime.
         ShardError: a shard is too large.
     """
-    lifetime = expires or definition.expires
+    lifetime, place = (expires, "--expires") if expires is not None else (definition.expires, "[coffer] expires")
     return Publication(
         wanted=wanted_shards(definition),
         public={client.name: client.public for client in definition.clients.values()},
-        lifetime_s=DEFAULT_LIFETIME_S if lifetime is None else parse_lifetime(lifetime),
+        lifetime_s=DEFAULT_LIFETIME_S if lifetime is None else durations.parse_lifetime(lifetime, place),
         renew=expires is not None,
     )

@@ -37,8 +37,9 @@ def init(
 ) -> None:
     """Make a publisher's identity, remember the server, and print what the server's operator must type."""
     parsed = parse_address(address, "ADDRESS")
-    path = identity or paths.publisher_key()
+    path = _identity_path(identity)
     public = (read_identity(path) if path.exists() else keyfile.create(path)).public()
+    keyfile.ensure_public(path, public.text())
     written = settings.remember_server(parsed)
     tell(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}")
     tell("On the server's machine, let this publisher in:\n")
@@ -49,13 +50,17 @@ def init(
     tell(f"\nDIR is the folder that `coffer-server init` made.{hint} Then: coffer-companion upload secrets.toml")
 
 
+def _identity_path(given: Path | None) -> Path:
+    return settings.publisher_key() if given is None else Path(paths.expand(given))
+
+
 def keygen(
     path: Annotated[
         Path | None, typer.Argument(metavar="PATH", help="Where to put it [default: publisher.key of `init`].", show_default=False)
     ] = None,
 ) -> None:
     """Make a publisher's identity, and print its public key."""
-    place = path or paths.publisher_key()
+    place = _identity_path(path)
     identity = keyfile.create(place)
     tell(f"identity: {place}")
     typer.echo(identity.public().text())

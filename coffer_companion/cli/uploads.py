@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from coffer_common import durations
 from coffer_protocol.release.head import SignedHead
 
-from ..definition import lint, parse_lifetime
+from ..definition import lint
 from ..releases.commit import Drafting, based, make, preview
 from ..releases.diff import Held, compare, find_difference, held
 from ..releases.plan import Plan
@@ -80,7 +81,7 @@ def rollback(
 ) -> None:
     """Make a new release with what every client had in an earlier one. No definition is needed."""
     target = chosen_target(coffer, server, identity)
-    lifetime_s = None if expires is None else parse_lifetime(expires)
+    lifetime_s = None if expires is None else durations.parse_lifetime(expires, "--expires")
     back = Rollback(serial=serial, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
     if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {serial}.")

@@ -9,7 +9,6 @@ Modules:
     layers.py      TOML tables -> items by section and flat key; an overlay is a second layer over the first
     clients.py     `[clients]` -> keys
     values.py      one item -> one value
-    lifetime.py    how long a release is valid
     templates.py   `{ from_template = "…" }`
     assembly.py    values, groups and templates -> what each client gets
     loading.py     a path -> a Definition: the modules above, in their order
@@ -18,8 +17,7 @@ Modules:
 
 from __future__ import annotations
 
-from .lifetime import LifetimeError, parse_lifetime
 from .loading import load
 from .model import Client, Definition, DefinitionError, Origin, Problem
 
-__all__ = ["Client", "Definition", "DefinitionError", "LifetimeError", "Origin", "Problem", "load", "parse_lifetime"]
+__all__ = ["Client", "Definition", "DefinitionError", "Origin", "Problem", "load"]

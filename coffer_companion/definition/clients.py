@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from coffer_common import files
+from coffer_common.errors import TextFileError
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import ClientKey, parse_client_file, parse_client_key
 
 from .layers import Item
-from .source import Folder, Place, Report, UnreadableError, read_bytes
+from .source import Folder, Place, Report, UnreadableError
 
 # A public key text has about 2,100 characters; the rest is room for comments.
 _FILE_BYTES: Final = 16 << 10
@@ -54,9 +56,9 @@ class KeyReader:
             case {"from_file": str(name), **others} if not others:
                 path = self._folder.find(name, beside=place.source.path)
                 try:
-                    return parse_client_file(read_bytes(path, limit_bytes=_FILE_BYTES).decode())
-                except UnicodeDecodeError:
-                    raise KeyTextError(f"{name!r} is not text. Name the .pub file that `coffer-client keygen` wrote.") from None
+                    return parse_client_file(files.read_text(path, limit_bytes=_FILE_BYTES))
+                except TextFileError as error:
+                    raise KeyTextError(f"{name!r}: {error.reason}. Name the .pub file that `coffer-client keygen` wrote.") from None
                 except KeyTextError as error:
                     raise KeyTextError(f"{name!r}: {error}") from None
             case {"from_file": _, **others} if others:

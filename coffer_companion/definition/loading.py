@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from coffer_common import durations
+from coffer_common.errors import UsageError
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 
@@ -14,7 +16,6 @@ from .assembly import Assembler
 from .clients import KeyReader
 from .layers import Item, Layer, gather, gather_overlay
 from .layers import overlay as lay_over
-from .lifetime import LifetimeError, parse_lifetime
 from .model import Definition
 from .source import Folder, Place, Report, Source, read_sources
 from .values import ValueReader
@@ -94,10 +95,10 @@ def _fault(key: str, item: Item) -> str | None:
             case "name":
                 check_name(item.raw, "the coffer's name")
             case "expires":
-                parse_lifetime(item.raw)
+                durations.parse_lifetime(item.raw, key)
             case _:
                 ServerAddress.from_text(item.raw)
-    except (KeyTextError, LifetimeError) as error:
+    except (KeyTextError, UsageError) as error:
         return str(error)
     return None
 

@@ -117,7 +117,7 @@ class Definition:
         name: the coffer's, or None where the definition does not say.
         server: the address of the server, as text that has been checked, or None.
         plain_server: the same with the server's plain id, for clients of suite 0.
-        expires: how long a release is good for, as text that `parse_lifetime` reads, or None.
+        expires: how long a release is good for, as text that `durations.parse_lifetime` reads, or None.
         clients: by name, in the order of `[clients]`.
         warnings: what is allowed but deserves a look, a line each.
         secret_files: the files in which secrets stand in the clear: those of the definition that have values of their own, and

@@ -12,8 +12,14 @@ from typing import Any, Final
 
 import tomli
 
+from coffer_common import files
+from coffer_common.errors import TextFileError
+
 from .model import DefinitionError, Origin, Problem, dotted
 from .positions import KeyPath, Positions
+
+# What the largest upload can hold in the clear. A larger file was named by mistake.
+DEFINITION_BYTES: Final = 1 << 30
 
 # Nearest names are looked for among all the clients, so a definition whose every section is wrong must not pay for each.
 _SUGGESTIONS: Final = 20
@@ -214,14 +220,9 @@ def _read(path: Path) -> Source:
         return DefinitionError([Problem(path=str(path), line=line, column=column, text=text)])
 
     try:
-        # Some editors begin a file with a byte order mark, which says nothing in UTF-8.
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise refused(f"the file cannot be read ({_reason(error)}). Check its name and its permissions.") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        column = error.start - error.object.rfind(b"\n", 0, error.start)
-        raise refused("the file is not UTF-8 text. Save it as UTF-8.", line, column) from None
+        text = files.read_text(path, limit_bytes=DEFINITION_BYTES)
+    except TextFileError as error:
+        raise refused(f"{error.reason}: {error.remedy}", error.line, error.column) from None
     try:
         data = tomli.loads(text)
         return Source(path=path, data=data, positions=Positions(text))

@@ -344,11 +344,12 @@ def test_an_older_release_tells_who_has_served_all_the_same(tmp_path: Path) -> N
 # ----------------------------------------------------------------------------------------------------------------- folders
 
 
-def test_the_folders_are_those_of_the_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/web")
-    assert find_folders(state=None, cache=True, environment={}) == Folders(
+def test_the_folders_are_those_of_the_specification(tmp_path: Path) -> None:
+    home = {"HOME": "/home/web"}
+    assert find_folders(state=None, cache=True, environment=home) == Folders(
         state="/home/web/.local/state/coffer/client", cache="/home/web/.cache/coffer/client"
     )
+    assert find_folders(state="~/s", cache=True, environment=home) == Folders(state="/home/web/s", cache="/home/web/s")
     environment = {"XDG_STATE_HOME": "/s", "XDG_CACHE_HOME": "/c"}
     assert find_folders(state=None, cache=True, environment=environment) == Folders(state="/s/coffer/client", cache="/c/coffer/client")
     assert find_folders(state=None, cache=False, environment=environment).cache is None

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 import coffer_client
-from coffer_common import keyfile, paths
+from coffer_common import keyfile
+from coffer_companion import settings
 from coffer_companion.definition import load
 from coffer_companion.releases.commit import Approve, Base, Drafting, based, make
 from coffer_companion.releases.plan import Plan
@@ -153,7 +154,7 @@ class Operator:
 @pytest.fixture
 def operator(home: Path, shared_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """An operator at a real server, with a coffer and an identity of this test's own."""
-    identity = keyfile.create(paths.publisher_key())
+    identity = keyfile.create(settings.publisher_key())
     coffer = f"c{identity.id().hex()[:12]}"
     monkeypatch.setenv("COFFER_SERVER", str(shared_server.address))
     operator = Operator(home=home, server=shared_server, coffer=coffer, identity=identity)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coffer_common import paths
+from coffer_companion import settings
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target
 from coffer_protocol.address import ServerAddress
@@ -29,9 +29,9 @@ def test_clients_are_told_all_publishers_and_the_serial(home: Path) -> None:
 
 def test_the_coffers_that_were_published_from_here(home: Path) -> None:
     where = {"server": ADDRESS.server, "publisher": OWN.id()}
-    assert paths.known_coffers(**where) == ()
+    assert settings.known_coffers(**where) == ()
     for name in ("shop", "ci.a"):
         state = PublisherState(seen=Seen(serial=1, signed_sha256=bytes(32)), signer=OWN.publisher_key())
         state.save(Target.at(ADDRESS, name, OWN).state_file)
     state.save(Target.at(ADDRESS, "others", OTHER).state_file)
-    assert paths.known_coffers(**where) == ("ci.a", "shop")
+    assert settings.known_coffers(**where) == ("ci.a", "shop")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from coffer_common import keyfile
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.identity import format_id
-from coffer_server import keyfile
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
 
@@ -293,6 +293,47 @@ def test_an_identity_that_others_can_read(folder: Path, run: Run) -> None:
     result = run("run", folder)
     assert result.exit_code == 1
     assert f"\nhint: chmod 600 {folder}/identity\n" in result.stderr
+
+
+def test_a_public_key_that_is_missing_is_made_again(folder: Path, run: Run) -> None:
+    text = (folder / "identity.pub").read_text()
+    (folder / "identity.pub").unlink()
+    assert run("id", folder).exit_code == 0
+    assert (folder / "identity.pub").read_text() == text
+
+
+def test_a_home_that_the_shell_does_not_expand_is_expanded(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("init", "~/one").exit_code == 0
+    assert run("init", tmp_path / "two", "--identity=~/one/identity").exit_code == 0
+    assert keyfile.read(tmp_path / "one" / "identity") == keyfile.read(tmp_path / "two" / "identity")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [lambda text: f"\ufeff{text}", lambda text: text.replace("\n", "\r\n")])
+def test_a_byte_order_mark_and_other_line_ends_are_no_flaw(folder: Path, run: Run, change: Callable[[str], str]) -> None:
+    settings = (folder / "server.toml").read_text() + 'advertise = "db.example:7"\n'
+    key = folder.parent / "publisher.pub"
+    for path, text in ((folder / "server.toml", settings), (key, f"# a publisher\n{identity(1).public().text()}\n")):
+        path.write_bytes(change(text).encode())
+    assert "db.example:7" in run("id", folder).stdout
+    assert run("publisher", "add", folder, "shop", key).exit_code == 0
+    assert "already a publisher" in run("publisher", "add", folder, "shop", "-", stdin=change(key.read_text().lstrip("\ufeff"))).stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"listen = 'x\xe9'", "server.toml, line 1: the file is not text in UTF-8: save it as UTF-8"),
+        (b"#" * 70_000, "server.toml: the file is larger than 65536 bytes: check its name"),
+    ],
+)
+def test_settings_that_are_no_text_of_ours(folder: Path, run: Run, data: bytes, reason: str) -> None:
+    (folder / "server.toml").write_bytes(data)
+    result = run("id", folder)
+    assert (result.exit_code, result.stderr) == (1, f"coffer-server: {folder}/{reason}\n")
 
 
 def test_a_folder_that_others_can_access(folder: Path, run: Run) -> None:

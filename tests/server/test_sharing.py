@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import tests.postgres
+from coffer_common import keyfile
 from coffer_protocol.message import Commit, Error, Get, Link, OkCommit, OkGet, OkOpen, Open, Watch
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.coffer import SealedAnswer
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
-from coffer_server import keyfile
 from coffer_server.store.log import verification
 from coffer_server.store.open import open_postgres
 from tests.postgres import Postgres
@@ -290,7 +290,7 @@ def test_another_identity_can_take_over(servers: tuple[RunningServer, RunningSer
     first.stop()
     for path in (identity_path, first.state_dir / "identity.pub"):
         path.unlink()
-    keyfile.create(identity_path, identity(55))
+    keyfile.write(identity_path, identity(55).file_text(), identity(55).public().text())
     refused = coffer_server("publisher", "list", first.state_dir)
     assert "--from OLD_IDENTITY" in refused.stderr
     taken = coffer_server("rotate", "at-rest", first.state_dir, "--from", former)

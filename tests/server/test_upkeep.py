@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from coffer_common import keyfile
 from coffer_protocol.identity import Identity, format_id
 from coffer_protocol.message import Commit, Get, OkCommit, OkGet
 from coffer_protocol.release.coffer import SealedAnswer
-from coffer_server import keyfile
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
 from coffer_server.store.upkeep.rotation import Rotation
@@ -157,7 +157,7 @@ def test_a_new_identity_takes_the_database_over(folder: Path, run: Run) -> None:
     former = folder / "identity.old"
     (folder / "identity").rename(former)
     (folder / "identity.pub").unlink()
-    keyfile.create(folder / "identity", identity(55))
+    keyfile.write(folder / "identity", identity(55).file_text(), identity(55).public().text())
     refused = run("verify", folder)
     assert refused.exit_code == 1
     assert "coffer-server rotate at-rest DIR --from OLD_IDENTITY" in refused.stderr

@@ -69,7 +69,6 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
         parsed: the command line.
         identity: who asks, where that is not to be looked for.
     """
-    timeout = given(parsed, "timeout")
     return settings.load(
         server=parsed.text("server"),
         identity=identity or parsed.text("identity"),
@@ -78,14 +77,9 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
         config=parsed.text("config"),
         state=parsed.text("state"),
         cache=False if parsed.values.get("no-cache") else None,
-        timeout_s=None if timeout is None else settings.parse_seconds(timeout, "--timeout"),
+        timeout_s=timeout_s(parsed) if "timeout" in parsed.values else None,
         max_stale=span(parsed, "max-stale") if "max-stale" in parsed.values else None,
     )
-
-
-def given(parsed: Parsed, name: str) -> str | None:
-    """The value of an option; None where it was not given, and where the command has no such option."""
-    return parsed.text(name) if name in parsed.values else None
 
 
 def source(parsed: Parsed) -> Source:
@@ -123,10 +117,20 @@ def fetch(source: Source) -> Coffer:
 
 
 def span(parsed: Parsed, name: str) -> timedelta | None:
-    """The span of time that an option names; None where it was not given. Raises as `duration.parse`."""
+    """The span of time that an option names; None where it was not given. Raises as `durations.parse`."""
     text = parsed.text(name)
     if text is None:
         return None
     from coffer_common import durations
 
     return durations.parse(text, f"--{name}")
+
+
+def timeout_s(parsed: Parsed) -> float | None:
+    """Return the value of `--timeout` in seconds; None if it was not given. Raises as `durations.parse_timeout`."""
+    text = parsed.text("timeout")
+    if text is None:
+        return None
+    from coffer_common import durations
+
+    return durations.parse_timeout(text, "--timeout")

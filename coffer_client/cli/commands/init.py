@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from coffer_common import files, keyfile
+from coffer_common import keyfile, paths
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableError
+from coffer_protocol.identity import Identity
 
 from ...config import file as configfile
 from ...config import settings
+from ...config.credential import Credential
 from ...config.lookup import Configuration
-from ...config.names import CONFIG
+from ...config.names import CONFIG, IDENTITY_TEXT
 from ...conversation.retrieval import retrieve
 from ...conversation.source import Source
 from ...errors import BusyServerError, ConfigurationError
 from ...io.blocking import Sockets, finish
 from ..options import PROGRAM, Parsed
-from .common import tell, warn, write
+from .common import tell, timeout_s, warn, write
 
 
 def main(parsed: Parsed) -> None:
@@ -37,14 +39,12 @@ def main(parsed: Parsed) -> None:
     name = parsed.text("name")
     if name is not None:
         _check_name(name)
-    timeout = parsed.text("timeout")
-    timeout_s = None if timeout is None else settings.parse_seconds(timeout, "--timeout")
     path = _config_path(parsed)
     values = configfile.read(path, is_named=True) if os.path.exists(path) else {}
     address = _joined(address, values.get("server"), path, is_forced=parsed.switch("force"))
 
     typed = parsed.text("identity")
-    identity = None if typed is None else files.absolute(typed)
+    identity = None if typed is None else paths.absolute(typed)
     if path != settings.default_config_path(os.environ):
         # Before the identity's, which would be for its owner alone: a machine's configuration is for others too.
         configfile.make_folder(path)
@@ -56,7 +56,7 @@ def main(parsed: Parsed) -> None:
         bare=parsed.switch("bare"),
         environment=os.environ,
         config=path,
-        timeout_s=timeout_s,
+        timeout_s=timeout_s(parsed),
         # The cache says nothing about the server.
         max_stale=timedelta(),
     )
@@ -84,9 +84,11 @@ def _address(text: str) -> ServerAddress:
 
 def _config_path(parsed: Parsed) -> str:
     path = parsed.text("config") or os.environ.get(CONFIG) or settings.default_config_path(os.environ)
-    if path is None or path == os.devnull:
-        raise ConfigurationError("there is no place for a configuration: name a file with --config PATH")
-    return files.absolute(path)
+    if path is None:
+        path = paths.require(paths.CONFIG, os.environ, otherwise="name the configuration file with --config PATH")
+    if path == os.devnull:
+        raise ConfigurationError(f"{path} cannot hold a configuration: name another file with --config PATH")
+    return paths.absolute(path)
 
 
 def _joined(address: ServerAddress, there: str | None, path: str, *, is_forced: bool) -> ServerAddress:
@@ -112,15 +114,17 @@ def _make_identity(identity: str | None, config: str | None, *, bare: bool) -> N
     """
     if identity is None:
         found = settings.find_identity(Configuration(os.environ, (config,) if config else (), is_named=True))
-        if not found.text:
+        if found.place == IDENTITY_TEXT:
             tell(f"the identity is the one in {found.place}")
             return
-        identity = found.text
+        identity = paths.absolute(found.text or paths.require(paths.CONFIG, os.environ, otherwise="name the identity with --identity PATH"))
     if os.path.exists(identity):
-        settings.load_credential(identity, bare=bare, environment=os.environ, config=config)
+        credential = settings.load_credential(identity, bare=bare, environment=os.environ, config=config)
+        keyfile.ensure_public(identity, credential.public_text())
         tell(f"the identity is {identity}, which was there before")
     else:
-        keyfile.create(identity, bare=bare)
+        credential = Credential(identity=Identity.generate(), bare=bare)
+        keyfile.write(identity, credential.file_text(), credential.public_text())
         tell(f"made the identity {identity}")
 
 

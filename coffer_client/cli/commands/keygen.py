@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from coffer_common import keyfile
+from coffer_common import keyfile, paths
+from coffer_protocol.identity import Identity
 
 from ...config import names, settings
 from ...config.credential import Credential
@@ -16,8 +17,10 @@ def main(parsed: Parsed) -> None:
     """Do what the command line says."""
     default = settings.default_identity_path(os.environ)
     path = parsed.arguments[0] if parsed.arguments else default
-    bare = parsed.switch("bare")
-    credential = Credential(identity=keyfile.create(path, bare=bare), bare=bare)
+    if path is None:
+        path = paths.require(paths.CONFIG, os.environ, otherwise="name the file to make: coffer-client keygen PATH")
+    credential = Credential(identity=Identity.generate(), bare=parsed.switch("bare"))
+    keyfile.write(path, credential.file_text(), credential.public_text())
     if path == default:
         tell(f"made {path}, which get and run find by themselves")
     else:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from coffer_common import durations, files, keyfile
+from coffer_common import durations, files, keyfile, paths
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import CofferError, UnavailableError
 from coffer_protocol.fallbacks import in_use
@@ -105,6 +105,7 @@ def describe_identity(asked: Asked, credential: Credential) -> Step:
     if path is None:
         found = settings.find_identity(asked.configured)
         path, label = found.text, found.label
+    path = paths.expand(path)
     where = f"{path} (mode {stat.S_IMODE(os.stat(path).st_mode):04o}, by {label})" if path else label
     kind = "bare key" if credential.bare else "id"
     return Step(name="identity", state=OK, sentence=f"{where}; its {kind} is {credential.id_text()}")
@@ -113,7 +114,7 @@ def describe_identity(asked: Asked, credential: Credential) -> Step:
 def mend_identity(asked: Asked, error: CofferError) -> str:
     """What to do where the identity cannot be used."""
     try:
-        path = asked.identity or settings.find_identity(asked.configured).text
+        path = paths.expand(asked.identity or settings.find_identity(asked.configured).text)
         mode = stat.S_IMODE(os.stat(path).st_mode) if path else 0o600
     except ConfigurationError:
         return mend_configuration(asked, error)

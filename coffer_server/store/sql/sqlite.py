@@ -15,6 +15,8 @@ from sqlalchemy import Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from coffer_common import files
+
 from ...errors import StoreError
 from .database import BUSY_TIMEOUT_S, CONNECTIONS, Database, Reader
 from .schema import metadata
@@ -158,8 +160,8 @@ class Sqlite(Database):
                 source.backup(target, pages=_BACKUP_PAGES, progress=lambda _, left, total: progress(total - left, total), sleep=0)
                 # One file, and nothing beside it.
                 target.execute("PRAGMA journal_mode = DELETE")
-            sync(path)
-            sync(path.parent)
+            _sync(path)
+            files.sync_folder(path.parent)
         except sqlite3.Error as error:
             path.unlink(missing_ok=True)
             raise self.explain(error, copying_to=path) from None
@@ -170,7 +172,7 @@ class Sqlite(Database):
         # What an interrupted migration has left.
         made.unlink(missing_ok=True)
         self.copy(made)
-        made.replace(kept)
+        files.move(made, kept)
 
     def forget_deleted(self) -> None:
         # The write-ahead log goes into the database, so that nothing old stays in either.
@@ -200,8 +202,7 @@ def empty_tables() -> Iterator[Connection]:
         engine.dispose()
 
 
-def sync(path: Path) -> None:
-    """See that a file, or what a folder lists, is on the disk."""
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

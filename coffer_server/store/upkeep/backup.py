@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from coffer_common import files
+
 from ...errors import StoreError
 from ..log.verification import Verified, verify
 from ..sql.root_keys import RootKeys
-from ..sql.sqlite import Progress, Sqlite, sync
+from ..sql.sqlite import Progress, Sqlite
 from .prepare import check_restorable
 
 # What SQLite keeps beside a database.
@@ -34,8 +36,7 @@ def back_up(database: Sqlite, roots: RootKeys, path: Path, progress: Progress) -
             verified = verify(copy, roots)
         finally:
             copy.close()
-        made.rename(path)
-        sync(path.parent)
+        files.move_new(made, path)
     except OSError as error:
         raise StoreError(f"{path}: the backup cannot be written: {error.strerror}") from None
     finally:
@@ -73,6 +74,5 @@ def restore(backup: Path, path: Path, *, roots: RootKeys, now: datetime) -> Path
     for end in _BESIDE:
         if (old := path.with_name(path.name + end)).exists():
             old.rename(aside.with_name(aside.name + end))
-    made.rename(path)
-    sync(path.parent)
+    files.move(made, path)
     return aside if had else None

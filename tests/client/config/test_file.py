@@ -65,6 +65,22 @@ def test_a_home_is_a_home(path: Path, home: Path) -> None:
     assert configfile.read(put(path, 'identity = "~/client.key"'))["identity"] == f"{home}/client.key"
 
 
+def test_a_home_that_does_not_exist_is_refused(path: Path) -> None:
+    put(path, 'state = "~nosuchuser/x"')
+    assert refusal(path).startswith(f"{path}, line 1: state: ~nosuchuser/x: there is no home folder ~nosuchuser")
+
+
+def test_a_byte_order_mark_is_skipped(path: Path) -> None:
+    put(path, "\ufefftimeout = 3\n")
+    assert configfile.read(str(path)) == {"timeout": "3"}
+    configfile.write(str(path), {"server": "coffer://x"})
+    assert configfile.read(str(path)) == {"server": "coffer://x", "timeout": "3"}
+
+
+def test_a_timeout_may_have_a_unit(path: Path) -> None:
+    assert configfile.read(put(path, "timeout = '2m'")) == {"timeout": "2m"}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -78,7 +94,7 @@ def test_a_home_is_a_home(path: Path, home: Path) -> None:
         ("bare = 'yes'", "bare: expected true or false"),
         ("no_cache = 1", "no_cache: expected true or false"),
         ("max_stale = 7", "max_stale: expected a time, as a text"),
-        ("timeout = '5'", "timeout: expected a number of seconds above 0"),
+        ("timeout = ''", "timeout: expected a number of seconds above 0, or a time"),
         ("timeout = true", "timeout: expected a number"),
         ("timeout = 0", "timeout: expected a number"),
         ("timeout = nan", "timeout: expected a number"),
@@ -99,7 +115,11 @@ def test_what_is_wrong_is_told_with_its_line(path: Path, line: str, reason: str)
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("server coffer", r" is not TOML: .*line 1"), (b"\xff", " is not UTF-8"), (b"#" * (1 << 17), " is too large")],
+    [
+        ("server coffer", r" is not TOML: .*line 1"),
+        (b"\xff", ", line 1: the file is not text in UTF-8"),
+        (b"#" * (1 << 17), ": the file is larger than"),
+    ],
 )
 def test_what_is_no_configuration_is_refused(path: Path, text: str | bytes, reason: str) -> None:
     put(path, text)
@@ -142,7 +162,7 @@ def test_lines_may_end_as_those_of_windows_do(path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path} cannot be read: Is a directory"
+    assert refusal(tmp_path) == f"{tmp_path}: the file cannot be read (Is a directory): name a file that this user can read"
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])

@@ -106,3 +106,38 @@ def test_import_adds_to_a_definition(operator: Operator, run: Run) -> None:
     assert 'TOKEN = "canary"' in file.read_text()
     assert run("import", "dotenv", file, "web", operator.home / "none.env").code in (1, 2)
     assert run("import", "dotenv", file, "web", operator.home / "web.env").code == 2
+
+
+def test_a_byte_order_mark_is_skipped_in_both_files(tmp_path: Path, definition: Path) -> None:
+    definition.write_bytes("\ufeff[web]\nold = 1\n".encode())
+    (tmp_path / ".env").write_bytes("\ufeffPORT=25\r\nHOST=a\r\n".encode())
+    run("dotenv", definition, "web", tmp_path / ".env")
+    assert client(definition) == {"old": 1, "PORT": "25", "HOST": "a"}
+    run("json", definition, "web", "-", stdin='\ufeff{"key": 1}')
+    assert client(definition) == {"old": 1, "PORT": "25", "HOST": "a", "key": 1}
+
+
+def test_lines_keep_their_ends(tmp_path: Path, definition: Path) -> None:
+    definition.write_bytes(b"# mine\r\n[web]\r\nold = 1\r\n")
+    (tmp_path / ".env").write_text("PORT=25\n")
+    run("dotenv", definition, "web", tmp_path / ".env")
+    assert definition.read_bytes().startswith(b"# mine\r\n[web]\r\nold = 1\r\n")
+    assert client(definition) == {"old": 1, "PORT": "25"}
+
+
+def test_a_link_to_a_definition_stays_one(tmp_path: Path, definition: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    definition.symlink_to("repository/secrets.toml")
+    (tmp_path / ".env").write_text("PORT=25\n")
+    run("dotenv", definition, "web", tmp_path / ".env")
+    assert definition.is_symlink()
+    assert client(tmp_path / "repository" / "secrets.toml") == {"PORT": "25"}
+
+
+def test_a_home_that_the_shell_does_not_expand_is_expanded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / ".env").write_text("PORT=25\n")
+    run("dotenv", "~/new/secrets.toml", "web", tmp_path / ".env")
+    assert client(home / "new" / "secrets.toml") == {"PORT": "25"}
+    assert list((tmp_path / "work").iterdir()) == []

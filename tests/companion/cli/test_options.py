@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from coffer_common import keyfile, paths
+from coffer_common import keyfile
+from coffer_companion import settings
 from tests.companion.conftest import Operator
 
 from .command_lines import Run, good
@@ -37,7 +38,7 @@ def test_no_server_is_named(operator: Operator, run: Run, monkeypatch: pytest.Mo
 
 
 def test_no_identity(operator: Operator, run: Run) -> None:
-    paths.publisher_key().unlink()
+    settings.publisher_key().unlink()
     done = run("upload", operator.write("[web]\na = 1", "web"))
     assert done.code == 2
     assert "`coffer-companion init ADDRESS` makes one" in done.err
@@ -50,7 +51,7 @@ def test_which_coffer(published: Operator, run: Run) -> None:
     assert done.code == 2
     assert "Say --coffer NAME; none was published from here yet" in done.err
     # One publisher belongs to one coffer, but its memory of another may be there.
-    state = paths.state_file(server=published.address.server, coffer=second.coffer, publisher=published.identity.id())
+    state = settings.state_file(server=published.address.server, coffer=second.coffer, publisher=published.identity.id())
     state.write_text("{}")
     done = run("history")
     assert done.code == 2

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coffer_common import keyfile, paths
+from coffer_common import keyfile
+from coffer_companion import settings
 from coffer_protocol.identity import PublicKey, format_id
 
 from .command_lines import SERVER, Run, good
@@ -11,7 +12,7 @@ from .command_lines import SERVER, Run, good
 def test_init_makes_an_identity_and_prints_the_servers_line(home: Path, run: Run) -> None:
     address = f"coffer://{format_id(SERVER.id())}@host.example"
     done = good(run("init", address))
-    key = keyfile.read(paths.publisher_key()).public().text()
+    key = keyfile.read(settings.publisher_key()).public().text()
     assert done.out == f"coffer-server publisher add DIR COFFER {key}\n"
     assert "secrets.toml publishes `secrets`" in done.err
     again = good(run("init", f"{address}/shop"))

@@ -57,7 +57,7 @@ def test_an_id_is_a_secret_like_any_other_where_clients_are_listed(tmp_path: Pat
         ("server = 'localhost'", "coffer.server: a server's address has the form coffer://"),
         ("plain_server = ''", "coffer.plain_server: a server's address has the form coffer://"),
         ("expires = 400", "coffer.expires: expires is a text"),
-        ("expires = '0d'", "coffer.expires: a lifetime of 0d is over at once"),
+        ("expires = '0d'", "coffer.expires: expires: expected a time such as 12h"),
         ("owner = 'me'", "coffer.owner: [coffer] has no 'owner'; it has name, server, plain_server, expires."),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coffer_client.cli.commands import common
-from coffer_client.cli.options import GET, KEYGEN, WATCH, Parsed, parse
+from coffer_client.cli.options import GET, WATCH, Parsed, parse
 from coffer_client.delivery.naming import Naming
 from coffer_client.errors import ConfigurationError, OutputError, ReaderGoneError, UsageError
 from coffer_protocol.address import ServerAddress
@@ -86,12 +86,9 @@ def test_an_option_that_cannot_be_read_is_named(address: ServerAddress, word: st
         common.wanted(get("key", f"--server={address}", word), identity("web"))
 
 
-def test_an_option_that_the_command_does_not_have_is_not_given() -> None:
-    keygen = parse(KEYGEN, [])
-    assert keygen is not None
-    assert common.given(keygen, "server") is None
-    assert common.given(get("key"), "server") is None
-    assert common.given(get("key", "--server=x"), "server") == "x"
+@pytest.mark.parametrize(("words", "seconds"), [([], None), (["--timeout=2.5"], 2.5), (["--timeout=2m"], 120.0)])
+def test_a_timeout_is_in_seconds(words: list[str], seconds: float | None) -> None:
+    assert common.timeout_s(get("key", *words)) == seconds
 
 
 def test_the_options_of_a_naming() -> None:

@@ -8,6 +8,7 @@ import pytest
 from coffer_client.cli import main as cli
 from coffer_client.config.credential import Credential
 from coffer_common import keyfile
+from coffer_protocol.identity import Identity
 from coffer_protocol.message import Get, KeyNotFound
 from tests.support import identity
 
@@ -115,7 +116,8 @@ def test_a_server_that_is_not_there(
 
 
 def test_a_file_of_keygen_bare_speaks_suite_0(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    bare = Credential(identity=keyfile.create(home / ".config" / "coffer" / "client.key", bare=True), bare=True)
+    bare = Credential(identity=Identity.generate(), bare=True)
+    keyfile.write(home / ".config" / "coffer" / "client.key", bare.file_text(), bare.public_text())
     suites = []
 
     def script(peer: Peer) -> None:

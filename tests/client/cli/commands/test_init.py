@@ -65,7 +65,7 @@ def test_a_name_that_no_definition_could_have_makes_nothing(name: str, config: P
 
 def test_the_second_time_it_works_and_nothing_is_made_anew(config: Path, key: Path, capfd: Read) -> None:
     def knowing(peer: Peer) -> None:
-        serving(keyfile.read_credential(key), SECRETS)(peer)
+        serving(keyfile.read_as(Credential.from_text, key), SECRETS)(peer)
 
     with FakeServer(giving_in_turn(UNKNOWN, knowing)) as server:
         assert cli.run(["init", str(server.address())]) == 0
@@ -146,7 +146,7 @@ def test_files_elsewhere_are_named_in_the_file_and_to_the_user(home: Path, key: 
     assert not key.exists()
     # Others may read the one, and not the other.
     assert [stat.S_IMODE(path.stat().st_mode) for path in (config.parent, config, mine)] == [0o777 & ~umask, 0o644, 0o600]
-    with FakeServer(serving(keyfile.read_credential(mine), SECRETS)) as server:
+    with FakeServer(serving(keyfile.read_as(Credential.from_text, mine), SECRETS)) as server:
         words = ["get", "port", "--config", str(config), "--server", str(server.address())]
         assert cli.run(words) == 0
     assert capfd.readouterr().out == "5432"
@@ -179,7 +179,48 @@ def test_what_comes_before_the_file_is_told(config: Path, monkeypatch: pytest.Mo
 def test_no_place_for_it_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: Read) -> None:
     monkeypatch.setenv("COFFER_CONFIG", "/dev/null")
     assert cli.run(["init", str(address_of(unused_host()))]) == 2
-    assert "name a file with --config PATH" in capfd.readouterr().err
+    assert "name another file with --config PATH" in capfd.readouterr().err
+
+
+def test_a_user_without_a_home_is_told_which_option_names_the_file(tmp_path: Path, homeless: Path, capfd: Read) -> None:
+    address = str(address_of(unused_host()))
+    assert cli.run(["init", address]) == 2
+    no_home = "coffer-client: this user has no home folder: set HOME or XDG_CONFIG_HOME, or name"
+    assert capfd.readouterr().err == f"{no_home} the configuration file with --config PATH\n"
+    assert cli.run(["init", address, "--config", str(tmp_path / "client.toml")]) == 2
+    assert capfd.readouterr().err == f"{no_home} the identity with --identity PATH\n"
+    assert cli.run(["keygen"]) == 2
+    assert capfd.readouterr().err == f"{no_home} the file to make: coffer-client keygen PATH\n"
+    assert cli.run(["id"]) == 2
+    assert capfd.readouterr().err == f"{no_home} the identity with --identity PATH, COFFER_IDENTITY or COFFER_IDENTITY_TEXT\n"
+    assert cli.run(["config"]) == 0
+    assert "identity   default  (not set)" in capfd.readouterr().out
+    assert list(homeless.iterdir()) == []
+
+
+def test_a_home_that_the_shell_does_not_expand_is_expanded(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Read
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with FakeServer(UNKNOWN) as server:
+        assert cli.run(["init", str(server.address()), "--config=~/a/client.toml", "--identity=~/b/client.key"]) == 0
+        monkeypatch.setenv("COFFER_STATE", "~/c")
+        assert cli.run(["get", "port", "--config=~/a/client.toml"]) == 4
+    assert (home / "a" / "client.toml").exists()
+    assert (home / "b" / "client.key.pub").exists()
+    assert list(folder.iterdir()) == []
+    capfd.readouterr()
+
+
+def test_a_public_key_that_is_missing_is_made_again(key: Path, config: Path, capfd: Read) -> None:
+    text = keyfile.create(key).public().text()
+    key.with_name("client.key.pub").unlink()
+    with FakeServer(UNKNOWN) as server:
+        assert cli.run(["init", str(server.address())]) == 0
+    assert key.with_name("client.key.pub").read_text() == f"{text}\n"
+    capfd.readouterr()
 
 
 def test_a_secret_is_in_none_of_it(config: Path, key: Path, capfd: Read) -> None:

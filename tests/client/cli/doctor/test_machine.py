@@ -14,6 +14,7 @@ from coffer_client.config.credential import Credential
 from coffer_common import keyfile
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import UnavailableError
+from coffer_protocol.identity import Identity
 
 from ...fake_server import FakeServer, address_of, expecting_visits, serving, unused_host
 from .examinations import HOST, LOCAL, RELEASE, Doctor, examine_as, failure, states, step_of
@@ -108,7 +109,8 @@ def test_a_machine_without_mlkem(home: Path, capfd: pytest.CaptureFixture[str], 
     def handler(parsed: Parsed) -> None:
         command.main(parsed, check_mlkem=without_mlkem)
 
-    keyfile.create(home / "client.key", bare=bare)
+    made = Credential(identity=Identity.generate(), bare=bare)
+    keyfile.write(home / "client.key", made.file_text(), made.public_text())
     code = cli.run(["doctor", "--json", "--identity", str(home / "client.key")], lambda name: handler)
     found = step_of(json.loads(capfd.readouterr().out), "ml-kem")
     if bare:

@@ -1,0 +1,60 @@
+"""The errors that the three programs share. They grow on the tree of `coffer_protocol.errors`.
+
+    CofferError
+    ├── ConfigurationError
+    │   ├── UsageError
+    │   └── TextFileError
+    │       └── MissingFileError
+    └── OutputError
+        └── ReaderGoneError
+
+Errors of keys are `coffer_protocol.errors.KeyTextError` here too.
+"""
+
+from __future__ import annotations
+
+from coffer_protocol.errors import CofferError
+
+
+class ConfigurationError(CofferError):
+    """What a program was told by its caller, its environment or its files is missing or cannot be used."""
+
+
+class UsageError(ConfigurationError):
+    """A command line, or the value of an option or a setting, is not one that the program knows."""
+
+
+class TextFileError(ConfigurationError):
+    """A text file cannot be used.
+
+    Args:
+        path: the file's name, for people.
+        reason: what is wrong with it.
+        remedy: what to do.
+        line, column: the first byte that is wrong, each counted from 1; None if the whole file is wrong.
+    """
+
+    def __init__(self, path: str, reason: str, remedy: str, line: int | None = None, column: int | None = None) -> None:
+        # Unpickling calls the class with exactly these arguments.
+        super().__init__(path, reason, remedy, line, column)
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}, line {self.line}"
+        return f"{place}: {self.reason}: {self.remedy}"
+
+
+class MissingFileError(TextFileError):
+    """A text file does not exist."""
+
+
+class OutputError(CofferError):
+    """A result cannot be written."""
+
+
+class ReaderGoneError(OutputError):
+    """The reader of stdout has gone, as `head` does when it has read enough. The program ends without a message."""
