@@ -228,13 +228,6 @@ ELSEWHERE = {
     "coffer_companion/definition/__init__.py": "tests/companion/definition/test_loading.py",
 }
 NOT_YET = {
-    "coffer_protocol/release/trust.py",
-    "coffer_server/auto_reset.py",
-    "coffer_server/channel.py",
-    "coffer_server/eventlines.py",
-    "coffer_server/service.py",
-    "coffer_server/shard_answers.py",
-    "coffer_server/state.py",
     "coffer_client/conversation/verifying.py",
 }
 
