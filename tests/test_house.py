@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "coffer_protocol/crypto/": ("coffer_protocol/errors.py", "coffer_protocol/lean.py"),
     "coffer_common/": ("coffer_protocol/",),
     "coffer_client/": SHARED,
-    "coffer_client/config/": (*SHARED, "coffer_client/errors.py", "coffer_client/delivery/placed_file.py"),
+    "coffer_client/config/": (*SHARED, "coffer_client/errors.py"),
     "coffer_client/conversation/": (*SHARED, *VALUES, "coffer_client/config/", "coffer_client/trust_store.py"),
     "coffer_client/io/": (*SHARED, *VALUES, "coffer_client/conversation/network.py"),
     "coffer_client/delivery/": (*SHARED, *VALUES),

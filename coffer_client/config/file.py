@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The value of a setting has one line, seldom a few.
 _VALUE_LINES: Final = 100
 _WRITABLE_BY_OTHERS: Final = 0o022
+_NEW_MODE: Final = stat.S_IFREG | 0o644
 _HEADING: Final = "# Where this client's secrets come from. `coffer-client config` shows what is in force, and why.\n"
 _KINDS_BY_KEY: Final[Mapping[str, str]] = {key_of(name): kind for name, kind in KINDS.items()}
 _WANTED: Final[Mapping[str, str]] = {
@@ -150,10 +151,8 @@ def write(path: str, values: Mapping[str, str | bool]) -> None:
         ConfigurationError: the file cannot be read, or cannot be changed without changing something else.
         OutputError: the file cannot be written.
     """
-    # These are only for writing, and most starts only read.
+    # Most starts only read.
     import json
-
-    from ..delivery.placed_file import Access, place
 
     old = _read_text(path, is_named=True) if os.path.exists(path) else None
     there = _parse(path, old or "")
@@ -168,10 +167,18 @@ def write(path: str, values: Mapping[str, str | bool]) -> None:
             lines[number - 1] = line
     if _try_parse(lines) != {**there, **values}:
         raise ConfigurationError(f"{path} is written in a way that this program cannot change: edit it by hand")
+    new = "\n".join(lines)
+    if new == old:
+        return
     make_folder(path)
-    # A link stays a link: some people keep such files in a repository.
-    mode = 0o644 if old is None else stat.S_IMODE(os.stat(path).st_mode)
-    place(os.path.realpath(path), "\n".join(lines).encode(), Access(mode=mode))
+    mode = _NEW_MODE if old is None else os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{path} is not a regular file: name another one")
+    try:
+        # A link stays a link: some people keep such files in a repository.
+        files.replace(os.path.realpath(path), new.encode(), mode=stat.S_IMODE(mode))
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def make_folder(path: str) -> None:

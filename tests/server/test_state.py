@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from coffer_common.errors import TextFileError
 from coffer_server.config import Settings
 from coffer_server.errors import SettingsError, StateError, StoreError
 from coffer_server.state import StateFolder
@@ -84,7 +85,7 @@ def test_settings_that_cannot_be_used_are_refused(folder: StateFolder) -> None:
     with pytest.raises(SettingsError):
         folder.settings()
     folder.settings_path.write_bytes(b"\xff")
-    with pytest.raises(StateError):
+    with pytest.raises(TextFileError):
         folder.settings()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,16 @@ def test_a_place_that_cannot_be_written_is_told(path: Path) -> None:
     put(path, "")
     with pytest.raises(OutputError, match=f"{path} cannot be made"):
         configfile.write(str(path / "client.toml"), {"server": "x"})
+
+
+def test_a_pipe_is_not_replaced(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+    writer = threading.Thread(target=lambda: path.write_text("timeout = 1\n"))
+    writer.start()
+    with pytest.raises(OutputError, match="not a regular file"):
+        configfile.write(str(path), {"server": "x"})
+    writer.join()
+    assert stat.S_ISFIFO(path.stat().st_mode)
 
 
 def test_a_link_stays_one(tmp_path: Path, path: Path) -> None:
