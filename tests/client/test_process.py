@@ -370,7 +370,10 @@ def test_somebody_elses_configuration_is_not_believed(home: Path, whole: Credent
 
 
 def listed_arguments(pid: int) -> str:
-    """What anybody on the machine can see of a process."""
+    """Return what anybody on the machine can see of a process, as `ps` prints it, or as Linux tells `ps`."""
+    listed = Path(f"/proc/{pid}/cmdline")
+    if listed.exists():
+        return listed.read_bytes().replace(b"\0", b" ").decode()
     return subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
 
 

@@ -181,7 +181,7 @@ def test_a_migration(path: Path) -> None:
 
 def every_connection(store: SqliteStore, pragma: str) -> None:
     """Set something for every connection of a store from now on."""
-    store.database.engine.dispose()
+    store.database.close()
     event.listen(store.database.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
 
 
@@ -213,7 +213,7 @@ def test_a_database_that_another_keeps_locked(store: SqliteStore, author: Author
 def test_a_damaged_database_serves_what_it_can(store: SqliteStore, author: Author) -> None:
     commit(store, author, author.published(author.release([author.put(WORKER, bytes(1 << 18))])))
     store.database.forget_deleted()
-    store.database.engine.dispose()
+    store.database.close()
     with closing(sqlite3.connect(store.database.path)) as connection:
         [[page]] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchall()
         [[page_bytes]] = connection.execute("PRAGMA page_size").fetchall()

@@ -96,7 +96,7 @@ function __coffer_client_line
             return
         else if test $i -gt (count $words)
             return
-        else if not string match -q -- '-?*' $words[$i]
+        else if not string match -qr -- '^-.' $words[$i]
             echo $i
             return
         else if contains -- "$words[2]:$words[$i]" @with_value@

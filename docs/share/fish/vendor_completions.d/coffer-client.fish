@@ -13,7 +13,7 @@ function __coffer_client_line
             return
         else if test $i -gt (count $words)
             return
-        else if not string match -q -- '-?*' $words[$i]
+        else if not string match -qr -- '^-.' $words[$i]
             echo $i
             return
         else if contains -- "$words[2]:$words[$i]" run:--only run:--except run:--prefix run:--server run:--identity run:--state run:--config run:--max-stale run:--timeout run:--on-change run:--splay
