@@ -58,10 +58,7 @@ def installed(folder: Path, *, upgrade_pip: bool) -> Path:
     quietly(sys.executable, "-m", "venv", folder)
     if upgrade_pip:
         quietly(folder / "bin" / "pip", "install", "--upgrade", "pip")
-    # A copy, because what a build leaves behind must not be among the sources.
-    sources = folder / "sources"
-    shutil.copytree(_ROOT, sources, ignore=shutil.ignore_patterns(".*", "tests", "build", "*.egg-info", "__pycache__"))
-    quietly(folder / "bin" / "pip", "install", sources)
+    quietly(folder / "bin" / "pip", "install", _ROOT)
     return folder / "bin"
 
 
