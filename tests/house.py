@@ -62,7 +62,7 @@ class Source:
     @cached_property
     def imports(self) -> tuple[Import, ...]:
         """All that it imports, relative imports resolved."""
-        return tuple(_imports(PurePosixPath(self.name).parent.parts, self.tree, When.START))
+        return tuple(imports_of(self.tree, PurePosixPath(self.name).parent.parts))
 
 
 @cache
@@ -71,7 +71,8 @@ def sources() -> tuple[Source, ...]:
     return tuple(Source(path=path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 
 
-def _imports(folder: tuple[str, ...], parent: ast.AST, when: When) -> Iterator[Import]:
+def imports_of(parent: ast.AST, folder: tuple[str, ...], when: When = When.START) -> Iterator[Import]:
+    """What is imported below a node of a source in this folder."""
     for node in ast.iter_child_nodes(parent):
         match node:
             case ast.Import():
@@ -83,12 +84,12 @@ def _imports(folder: tuple[str, ...], parent: ast.AST, when: When) -> Iterator[I
                     inner = _import(f"{base}.{alias.name}", when)
                     yield inner if inner.source else _import(base, when)
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                yield from _imports(folder, ast.Module(node.body, []), When.NEVER)
-                yield from _imports(folder, ast.Module(node.orelse, []), when)
+                yield from imports_of(ast.Module(node.body, []), folder, When.NEVER)
+                yield from imports_of(ast.Module(node.orelse, []), folder, when)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield from _imports(folder, node, When.CALL if when is When.START else when)
+                yield from imports_of(node, folder, When.CALL if when is When.START else when)
             case _:
-                yield from _imports(folder, node, when)
+                yield from imports_of(node, folder, when)
 
 
 @cache
@@ -99,7 +100,7 @@ def _import(module: str, when: When) -> Import:
 
 
 def loaded_sources(source: Source) -> set[str]:
-    """The sources that one source loads, sooner or later, with the packages that they are in: Python loads these first."""
+    """The sources that one source loads, when it starts or later, with the packages that they are in, which Python loads first."""
     names = {imported.source for imported in source.imports if imported.source and imported.when is not When.NEVER}
     packages = {f"{folder}/__init__.py" for name in names for folder in PurePosixPath(name).parents if folder.name}
     # A module is loaded by its own packages, which need not be complete before it is.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import house
+from tests.house import When
 from tests.support import ROOT
 
 # What the modules of a folder may import from the packages, in addition to their own folder and what is in it. For each file its own line
@@ -92,6 +93,34 @@ WITHOUT = {
 }
 # cbor2 reads from a BytesIO.
 NOT_PURE = {("coffer_protocol/cbor.py", "io")}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from ..errors import UsageError", {("coffer_client/errors.py", When.START)}),
+        ("from . import exits, main", {("coffer_client/cli/exits.py", When.START), ("coffer_client/cli/main.py", When.START)}),
+        ("from .commands import load", {("coffer_client/cli/commands/__init__.py", When.START)}),
+        ("from coffer_protocol.crypto import hpke", {("coffer_protocol/crypto/hpke.py", When.START)}),
+        ("import nacl.bindings", {("nacl.bindings", When.START)}),
+        (
+            "def f():\n    try:\n        from ..io import blocking\n    finally:\n        pass",
+            {("coffer_client/io/blocking.py", When.CALL)},
+        ),
+        (
+            "if TYPE_CHECKING:\n    from ..coffer import Coffer\nelse:\n    import os",
+            {("coffer_client/coffer.py", When.NEVER), ("os", When.START)},
+        ),
+    ],
+)
+def test_imports_are_resolved(text: str, found: set[tuple[str, When]]) -> None:
+    imports = house.imports_of(ast.parse(text), ("coffer_client", "cli"))
+    assert {(imported.source or imported.module, imported.when) for imported in imports} == found
+
+
+def test_a_circle_is_found() -> None:
+    assert house.find_circle({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+    assert set(house.find_circle({"a": ["b"], "b": ["c"], "c": ["b"]})) == {"b", "c"}
 
 
 def line_of(source: house.Source) -> str:
