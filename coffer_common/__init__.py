@@ -1,12 +1,14 @@
 """What the server, the companion and the client share, and the protocol must not know.
 
 Modules:
-    errors.py      the errors that the programs share
-    files.py       the one durable writer, the one reader of our text files, and a lock
-    keyfile.py     identity files
-    paths.py       the home folder and the XDG folders
-    hardening.py   keeps the memory of a process from core files and from tracing
-    program.py     what each program says of itself: help, version, exit codes
-    durations.py   spans of time as people write and read them
-    times.py       times as people and scripts read them
+    errors.py        the errors that the programs share
+    files.py         the one durable writer, the one reader of our text files, and a lock
+    keyfile.py       identity files
+    paths.py         the home folder and the XDG folders
+    hardening.py     keeps the memory of a process from core files and from tracing
+    help.py          lays out the help of each program
+    application.py   typer applications that show it, for the server and the companion
+    program.py       what the programs have in common: version, and how they print errors, warnings and hints
+    durations.py     spans of time as people write and read them
+    times.py         times as people and scripts read them
 """

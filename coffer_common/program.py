@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from coffer_protocol.errors import CofferError, UnavailableError
-
-# For the context of a typer application; its commands inherit it.
-HELP_OPTION: Final = {"help_option_names": ["-h", "--help"]}
 
 
 def version_line(program: str) -> str:
@@ -23,11 +20,6 @@ def version_line(program: str) -> str:
         return f"{program} {version('coffer-secrets')}"
     except PackageNotFoundError:
         return f"{program} (not installed)"
-
-
-def exit_codes(meanings: Mapping[int, str]) -> str:
-    """The sentence with which a help ends."""
-    return f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in meanings.items())}."
 
 
 def error_lines(program: str, error: CofferError) -> str:

@@ -15,11 +15,11 @@ from typing import Annotated, Any, Final
 
 import trio
 import typer
-from typer.core import TyperGroup
 
 from coffer_common import files
+from coffer_common.application import Application, Group
 from coffer_common.errors import TextFileError
-from coffer_common.program import HELP_OPTION, error_lines, exit_codes, give_up_output, version_line, warning_lines
+from coffer_common.program import error_lines, give_up_output, version_line, warning_lines
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import CofferError, KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
@@ -36,7 +36,7 @@ from .state import StateFolder, read_identity
 from .store.base import Publisher
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """A group of commands that prints expected errors as one sentence on stderr, without a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -57,21 +57,12 @@ EXITS: Final = {
     2: "wrong usage, or a package is missing",
 }
 
-app = typer.Typer(
-    cls=_Commands,
-    help="Store sealed secrets and give each client its own.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings=HELP_OPTION,
-    epilog=exit_codes(EXITS),
-)
-publisher_app = typer.Typer(help="Add, list and remove publishers.", no_args_is_help=True, rich_markup_mode=None)
+app = Application(cls=_Commands, help="Store sealed secrets and give each client its own.", add_completion=False, exits=EXITS)
+publisher_app = Application(help="Add, list and remove publishers.")
 app.add_typer(publisher_app, name="publisher")
-client_app = typer.Typer(help="Block and unblock clients by id.", no_args_is_help=True, rich_markup_mode=None)
+client_app = Application(help="Block and unblock clients by id.")
 app.add_typer(client_app, name="client")
-rotate_app = typer.Typer(help="Rotate keys.", no_args_is_help=True, rich_markup_mode=None)
+rotate_app = Application(help="Rotate keys.")
 app.add_typer(rotate_app, name="rotate")
 
 # Python collects garbage after so many new objects, and each older generation after so many collections of the younger one. Python's
@@ -182,7 +173,7 @@ def _spare_collections() -> None:
     gc.set_threshold(_GARBAGE_OBJECTS, _GARBAGE_GENERATIONS, _GARBAGE_GENERATIONS)
 
 
-@app.command("health", epilog=exit_codes(EXITS | health.EXITS))
+@app.command("health", exits=EXITS | health.EXITS)
 def show_health(
     folder: Folder,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
-
-import tomli
 
 from coffer_protocol import limits
 from coffer_protocol.address import DEFAULT_PORT, Host
@@ -97,8 +96,8 @@ def parse(text: str, *, source: str) -> Settings:
         SettingsError: if the text is not TOML, or a key is unknown or has a wrong value. The text names the key.
     """
     try:
-        table = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source} is not TOML: {error}") from None
     values = {}
     for key, value in table.items():

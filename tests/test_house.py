@@ -82,7 +82,7 @@ ROOMS = {
     "structlog": ("coffer_server/logs.py",),
     "tomlkit": ("coffer_companion/",),
     "trio": ("coffer_companion/", "coffer_server/"),
-    "typer": ("coffer_client/cli/", "coffer_companion/cli/", "coffer_server/cli.py", "coffer_server/upkeep.py"),
+    "typer": ("coffer_common/application.py", "coffer_companion/cli/", "coffer_server/cli.py", "coffer_server/upkeep.py"),
 }
 # Modules that a folder does without. The protocol is pure: these would be a socket, a file, a clock, a log. The client's conversation
 # waits for what it is given, and is the same for every way of waiting.
@@ -242,8 +242,6 @@ ELSEWHERE = {
     "coffer_companion/__main__.py": "tests/common/test_program.py",
     "coffer_server/__main__.py": "tests/common/test_program.py",
     "coffer_client/cli/commands/run.py": "tests/client/test_process.py",
-    # What a process loads, or cannot.
-    "coffer_protocol/fallbacks.py": "tests/client/test_private_modules.py",
     # The public package: what it exports, and what importing it costs.
     "coffer_client/__init__.py": "tests/client/test_package.py",
     # Interfaces, and values without behaviour: each implementation goes through one contract.

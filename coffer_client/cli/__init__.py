@@ -1,9 +1,10 @@
 """The command line `coffer-client`.
 
 Modules:
-    main.py       runs a command line: chooses the parser, and shows errors
-    options.py    the table of commands and their options, and the parser that it drives
-    app.py        help, from the same table
+    main.py       runs a command line: chooses the command, and shows errors
+    parser.py     reads command lines by the table of options
+    options.py    the table of commands and their options
+    help.py       writes the help from that table
     exits.py      exit codes
     commands/     what each command does
     completion/   scripts that complete command lines in a shell

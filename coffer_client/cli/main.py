@@ -1,4 +1,4 @@
-"""The command line: which parser reads it, and what an error looks like from outside."""
+"""Run a command line: choose the command, and show errors."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ReaderGoneError
 from .commands import load
-from .options import GET, KEYS, PROGRAM, RUN, parse
+from .options import GET, HELP_FLAGS, KEYS, PROGRAM, RUN, VERSION
+from .parser import find, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, Literal, TextIO
 
     from .commands import Handler
-    from .options import Parsed
+    from .options import Command
 
-# Applications wait for these, and whoever presses TAB, so they load nothing that they do not need.
-_FAST: Final = {command.name: command for command in (GET, KEYS, RUN)}
+_USAGE: Final = 2
 
 
 def run(words: list[str], handler_of: Callable[[str], Handler] = load) -> int:
-    """Do what the command line says, and return the exit code. Expected errors are one message on stderr, never a traceback.
+    """Do what the command line says, and return the exit code. An expected error is one message on stderr, never a traceback.
 
-    In shell format a failure prints `(exit N)` as its only stdout: `eval "$(coffer-client get --format shell)"` then fails, and under
-    `set -e` the script stops, where an empty output would let it go on without its secrets.
+    In shell format a failure prints `(exit N)`, and nothing else, on stdout: `eval "$(coffer-client get --format shell)"` then fails, and
+    under `set -e` the script stops. After an empty output it would continue without its secrets.
     """
     code = 1
     try:
         code = _dispatch(words, handler_of)
     except (CofferError, KeyboardInterrupt) as error:
-        code = _tell(error)
+        code = _report(error)
     finally:
-        # Also where an error that nobody expected is on its way out.
+        # This also holds for an error that nobody expected.
         if code and _wants_shell(words):
             sys.stdout.write(f"(exit {code})\n")
     return code
 
 
-def _tell(error: CofferError | KeyboardInterrupt) -> int:
-    """Tell people of an error, where it is one and they are there. Returns its exit code."""
-    # Few starts end so.
+def _report(error: CofferError | KeyboardInterrupt) -> int:
+    """Print an error, if it is one that people need to see, and return its exit code."""
+    # Few starts end like this.
     from . import exits
 
     match error:
@@ -64,52 +64,52 @@ def _tell(error: CofferError | KeyboardInterrupt) -> int:
 
 
 def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:
-    command = _FAST.get(words[0]) if words else None
-    if command not in (GET, KEYS):
-        # Those two end before there is garbage that is worth looking for: the script that starts them does not let Python look.
+    if words[:1] not in ([GET.name], [KEYS.name]):
+        # These two end before there is garbage worth looking for, and the script that starts them has switched the search off.
         gc.enable()
-    if command is not None:
-        parsed = parse(command, words[1:])
-        if parsed is not None:
-            handler_of(command.name)(parsed)
-            return 0
+    if not words:
+        return _help()
+    if words[0] in HELP_FLAGS:
+        return _help(is_asked_for=True)
+    if words[0] == VERSION.flag:
+        return _version()
+    command = find(words[0])
+    parsed = parse(command, words[1:])
+    if parsed is None:
+        return _help(command, is_asked_for=True)
     try:
-        for parsed in _read_with_typer(words):
-            handler_of(parsed.command.name)(parsed)
+        handler_of(command.name)(parsed)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
 
-def _read_with_typer(words: list[str]) -> list[Parsed]:
-    """The command line, as typer reads it. What typer prints goes where all goes, and fails as all does.
+def _help(command: Command | None = None, *, is_asked_for: bool = False) -> int:
+    from coffer_common.help import terminal_width
 
-    Raises:
-        SystemExit: there is nothing to do, or it cannot be read; typer has said what there is to say.
-        OutputError: stdout does not take it.
-    """
-    from contextlib import redirect_stderr, redirect_stdout
-    from io import StringIO
-
-    from .app import build
+    from . import help as helps
     from .commands.common import say, write
 
-    read: list[Parsed] = []
-    out, err = StringIO(), StringIO()
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            build(lambda name: read.append)(words, prog_name=PROGRAM)
-    except SystemExit:
-        if not read:
-            raise
-    finally:
-        say(err.getvalue())
-        write(out.getvalue().encode())
-    return read
+    width = terminal_width(os.environ)
+    text = helps.of_program(width) if command is None else helps.of_command(command, width)
+    if is_asked_for:
+        write(text.encode())
+        return 0
+    say(text)
+    return _USAGE
+
+
+def _version() -> int:
+    from coffer_common.program import version_line
+
+    from .commands.common import write
+
+    write(f"{version_line(PROGRAM)}\n".encode())
+    return 0
 
 
 def _wants_shell(words: list[str]) -> bool:
-    """Whether the output goes to `eval`. It is asked of lines that cannot be parsed, too."""
+    """Return whether the output goes to `eval`. The line need not be one that can be parsed."""
     own = words[: words.index("--")] if "--" in words else words
     return words[:1] != [RUN.name] and ("--format=shell" in own or ("--format", "shell") in pairwise(own))
 
@@ -117,10 +117,10 @@ def _wants_shell(words: list[str]) -> bool:
 def _open_missing_streams() -> None:
     """Put something in the place of a standard stream that was closed when this process began.
 
-    Else the next file that is opened, the cache perhaps or a socket, has its number, and whatever writes to that number writes there.
-    Reading such a stdin and writing to such a stdout fails, as it does in any program; what is said on such a stderr is said to nobody.
+    Otherwise the next file that is opened, perhaps the cache or a socket, gets its number, and what is written to that number goes there.
+    Reading such a stdin and writing to such a stdout fails, as in any program; what is written to such a stderr is lost.
     """
-    # In their order, for a file gets the lowest number that is free. None is inherited: to a command, a closed stream stays closed.
+    # In this order, because a file gets the lowest free number. A command inherits none of them: a closed stream stays closed for it.
     if sys.stdin is None:
         sys.stdin = _open_null(os.O_WRONLY, "r")
     if sys.stdout is None:
@@ -134,7 +134,7 @@ def _open_null(flags: int, mode: Literal["r", "w"]) -> TextIO:
 
 
 def main() -> None:
-    """The program `coffer-client`."""
+    """Run the program `coffer-client` with this process's command line, and end the process."""
     _open_missing_streams()
     protect(PROGRAM)
     code = run(sys.argv[1:])
@@ -142,5 +142,5 @@ def main() -> None:
         sys.stdout.flush()
     except OSError:
         code = code or 1
-    # Taking all of itself apart costs the interpreter a tenth of the time of `get`; the system takes it back at once.
+    # It would take a tenth of the time of `get` for the interpreter to take itself apart. The system takes everything back at once.
     os._exit(code)

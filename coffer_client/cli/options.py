@@ -1,49 +1,56 @@
-"""The table of commands and their options, and a small parser that it drives.
+"""The table of commands and their options. `parser` reads command lines by it, and `help`, `completion` and docs/manuals print it.
 
-`get` and `run` are parsed here; `app` builds help, and the commands of which nobody waits for the start, from the same table with typer.
-Both read a command line in the same way, and a test holds them to it.
+`coffer-client get` loads this module at each start, so it imports no typing, enum or dataclasses at run time (docs/decisions/).
 """
 
 from __future__ import annotations
 
 from coffer_protocol.lean import TYPE_CHECKING, Record
 
-from ..errors import UsageError
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Final
 
 PROGRAM: Final = "coffer-client"
 SUMMARY: Final = "Fetch this machine's secrets, sealed to its key and signed by their publisher."
 HELP_FLAGS: Final = ("--help", "-h")
 
-# A switch is on or off; another option has a text or None, or its texts where it is repeatable.
+# The groups of options, as the help titles them.
+SECRETS: Final = "Which secrets"
+SERVER: Final = "Which server"
+CACHE: Final = "Cache"
+OUTPUT: Final = "Output"
+CHANGES: Final = "Changes"
+GENERAL: Final = "Options"
+GROUPS: Final = (SECRETS, SERVER, CACHE, OUTPUT, CHANGES, GENERAL)
+
+# A switch is on or off. Another option has a text or None; if it is repeatable, it has its texts.
 Value = str | bool | None | tuple[str, ...]
 
 
 class Option(Record):
-    """`--NAME METAVAR`, or the switch `--NAME` where there is no metavar. Given twice, the last one counts.
+    """`--NAME METAVAR`; or the switch `--NAME`, if there is no metavar. If it is given twice, the last one counts.
 
     Attributes:
         name: without the dashes.
         metavar: its value, as the help shows it.
         help: what it does.
-        letter: where it has one, it is typed as `-LETTER` too. `parse` knows it of switches alone.
+        group: under which title of `GROUPS` the help shows it.
+        letter: if it has one, it can also be typed as `-LETTER`.
         is_repeatable: whether it may be given several times, and all of its values count.
-        may_be_empty: whether an empty text is a value of it. Of another one it is most likely a variable that is not set.
+        may_be_empty: whether an empty text is a value of it. For other options an empty text is most likely a variable that is not set.
     """
 
     name: str
     metavar: str | None = None
     help: str
+    group: str = GENERAL
     letter: str | None = None
     is_repeatable: bool = False
     may_be_empty: bool = False
 
     @property
     def flag(self) -> str:
-        """As it is typed."""
+        """The option as it is typed."""
         return f"--{self.name}"
 
     @property
@@ -53,20 +60,20 @@ class Option(Record):
 
     @property
     def absent(self) -> Value:
-        """Its value where it is not given."""
+        """Its value if it is not given."""
         if self.is_repeatable:
             return ()
         return None if self.metavar else False
 
 
 class Arguments(Record):
-    """What a command takes beside options.
+    """What a command takes in addition to options.
 
     Attributes:
         metavar: one of them, as the help shows it.
         help: what they are.
-        least, most: how many there may be; at most None is any number.
-        are_command_line: whether the first begins another command's line, whose options are not ours.
+        least, most: how many there may be; if `most` is None, any number.
+        are_command_line: whether the first begins the line of another command, whose options are not ours.
     """
 
     metavar: str
@@ -74,6 +81,11 @@ class Arguments(Record):
     least: int = 0
     most: int | None = None
     are_command_line: bool = False
+
+    @property
+    def usage(self) -> str:
+        """How they are typed."""
+        return (self.metavar if self.least else f"[{self.metavar}]") + ("..." if self.most is None else "")
 
 
 class Command(Record):
@@ -83,9 +95,9 @@ class Command(Record):
         name: as it is typed.
         help: what it does.
         options: in the order of the help.
-        arguments: what it takes beside them, or None.
-        examples: lines that a shell takes as they stand.
-        exits: the codes of exits.EXITS with which it can end.
+        arguments: what it takes in addition to options, or None.
+        examples: lines that a shell takes as they are.
+        exits: the codes of `exits.EXITS` with which it can end.
     """
 
     name: str
@@ -96,120 +108,103 @@ class Command(Record):
     exits: tuple[int, ...] = (0, 1, 2)
 
 
-class Parsed(Record):
-    """A command line: what was typed, not yet what it means.
-
-    Raises:
-        UsageError: there are too few arguments, or too many; or an option is empty.
-    """
-
-    command: Command
-    values: Mapping[str, Value]
-    arguments: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        taken = self.command.arguments
-        least, most = (taken.least, taken.most) if taken else (0, 0)
-        if len(self.arguments) < least:
-            raise UsageError(f"an argument is missing: `{PROGRAM} {self.command.name} --help` shows how")
-        if most is not None and len(self.arguments) > most:
-            raise UsageError(f"there are more arguments than {most}: `{PROGRAM} {self.command.name} --help` shows how")
-        for option in self.command.options:
-            value = self.values[option.name]
-            if "" in (value if isinstance(value, tuple) else (value,)) and not option.may_be_empty:
-                raise UsageError(f"{option.flag} is empty: give it a value ({option.metavar}), or leave it out")
-
-    def text(self, name: str) -> str | None:
-        """The value of an option, None where it was not given."""
-        value = self.values[name]
-        assert value is None or isinstance(value, str)
-        return value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """The values of a repeatable option, in their order."""
-        value = self.values[name]
-        assert isinstance(value, tuple)
-        return value
-
-    def switch(self, name: str) -> bool:
-        """Whether a switch was given."""
-        return self.values[name] is True
-
-
 VERSION: Final = Option(name="version", help="Print the version.")
-HELP: Final = Option(name="help", letter="h", help="Show help, and exit.")
+HELP: Final = Option(name="help", letter="h", help="Print this help.")
 
-_SERVER: Final = Option(name="server", metavar="ADDRESS", help="The address that `coffer-companion address` prints. Else COFFER_SERVER.")
+_SERVER: Final = Option(
+    name="server",
+    metavar="ADDRESS",
+    group=SERVER,
+    help="Ask the server with this address, which `coffer-companion address` prints. Default: COFFER_SERVER.",
+)
 _IDENTITY: Final = Option(
     name="identity",
     metavar="PATH",
-    help="The identity file. Else COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text itself), systemd's credential "
-    "coffer-identity, or $XDG_CONFIG_HOME/coffer/client.key.",
+    group=SERVER,
+    help="Use this identity file. Default: COFFER_IDENTITY (a path), COFFER_IDENTITY_TEXT (the secret text itself), systemd's credential "
+    "coffer-identity, or $XDG_CONFIG_HOME/coffer/client.key, in this order.",
 )
 _BARE: Final = Option(
     name="bare",
-    help="Use the identity's bare NaCl key (suite 0). Files made by `keygen --bare` say so themselves; else also COFFER_BARE=1.",
+    group=SERVER,
+    help="Use the identity's bare NaCl key (suite 0). A file that `keygen --bare` made does not need this. Default: COFFER_BARE, which is "
+    "1 or 0.",
 )
-_TIMEOUT: Final = Option(name="timeout", metavar="SECONDS", help="How long to wait for the server, in all. Else COFFER_TIMEOUT, else 10.")
-_STATE: Final = Option(
-    name="state",
-    metavar="DIR",
-    help="Where this client remembers the newest release, and keeps the sealed cache. Else COFFER_STATE. Default: "
-    "$XDG_STATE_HOME/coffer and $XDG_CACHE_HOME/coffer.",
-)
-_NO_CACHE: Final = Option(name="no-cache", help="Keep no cache, and use none. Else COFFER_NO_CACHE=1.")
-_MAX_STALE: Final = Option(
-    name="max-stale",
-    metavar="TIME",
-    help="How old the cache may be where it stands in for a server that does not answer: 30m, 12h, 7d (the default); 0 for never. "
-    "Else COFFER_MAX_STALE.",
+_TIMEOUT: Final = Option(
+    name="timeout",
+    metavar="SECONDS",
+    group=SERVER,
+    help="Wait at most this long for the server, in all. Default: COFFER_TIMEOUT, or 10.",
 )
 _CONFIG: Final = Option(
     name="config",
     metavar="PATH",
-    help="The configuration file, which says what no option and no variable says. Else COFFER_CONFIG. Default: ./coffer.toml, "
-    "$XDG_CONFIG_HOME/coffer/client.toml and /etc/coffer/client.toml, each for what those before it leave open.",
+    group=SERVER,
+    help="Read this configuration file, for what no option and no variable sets. Default: COFFER_CONFIG. If neither is given: "
+    "./coffer.toml, $XDG_CONFIG_HOME/coffer/client.toml and /etc/coffer/client.toml, each for what those before it leave open.",
 )
-_JSON: Final = Option(name="json", help="Print one JSON object.")
-_SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _STATE, _CONFIG)
+_STATE: Final = Option(
+    name="state",
+    metavar="DIR",
+    group=CACHE,
+    help="Remember the newest release, and keep the sealed cache, in this folder. Default: COFFER_STATE, or $XDG_STATE_HOME/coffer and "
+    "$XDG_CACHE_HOME/coffer.",
+)
+_NO_CACHE: Final = Option(name="no-cache", group=CACHE, help="Keep no cache, and use none. Default: COFFER_NO_CACHE, which is 1 or 0.")
+_MAX_STALE: Final = Option(
+    name="max-stale",
+    metavar="TIME",
+    group=CACHE,
+    help="If no server answers, use a cache that is at most this old: 30m, 12h, 7d; 0 for never. Default: COFFER_MAX_STALE, or 7d.",
+)
+_JSON: Final = Option(name="json", group=OUTPUT, help="Print one JSON object.")
+# Which server is asked, as whom, and what is remembered about it.
+_SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _CONFIG, _STATE)
 _FORMAT: Final = Option(
     name="format",
     metavar="raw|shell|dotenv|json|toml|docker|null",
-    help="raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a failure prints "
-    "`(exit N)`. dotenv: a .env file, as python-dotenv reads it. json: one object. toml: one document. docker: a file for --env-file. "
-    "null: NAME=VALUE, each ended by a NUL, as env -0 prints. Dates are written as TOML does, bytes in base64 but for raw. "
-    "But for json and toml, dots and dashes in keys become underscores.",
+    group=OUTPUT,
+    help="Print in this format. raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a "
+    "failure prints `(exit N)`. dotenv: a .env file, as python-dotenv reads it. json: one object. toml: one document. docker: a file for "
+    "--env-file. null: NAME=VALUE, each ended by a NUL, as env -0 prints. Dates are written as in TOML, and bytes in base64, except in "
+    "raw. In all formats but json and toml, dots and dashes in keys become underscores.",
 )
-_NO_NEWLINE: Final = Option(name="no-newline", letter="n", help="With raw: add no newline on a terminal either.")
+_NO_NEWLINE: Final = Option(name="no-newline", letter="n", group=OUTPUT, help="With raw: add no newline, not even on a terminal.")
 _TO_DIR: Final = Option(
     name="to-dir",
     metavar="DIR",
-    help="Instead of printing, put each value into a file of its key's name in DIR (0400, in a folder 0700; bytes as they are, no newline "
-    "added). DIR becomes a link to a folder beside it, and all of its files change at once. What was there before stays "
-    "beside it, in .DIR.coffer, until the next time; `rm -r DIR .DIR.coffer` removes all. Best on a tmpfs: $XDG_RUNTIME_DIR, /run, "
-    "/dev/shm.",
+    group=OUTPUT,
+    help="Write each value to a file of its key's name in DIR, and print nothing. The files have mode 0400 and the folder 0700; bytes are "
+    "written as they are, and no newline is added. DIR becomes a link to a folder next to it, so that all files change at once. The "
+    "files of the last time stay in .DIR.coffer until the next time; `rm -r DIR .DIR.coffer` removes all. DIR is best on a tmpfs: "
+    "$XDG_RUNTIME_DIR, /run, /dev/shm.",
 )
 _ONLY: Final = Option(
     name="only",
     metavar="PATTERN",
-    help="Only the secrets whose keys are like PATTERN (* any text, ? one character, [ab] one of these). May be given several times.",
+    group=SECRETS,
+    help="Take only the secrets whose keys match PATTERN (* any text, ? one character, [ab] one of these). May be given several times.",
     is_repeatable=True,
 )
 _EXCEPT: Final = Option(
-    name="except", metavar="PATTERN", help="Not the secrets whose keys are like PATTERN. May be given several times.", is_repeatable=True
+    name="except",
+    metavar="PATTERN",
+    group=SECRETS,
+    help="Leave out the secrets whose keys match PATTERN. May be given several times.",
+    is_repeatable=True,
 )
-_PREFIX: Final = Option(name="prefix", metavar="TEXT", help="Begin each name with TEXT.", may_be_empty=True)
-_UPPER: Final = Option(name="upper", help="Names in upper case, with their prefix.")
+_PREFIX: Final = Option(name="prefix", metavar="TEXT", group=SECRETS, help="Begin each name with TEXT.", may_be_empty=True)
+_UPPER: Final = Option(name="upper", group=SECRETS, help="Write names in upper case, with their prefix.")
 # Which secrets, and under which names: `common.naming` reads them.
 NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
-# Of a command that asks a server.
+# The exit codes of a command that asks a server.
 _ASKING: Final = (0, 1, 2, 3, 4, 5)
 
 GET: Final = Command(
     name="get",
-    help="Print secrets, or put them into files.",
-    options=(_FORMAT, _NO_NEWLINE, _TO_DIR, *NAMING, *_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT),
-    arguments=Arguments(metavar="KEY", help="Which, in this order; all of them without a KEY. raw wants exactly one."),
+    help="Print secrets, or write them to files.",
+    options=(*NAMING, *_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _FORMAT, _NO_NEWLINE, _TO_DIR),
+    arguments=Arguments(metavar="KEY", help="The secrets to take, in this order; without a KEY, all of them. raw takes exactly one."),
     examples=(
         "coffer-client get db.url",
         'eval "$(coffer-client get --format shell)"',
@@ -220,13 +215,17 @@ GET: Final = Command(
 )
 KEYS: Final = Command(
     name="keys",
-    help="Print the names of all secrets, a line each, and no value.",
+    help="Print the names of all secrets, one on each line, and no value.",
     options=(
-        Option(name="cached", help="Ask no server: take them from the sealed cache, however old it is. Shells complete KEY by this."),
         *_SOURCE,
+        _TIMEOUT,
+        Option(
+            name="cached",
+            group=CACHE,
+            help="Ask no server, but read the sealed cache, however old it is. Shells complete KEY with it.",
+        ),
         _NO_CACHE,
         _MAX_STALE,
-        _TIMEOUT,
     ),
     examples=("coffer-client keys", "coffer-client keys --cached | grep '^db[.]'"),
     exits=_ASKING,
@@ -236,31 +235,44 @@ RUN: Final = Command(
     help="Run a command with the secrets in its environment.",
     options=(
         *NAMING,
-        *_SOURCE,
-        _NO_CACHE,
-        _MAX_STALE,
-        _TIMEOUT,
         Option(
             name="pristine",
-            help="Give the command the secrets and nothing else of the environment, not even a PATH. CMD itself is still found by PATH.",
+            group=SECRETS,
+            help="Give the command only the secrets, and nothing else of the environment, not even PATH. CMD itself is found by PATH.",
         ),
+        *_SOURCE,
+        _TIMEOUT,
+        _NO_CACHE,
+        _MAX_STALE,
         Option(
             name="redact",
-            help="Stay beside the command, and put `<secret NAME>` where it writes a secret's text to stdout or stderr. For it these are "
-            "pipes. Texts shorter than 6 bytes are left, and so is what is encoded. Signals and exit status are still its own.",
+            group=OUTPUT,
+            help="Write `<secret NAME>` in place of each secret that the command writes to stdout or stderr; both are pipes for it. Texts "
+            "shorter than 6 bytes, and encoded ones, are not replaced. coffer-client keeps running; signals and exit status are still the "
+            "command's.",
         ),
-        Option(name="watch", help="Stay beside the command, and act where its secrets change. Signals and exit status are still its own."),
+        Option(
+            name="watch",
+            group=CHANGES,
+            help="Keep running, and act when the secrets change. Signals and exit status are still the command's.",
+        ),
         Option(
             name="on-change",
             metavar="restart|signal:HUP|exec:CMD",
-            help="With --watch: start the command anew (the default), send it a signal, or have a shell run CMD with the new secrets.",
+            group=CHANGES,
+            help="With --watch: start the command again (the default), send it a signal, or let a shell run CMD with the new secrets.",
         ),
-        Option(name="splay", metavar="TIME", help="With --watch: put that off by a random time, at most this: 30s. Default: 0."),
+        Option(
+            name="splay",
+            metavar="TIME",
+            group=CHANGES,
+            help="With --watch: delay that by a random time, at most this long: 30s. Default: 0.",
+        ),
     ),
     arguments=Arguments(
         metavar="-- CMD",
-        help="The command and its arguments. It takes this process's place: signals and exit status are its own. Secrets win over "
-        "variables of their names; COFFER_IDENTITY_TEXT is taken out. Core dumps are off, until it turns them on itself.",
+        help="The command and its arguments. It takes the place of this process, so signals and exit status are its own. A secret replaces "
+        "a variable of the same name; COFFER_IDENTITY_TEXT is removed. Core dumps are off, unless the command turns them on.",
         least=1,
         are_command_line=True,
     ),
@@ -273,16 +285,17 @@ RUN: Final = Command(
 )
 WATCH: Final = Command(
     name="watch",
-    help="Print a line for the current release, and for each new one as it comes.",
+    help="Print a line for the current release, and for each new one when it comes.",
     options=(
+        *NAMING,
         *_SOURCE,
         _NO_CACHE,
         Option(
             name="exec",
             metavar="CMD",
-            help="Instead of the line (the time of signing, and the serial) run CMD in a shell, with the secrets in its environment.",
+            group=CHANGES,
+            help="Run CMD in a shell, with the secrets in its environment. The line (the time of signing, and the serial) is not printed.",
         ),
-        *NAMING,
     ),
     examples=("coffer-client watch", "coffer-client watch --exec 'systemctl reload shop'"),
     exits=(*_ASKING, 6),
@@ -291,30 +304,41 @@ RENDER: Final = Command(
     name="render",
     help="Fill a template with secrets.",
     options=(
+        *_SOURCE,
+        _TIMEOUT,
+        _NO_CACHE,
+        _MAX_STALE,
         Option(
             name="output",
             letter="o",
             metavar="FILE",
-            help="The file to make; it is replaced at once and whole, and only where the result, the mode or the owner differs. A symbolic "
-            "link is refused. Without it the result goes to stdout.",
+            group=OUTPUT,
+            help="Write the result to FILE, not to stdout. FILE is replaced at once, and only if the text, the mode or the owner differs. "
+            "A symbolic link is refused.",
         ),
-        Option(name="mode", metavar="MODE", help="The file's mode, in octal. Default: 0600."),
-        Option(name="owner", metavar="USER[:GROUP]", help="The file's owner, by names or numbers; needs root. Default: who runs this."),
+        Option(name="mode", metavar="MODE", group=OUTPUT, help="Give the file this mode, in octal. Default: 0600."),
+        Option(
+            name="owner",
+            metavar="USER[:GROUP]",
+            group=OUTPUT,
+            help="Give the file this owner, by names or numbers; this needs root. Default: the user who runs this.",
+        ),
         Option(
             name="exec",
             metavar="CMD",
-            help="Where the file was made or replaced, run CMD in a shell. It gets no secrets in its environment.",
+            group=CHANGES,
+            help="Run CMD in a shell after the file was written. CMD gets no secrets in its environment.",
         ),
-        Option(name="watch", help="Stay, and do the same for each new release. Where that fails, the file stays as it is."),
-        *_SOURCE,
-        _NO_CACHE,
-        _MAX_STALE,
-        _TIMEOUT,
+        Option(
+            name="watch",
+            group=CHANGES,
+            help="Keep running, and write the file for each new release. If that fails, the file stays as it is.",
+        ),
     ),
     arguments=Arguments(
         metavar="TEMPLATE",
-        help="A file in Jinja's language, in UTF-8; - is stdin. {{db.url}} is the secret db.url, as is {{secrets['db.url']}}; beside "
-        "Jinja's own filters there are quote (a shell's word), b64 and tojson. A key that is not there is an error.",
+        help="A file in Jinja's language, in UTF-8; - is stdin. {{db.url}} is the secret db.url, and so is {{secrets['db.url']}}. In "
+        "addition to Jinja's own filters there are quote (one word for a shell), b64 and tojson. A key that does not exist is an error.",
         least=1,
         most=1,
     ),
@@ -326,40 +350,47 @@ RENDER: Final = Command(
 )
 TRUST: Final = Command(
     name="trust",
-    help="Show what this client remembers and trusts; or, with `reset`, forget it.",
-    options=(*_SOURCE, Option(name="yes", help="Reset without asking.")),
+    help="Show what this client remembers and trusts; with `reset`, delete it.",
+    options=(*_SOURCE, Option(name="yes", help="Answer yes to the question whether everything that is remembered shall be deleted.")),
     arguments=Arguments(
-        metavar="reset", help="Forget, and begin with the address again: where the operator has confirmed that the server is right.", most=1
+        metavar="reset",
+        help="Delete what is remembered, and begin again with what the address says. Do this only if the operator has confirmed that the "
+        "server is right.",
+        most=1,
     ),
     examples=("coffer-client trust", "coffer-client trust reset --yes"),
 )
 KEYGEN: Final = Command(
     name="keygen",
     help="Make this client's identity, and print the line for the operator.",
-    options=(Option(name="bare", help="To be known by a bare NaCl key of 64 hex digits (suite 0)."),),
+    options=(Option(name="bare", help="Make an identity that the server knows by a bare NaCl key of 64 hex digits (suite 0)."),),
     arguments=Arguments(metavar="PATH", help="The file to make. Default: $XDG_CONFIG_HOME/coffer/client.key.", most=1),
     examples=("coffer-client keygen", "coffer-client keygen --bare /etc/shop/coffer.key"),
 )
 ID: Final = Command(
     name="id",
     help="Print this client's public key, for the operator.",
-    options=(_IDENTITY, Option(name="bare", help="Print the bare NaCl key, 64 hex digits."), _CONFIG),
+    options=(_IDENTITY, Option(name="bare", group=SERVER, help="Print the bare NaCl key, 64 hex digits."), _CONFIG),
     examples=("coffer-client id",),
 )
 INIT: Final = Command(
     name="init",
     help="Make this client's identity and configuration, and try the server.",
     options=(
-        Option(name="bare", help="To be known by a bare NaCl key of 64 hex digits (suite 0)."),
-        Option(name="identity", metavar="PATH", help="The identity file to use, or to make. Default: $XDG_CONFIG_HOME/coffer/client.key."),
+        Option(name="bare", help="Make an identity that the server knows by a bare NaCl key of 64 hex digits (suite 0)."),
+        Option(
+            name="identity",
+            metavar="PATH",
+            help="Use this identity file; if it does not exist, make it. Default: $XDG_CONFIG_HOME/coffer/client.key.",
+        ),
         Option(
             name="config",
             metavar="PATH",
-            help="The file to write: /etc/coffer/client.toml is the whole machine's. Else COFFER_CONFIG. Default: "
+            help="Write this configuration file; /etc/coffer/client.toml is the whole machine's. Default: COFFER_CONFIG, or "
             "$XDG_CONFIG_HOME/coffer/client.toml.",
         ),
-        Option(name="name", metavar="NAME", help="What the operator's definition is to call this client. Default: the machine's name."),
-        Option(name="force", help="Write the address where the file names another one."),
+        Option(name="name", metavar="NAME", help="Name the client like this in the line for the operator. Default: the machine's name."),
+        Option(name="force", help="Write the address even if the file names another one."),
         _TIMEOUT,
     ),
     arguments=Arguments(metavar="ADDRESS", help="The address that `coffer-companion address` prints.", least=1, most=1),
@@ -373,69 +404,26 @@ INIT: Final = Command(
 CONFIG: Final = Command(
     name="config",
     help="Show each setting that is in force, and where it comes from.",
-    options=(*_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT, _JSON),
+    options=(*_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _JSON),
     examples=("coffer-client config", "coffer-client config --json | jq -r .settings.server.value"),
 )
 DOCTOR: Final = Command(
     name="doctor",
-    help="Try all that a fetch needs, step by step, and say what mends what fails.",
-    options=(*_SOURCE, _NO_CACHE, _MAX_STALE, _TIMEOUT, _JSON),
+    help="Try everything that a fetch needs, step by step, and say how to repair what fails.",
+    options=(*_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _JSON),
     examples=("coffer-client doctor", "coffer-client doctor --json | jq -r '.steps[] | select(.state == \"fail\") | .mend'"),
     exits=_ASKING,
 )
 COMPLETION: Final = Command(
     name="completion",
-    help="Print the script by which a shell completes commands, options, and KEYs.",
+    help="Print the script with which a shell completes commands, options, and KEYs.",
     options=(),
-    arguments=Arguments(metavar="bash|zsh|fish", help="For which shell.", least=1, most=1),
+    arguments=Arguments(metavar="bash|zsh|fish", help="The shell.", least=1, most=1),
     examples=(
         "source <(coffer-client completion bash)",
         "coffer-client completion zsh > /usr/local/share/zsh/site-functions/_coffer-client",
         "coffer-client completion fish > ~/.config/fish/completions/coffer-client.fish",
     ),
 )
+# In the order of the help.
 COMMANDS: Final = (INIT, GET, KEYS, RUN, WATCH, RENDER, TRUST, KEYGEN, ID, CONFIG, DOCTOR, COMPLETION)
-
-
-def parse(command: Command, words: Sequence[str]) -> Parsed | None:
-    """Read what follows the command's name.
-
-    Returns:
-        What was typed; None where it asks for help.
-
-    Raises:
-        UsageError: it is not a line that the command knows. The text repeats no option's value.
-    """
-    options = {flag: option for option in command.options for flag in option.flags}
-    values = {option.name: option.absent for option in command.options}
-    arguments: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            arguments += rest
-        elif word == "-" or not word.startswith("-"):
-            arguments.append(word)
-            if command.arguments and command.arguments.are_command_line:
-                arguments += rest
-        else:
-            # Letters may stand together behind one dash.
-            for typed in (word,) if word.startswith("--") else (f"-{letter}" for letter in word[1:]):
-                if typed in HELP_FLAGS:
-                    return None
-                flag, equals, text = typed.partition("=")
-                option = options.get(flag)
-                if option is None:
-                    raise UsageError(f"there is no option {flag}: `{PROGRAM} {command.name} --help` lists them")
-                following = next(rest, None) if option.metavar and not equals else None
-                values[option.name] = _value(option, values[option.name], text if equals else following, is_attached=bool(equals))
-    return Parsed(command=command, values=values, arguments=tuple(arguments))
-
-
-def _value(option: Option, before: Value, text: str | None, *, is_attached: bool) -> Value:
-    if option.metavar is None:
-        if is_attached:
-            raise UsageError(f"{option.flag} takes no value")
-        return True
-    if text is None:
-        raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
-    return (*before, text) if isinstance(before, tuple) else text

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-
-import tomli
+import tomllib
 
 from coffer_common import files, paths
 from coffer_protocol.lean import TYPE_CHECKING
@@ -82,8 +81,8 @@ def _check_owner(path: str, owner: int) -> None:
 
 def _parse(path: str, text: str) -> dict[str, object]:
     try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from None
     except (ValueError, RecursionError):
         raise ConfigurationError(f"{path} has a number that is too long, or lists that are too deep, for a configuration") from None
@@ -133,7 +132,7 @@ def _line_of(text: str, key: str) -> int | None:
 
 def _try_parse(lines: list[str]) -> dict[str, object] | None:
     try:
-        return tomli.loads("\n".join(lines))
+        return tomllib.loads("\n".join(lines))
     except (ValueError, RecursionError):
         return None
 

@@ -22,22 +22,15 @@ from typing import Annotated, Final
 
 import typer
 
-from coffer_common.program import HELP_OPTION, exit_codes, version_line
+from coffer_common.application import Application
+from coffer_common.program import version_line
 from coffer_protocol.errors import CofferError
 
 from . import definitions, exits, imports, inspecting, publishers, setup, status, uploads
 
 PROGRAM: Final = "coffer-companion"
 
-app = typer.Typer(
-    name=PROGRAM,
-    help="Compile a definition of secrets and publish it to a Coffer server.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings=HELP_OPTION,
-    epilog=exit_codes(exits.EXITS),
-)
+app = Application(name=PROGRAM, help="Compile a definition of secrets and publish it to a Coffer server.", exits=exits.EXITS)
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from coffer_common.application import Application
 from coffer_protocol.address import check_name
 from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
 
@@ -38,7 +39,7 @@ from .options import (
 from .output import show_json, show_table, tell, warn
 from .uploads import carry_out
 
-app = typer.Typer(name="publishers", help="Who may publish a coffer: list, add, retire.", no_args_is_help=True, rich_markup_mode=None)
+app = Application(name="publishers", help="Who may publish a coffer: list, add, retire.")
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""Writes everything that is made of what the programs say of themselves, and removes what is made no longer."""
+"""Write everything that is made from what the programs say about themselves, and remove what is no longer made."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from coffer_client.cli.options import PROGRAM
 
 from . import man, page
 from .applications import COMPANION, SERVER
+from .help import texts
 from .reference import CLIENT
 
 ROOT: Final = Path(__file__).parents[2]
 SHARE: Final = "docs/share"
+HELP: Final = "tests/manuals/help"
 PAGE: Final = "docs/client.md"
 PROGRAMS: Final = (CLIENT, SERVER, COMPANION)
 
 
 def made() -> dict[str, str]:
-    """What is made, by its path in the repository. What is below `docs` of those in `docs/share` is below an installation's prefix."""
+    """Return what is made, by its path in the repository. An installation has `docs/share` as `share`, below its prefix."""
     return {
         **{f"{SHARE}/man/man1/{name}": text for program in PROGRAMS for name, text in man.pages(program).items()},
         f"{SHARE}/bash-completion/completions/{PROGRAM}": bash.script(),
         f"{SHARE}/zsh/site-functions/_{PROGRAM}": zsh.script(),
         f"{SHARE}/fish/vendor_completions.d/{PROGRAM}.fish": fish.script(),
+        **{f"{HELP}/{name}.txt": text for name, text in texts().items()},
         PAGE: page.with_reference((ROOT / PAGE).read_text(encoding="utf-8")),
     }
 
@@ -32,7 +35,7 @@ def made() -> dict[str, str]:
 def write() -> None:
     """Make the files be what is made."""
     files = made()
-    for path in (ROOT / SHARE).rglob("*"):
+    for path in (*(ROOT / SHARE).rglob("*"), *(ROOT / HELP).rglob("*")):
         if path.is_file() and path.relative_to(ROOT).as_posix() not in files:
             path.unlink()
     for name, text in files.items():

@@ -15,6 +15,7 @@ import coffer_server
 import coffer_server.cli
 import coffer_server.health.report
 from coffer_client.cli.options import Arguments, Option
+from coffer_common.application import described
 
 from .model import Command, Program
 
@@ -68,15 +69,12 @@ def _argument(argument: TyperArgument) -> Arguments:
 
 
 def _options(command: TyperCommand | TyperGroup) -> tuple[Option, ...]:
-    context = typer.Context(command)
-    return tuple(_option(option, context) for option in command.params if isinstance(option, TyperOption))
+    return tuple(_option(option) for option in command.params if isinstance(option, TyperOption))
 
 
-def _option(option: TyperOption, context: typer.Context) -> Option:
-    # The second of the two columns of the help, which ends with the default behind two spaces.
-    _, told = option.get_help_record(context) or ("", "")
+def _option(option: TyperOption) -> Option:
     (flag,) = option.opts
-    return Option(name=flag.removeprefix("--"), metavar=None if option.is_flag else option.metavar, help=" ".join(told.split()))
+    return Option(name=flag.removeprefix("--"), metavar=None if option.is_flag else option.metavar, help=described(option))
 
 
 SERVER: Final = _program(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Final
 
 from coffer_client.cli.options import HELP, Option
 
-from .model import Command, Entry, Program
+from .model import Command, Entry, Program, grouped
 
 # Pages bear a date: that of the last change to what they say that a reader should know of.
-DATE: Final = "2026-11-26"
+DATE: Final = "2026-11-28"
 _WIDTH: Final = 80
 # Neither words that are taken apart, which may be commands, nor lines that are stretched.
 _LAYOUT: Final = ".nh\n.ad l\n"
@@ -55,7 +55,7 @@ def _command_page(program: Program, command: Command) -> str:
             _section("SYNOPSIS", f"{_bold(command.line)}{_escaped(command.usage.removeprefix(command.line))}\n"),
             _section("DESCRIPTION", ".PP\n".join(map(paragraph, _paragraphs(command.help)))),
             _section("ARGUMENTS", *(_entry(_italic(taken.metavar), paragraph(taken.help)) for taken in command.arguments)),
-            _section("OPTIONS", *map(_option, (*command.options, HELP))),
+            _section("OPTIONS", *_options((*command.options, HELP))),
             _section("EXIT STATUS", *_exits(command.exits)),
             _section("EXAMPLES", *examples),
             _section("SEE ALSO", f"{_reference(program.name)}: {program.shared}\n"),
@@ -79,6 +79,12 @@ def _head(name: str, told: str, source: str) -> str:
 def _section(title: str, *parts: str) -> str:
     """A section, and nothing where nothing is in it."""
     return f".SH {title}\n{''.join(parts)}" if parts else ""
+
+
+def _options(options: tuple[Option, ...]) -> Iterator[str]:
+    for group, members in grouped(options):
+        yield f".SS {_escaped(group)}\n" if group else ""
+        yield from map(_option, members)
 
 
 def _option(option: Option) -> str:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from coffer_client.cli.options import Arguments, Option
+from coffer_client.cli.options import GROUPS, Arguments, Option
+
+
+def grouped(options: Iterable[Option]) -> Iterator[tuple[str, list[Option]]]:
+    """Yield the title of each group, with its options. The title is empty if there is only one group."""
+    groups = {group: [option for option in options if option.group == group] for group in GROUPS}
+    groups = {group: members for group, members in groups.items() if members}
+    for group, members in groups.items():
+        yield group if len(groups) > 1 else "", members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +54,7 @@ class Command:
     def usage(self) -> str:
         """How it is typed."""
         options = ["[OPTION]..."] if self.options else []
-        return " ".join([self.line, *options, *map(_taken, self.arguments)])
-
-
-def _taken(argument: Arguments) -> str:
-    return (argument.metavar if argument.least else f"[{argument.metavar}]") + ("..." if argument.most is None else "")
+        return " ".join([self.line, *options, *(taken.usage for taken in self.arguments)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

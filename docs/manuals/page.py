@@ -7,7 +7,7 @@ from typing import Final
 
 from coffer_client.cli.options import HELP, Option
 
-from .model import Command, Entry
+from .model import Command, Entry, grouped
 from .reference import CLIENT
 
 BEGIN: Final = f"<!-- made by scripts/manuals from {CLIENT.source}: change it there -->"
@@ -43,7 +43,9 @@ def _reference() -> Iterator[str]:
 def _command(command: Command) -> Iterator[str]:
     yield f"\n### {command.name}\n\n{command.help}\n\n```\n{command.usage}\n```\n\n"
     yield from (f"- `{taken.metavar}`: {taken.help}\n" for taken in command.arguments)
-    yield from map(_option, (*command.options, HELP))
+    for group, members in grouped((*command.options, HELP)):
+        yield f"\n{group}:\n\n" if group else ""
+        yield from map(_option, members)
     if command.examples:
         yield "\n```sh\n" + "".join(f"{line}\n" for line in command.examples) + "```\n"
     yield f"\nIts exit codes: {', '.join(map(str, command.exits))}.\n"

@@ -500,7 +500,7 @@ def test_what_reads_a_configuration_is_loaded_where_there_is_one(configured: Con
     path.write_text("timeout = 30")
     with FakeServer(serving(whole, {"port": 5432})) as server:
         configured(server, whole)
-        assert "tomli" in imported(SCRIPT, "get", "port")
+        assert "tomllib" in imported(SCRIPT, "get", "port")
 
 
 # A date needs what holds it.
@@ -543,7 +543,7 @@ def test_get_and_run_load_nothing_that_they_do_not_need(
         "ssl",
         "string",
         "subprocess",
-        "tomli",
+        "tomllib",
         "trio",
         "typer",
         "typing",

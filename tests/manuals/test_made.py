@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.manuals import man
-from docs.manuals.__main__ import PROGRAMS, SHARE, made
+from docs.manuals.__main__ import HELP, PROGRAMS, SHARE, made
 from tests.docs.commands import missing_programs
 from tests.support import ROOT
 from tests.test_house import tracked_files
@@ -24,8 +24,8 @@ def test_what_is_committed_is_what_is_made(name: str) -> None:
 
 
 def test_nothing_is_left_of_what_is_made_no_longer() -> None:
-    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / SHARE).rglob("*") if path.is_file()}
-    assert there == {name for name in made() if name.startswith(SHARE)}
+    there = {path.relative_to(ROOT).as_posix() for folder in (SHARE, HELP) for path in (ROOT / folder).rglob("*") if path.is_file()}
+    assert there == {name for name in made() if name.startswith((SHARE, HELP))}
 
 
 def test_an_installation_has_it(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from coffer_protocol.lean import TYPE_CHECKING
 
-from ..options import Parsed
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
+
+    from ..parser import Parsed
 
 # Does what a command line says.
 Handler: TypeAlias = "Callable[[Parsed], None]"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ...coffer import Coffer
     from ...delivery.naming import Naming
-    from ..options import Parsed
+    from ..parser import Parsed
 
 
 def tell(message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import UsageError
 from ..completion import SCRIPTS
-from ..options import Parsed
+from ..parser import Parsed
 from .common import write
 
 

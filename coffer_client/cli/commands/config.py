@@ -15,7 +15,7 @@ from ...config import settings
 from ...config.lookup import CREDENTIAL, DEFAULT, FLAG, Configuration, Found
 from ...config.names import KINDS, key_of
 from ...conversation.retrieval import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
-from ..options import Parsed
+from ..parser import Parsed
 from .common import write
 
 # What is in force where no place says anything. The server has none.

@@ -13,7 +13,7 @@ from coffer_protocol.crypto import known_answers
 
 from ...config import settings
 from ..doctor import FAIL, OK, SKIP, WARN, Asked, Step, examine
-from ..options import Parsed
+from ..parser import Parsed
 from .common import wanted, write
 
 _MARKS: Final[Mapping[str, str]] = {OK: "✓", WARN: "!", FAIL: "✗", SKIP: "-"}

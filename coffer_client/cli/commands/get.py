@@ -11,7 +11,7 @@ from ...errors import UsageError
 from .common import fetch, naming, refuse_naming, source, warn, write
 
 if TYPE_CHECKING:
-    from ..options import Parsed
+    from ..parser import Parsed
 
 
 def main(parsed: Parsed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ...config import settings
-from ..options import Parsed
+from ..parser import Parsed
 from .common import tell, write
 
 

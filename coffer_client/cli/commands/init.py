@@ -21,7 +21,8 @@ from ...conversation.retrieval import retrieve
 from ...conversation.source import Source
 from ...errors import BusyServerError, ConfigurationError
 from ...io.blocking import Sockets, finish
-from ..options import PROGRAM, Parsed
+from ..options import PROGRAM
+from ..parser import Parsed
 from .common import tell, timeout_s, warn, write
 
 

@@ -9,7 +9,7 @@ from coffer_protocol.identity import Identity
 
 from ...config import names, settings
 from ...config.credential import Credential
-from ..options import Parsed
+from ..parser import Parsed
 from .common import tell, write
 
 

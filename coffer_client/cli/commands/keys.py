@@ -8,7 +8,7 @@ from ...coffer import Coffer
 from ...conversation.source import Source
 from ...errors import CacheError
 from ...io.blocking import finish
-from ..options import Parsed
+from ..parser import Parsed
 from .common import fetch, source, span, write
 
 

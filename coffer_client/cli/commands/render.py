@@ -15,7 +15,7 @@ from ...delivery.placed_file import Access, place
 from ...errors import CommandFailedError, ConfigurationError, TemplateError, UsageError
 from ...io.blocking import iterate
 from ...process import command as run
-from ..options import Parsed
+from ..parser import Parsed
 from .common import fetch, source, tell, warn, write
 from .following import releases, run_shell
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-    from ..options import Parsed
+    from ..parser import Parsed
 
 
 def main(parsed: Parsed) -> None:

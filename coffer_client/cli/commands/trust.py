@@ -8,7 +8,8 @@ import sys
 from ...config import settings
 from ...errors import OutputError, UsageError
 from ...trust_store import Memory, describe, find_folders
-from ..options import PROGRAM, Parsed
+from ..options import PROGRAM
+from ..parser import Parsed
 from .common import say, tell, wanted, warn, write
 
 

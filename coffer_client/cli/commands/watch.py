@@ -8,7 +8,7 @@ from ...conversation.watching import Watcher
 from ...errors import CommandFailedError, NamingError, NoSuchKeyError
 from ...io.blocking import iterate
 from ...process import command as run
-from ..options import Parsed
+from ..parser import Parsed
 from .common import naming, refuse_naming, source, tell, write
 from .following import releases, run_shell
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from coffer_client.cli import help as helps
 from coffer_client.cli import main as cli
-from coffer_client.cli.options import Parsed
+from coffer_client.cli.options import COMMANDS
+from coffer_client.cli.parser import Parsed
 
 
 @pytest.mark.parametrize(
@@ -20,9 +23,9 @@ from coffer_client.cli.options import Parsed
         (["get", "--to-dir", "x", "--format", "raw"], "--to-dir has a form of its own"),
         (["get", "--to-dir", "/"], "--to-dir /: this folder cannot be replaced"),
         (["watch", "--prefix", "x"], "--prefix: these go with --exec"),
-        (["get", "--nope"], "no option --nope"),
-        (["get", "key", "--server", ""], "--server is empty: "),
-        (["watch", "--state="], "--state is empty: "),
+        (["get", "--nope"], "no such option --nope"),
+        (["get", "key", "--server", ""], "--server is empty\nhint: "),
+        (["watch", "--state="], "--state is empty\nhint: "),
         (["get", "key", "--server", "x"], "the server's address: "),
         (["run"], "missing"),
         (["run", "--", "true"], "COFFER_SERVER"),
@@ -67,14 +70,32 @@ def test_a_mistake_of_ours_fails_in_the_shell_too(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().out == "(exit 1)\n"
 
 
-def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["--help"]) == 0
-    assert "Usage: coffer-client" in capfd.readouterr().out
-    assert cli.run(["get", "--help"]) == 0
-    assert "--format raw|shell|dotenv|json|toml|docker|null" in capfd.readouterr().out
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], flag: str) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    assert cli.run([flag]) == 0
+    assert capfd.readouterr() == (helps.of_program(70), "")
+    for command in COMMANDS:
+        assert cli.run([command.name, flag]) == 0
+        assert capfd.readouterr() == (helps.of_command(command, 70), "")
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--version"]) == 0
-    assert capfd.readouterr().out.startswith("coffer-client ")
+    assert capfd.readouterr() == (f"coffer-client {version('coffer-secrets')}\n", "")
 
 
-def test_no_command_shows_the_help() -> None:
+def test_without_a_command_the_help_is_an_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
     assert cli.run([]) == 2
+    assert capfd.readouterr() == ("", helps.of_program(70))
+
+
+def test_a_usage_error_is_a_sentence_and_a_hint(capfd: pytest.CaptureFixture[str]) -> None:
+    for words, shown in (
+        (["gett"], "coffer-client: no such command 'gett'\nhint: did you mean get?\n"),
+        (["run", "--pristin", "env"], "coffer-client: no such option --pristin\nhint: did you mean --pristine?\n"),
+        (["completion"], "coffer-client: an argument is missing: bash|zsh|fish\nhint: `coffer-client completion --help` describes it\n"),
+    ):
+        assert cli.run(words) == 2
+        assert capfd.readouterr() == ("", shown)

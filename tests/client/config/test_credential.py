@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import tomli
+import tomllib
 
 from coffer_client.config.credential import Credential
 from coffer_protocol.address import check_name
@@ -17,11 +17,11 @@ def test_what_the_operator_gets_is_what_a_definition_takes(credential: Credentia
 
 
 def test_the_line_for_the_operator_is_toml(credential: Credential) -> None:
-    ((name, key),) = tomli.loads(credential.clients_line()).items()
+    ((name, key),) = tomllib.loads(credential.clients_line()).items()
     assert key == credential.public_text()
     assert check_name(name, "client") == name
     for chosen in ("web", "web.example", "0_-"):
-        assert tomli.loads(credential.clients_line(chosen)) == {chosen: credential.public_text()}
+        assert tomllib.loads(credential.clients_line(chosen)) == {chosen: credential.public_text()}
 
 
 def test_a_file_says_by_which_key_its_owner_goes(credential: Credential) -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,7 +211,7 @@ def test_a_new_file_is_for_all_to_read(tmp_path: Path) -> None:
     path = tmp_path / "new" / "client.toml"
     configfile.write(str(path), {"server": "coffer://x", "bare": True})
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert tomli.loads(path.read_text()) == {"server": "coffer://x", "bare": True}
+    assert tomllib.loads(path.read_text()) == {"server": "coffer://x", "bare": True}
     assert path.read_text().startswith("# ")
     assert os.listdir(path.parent) == ["client.toml"]
 
@@ -268,4 +268,4 @@ def test_any_text_is_written_so_that_toml_reads_it(tmp_path_factory: pytest.Temp
     path = tmp_path_factory.mktemp("any") / "client.toml"
     put(path, old)
     configfile.write(str(path), {"server": text})
-    assert tomli.loads(path.read_text()) == tomli.loads(old) | {"server": text}
+    assert tomllib.loads(path.read_text()) == tomllib.loads(old) | {"server": text}

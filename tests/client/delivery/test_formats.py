@@ -7,13 +7,13 @@ import math
 import os
 import shutil
 import subprocess
+import tomllib
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
-import tomli
 from dotenv import dotenv_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -229,7 +229,7 @@ def test_json_of_what_a_fetch_hands_out() -> None:
 
 @given(st.dictionaries(keys, values, max_size=8))
 def test_a_toml_parser_reads_the_same_keys_and_values(secrets: Secrets) -> None:
-    found = tomli.loads(formats.toml(secrets))
+    found = tomllib.loads(formats.toml(secrets))
     assert list(found) == list(secrets)
     for key, value in secrets.items():
         if isinstance(value, bytes):

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
-import tomli
 from hypothesis import given
 
 from coffer_client.coffer import Coffer
@@ -45,7 +45,7 @@ def test_each_kind_of_value_has_one_text(value: SecretValue, text: str) -> None:
 
 @given(values.filter(lambda value: not isinstance(value, str | bytes)))
 def test_what_toml_can_write_is_written_as_toml(value: SecretValue) -> None:
-    read = tomli.loads(f"key = {output.text_of(value)}")["key"]
+    read = tomllib.loads(f"key = {output.text_of(value)}")["key"]
     assert repr(read) == repr(value) or read == value
 
 

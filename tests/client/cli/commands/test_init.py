@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tomli
 
 from coffer_client.cli import main as cli
 from coffer_client.config.credential import Credential
@@ -34,7 +34,7 @@ def key(home: Path) -> Path:
 
 
 def written(config: Path) -> dict[str, object]:
-    return tomli.loads(config.read_text())
+    return tomllib.loads(config.read_text())
 
 
 def test_the_first_time_the_operator_has_to_add_the_client(config: Path, key: Path, capfd: Read) -> None:

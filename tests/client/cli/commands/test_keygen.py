@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomli
 
 from coffer_client.cli import main as cli
 from coffer_common import keyfile
@@ -16,7 +16,7 @@ def test_keygen_makes_the_identity_that_get_finds(home: Path, capfd: pytest.Capt
     path = home / ".config" / "coffer" / "client.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert str(path) in err
-    (key,) = tomli.loads(out).values()
+    (key,) = tomllib.loads(out).values()
     assert key == keyfile.read(path).public().text()
     assert cli.run(["id"]) == 0
     out, err = capfd.readouterr()

@@ -109,8 +109,8 @@ def test_a_command_gets_no_secret_and_its_failure_is_the_programs(folder: Path) 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "Missing argument 'TEMPLATE'"),
-        (["a.j2", "b.j2"], "b.j2"),
+        ([], "an argument is missing: TEMPLATE"),
+        (["a.j2", "b.j2"], "expected at most 1 argument, got 2"),
         (["a.j2", "--watch"], "--watch go with -o FILE"),
         (["a.j2", "--mode", "0600", "-o", "-"], "--mode, --owner, --exec and --watch go with -o FILE"),
         (["a.j2", "-o", ""], "--output is empty"),
