@@ -71,7 +71,7 @@ _GARBAGE_OBJECTS: Final = 20_000
 _GARBAGE_GENERATIONS: Final = 50
 
 Folder = upkeep.Folder
-ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id in the suite that it uses, as 64 hex digits.")]
+ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id in the suite that it speaks, as 64 hex digits.")]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
 
 

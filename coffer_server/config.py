@@ -33,7 +33,7 @@ class Settings:
     Attributes:
         listen: the addresses on which the server listens. Port 0 picks a free port.
         advertise: the name and port that clients use, or None for the first of `listen`.
-        suites: the suites that are served. Suite 1 is always among them, because publishers use no other.
+        suites: the suites that are served. Suite 1 is always among them, because publishers speak no other.
         store: the URL of the PostgreSQL database that the server shares with other servers, or None for an SQLite database of its own.
         cache_bytes: the limit of the server's cache in memory.
         max_connections: the limit of connections at one time. Beyond it, a new connection is closed at once.
@@ -128,7 +128,7 @@ def _host(value: object) -> Host:
 
 def _suites(value: object) -> tuple[int, ...]:
     if value not in ([0, 1], [1, 0], [1]) or any(isinstance(item, bool) for item in value):
-        raise ValueError("expected [0, 1] or [1]: suite 1 is always served, because publishers use it")
+        raise ValueError("expected [0, 1] or [1]: suite 1 is always served, because publishers speak it")
     return tuple(sorted(value))
 
 

@@ -47,10 +47,10 @@ class ShardAnswers:
             return
         if suite == 1:
             raise WrongSuiteError(
-                "this key is registered as a full public key: use suite 1, or ask your operator to register its 64 hex digits"
+                "this key is registered as a full public key: speak suite 1, or ask your operator to register its 64 hex digits"
             )
         raise WrongSuiteError(
-            "this key is registered as a bare NaCl key: use suite 0, or ask your operator to register its public key text"
+            "this key is registered as a bare NaCl key: speak suite 0, or ask your operator to register its public key text"
         )
 
     async def fetch(self) -> Fetched:

@@ -29,11 +29,6 @@ NOT_YET = {
     "coffer_protocol/crypto",
     "coffer_protocol/release",
     "coffer_protocol/suite",
-    "coffer_server/store",
-    "coffer_server/store/log",
-    "coffer_server/store/shared",
-    "coffer_server/store/sql",
-    "coffer_server/store/upkeep",
     "docs/client.md",
     "docs/definition.md",
 }

@@ -1,7 +1,7 @@
-"""The store: what every kind of it does, and the errors that each method may raise.
+"""The `Store` protocol: what every store does, and the errors that each method may raise.
 
-Methods block; the server calls them in threads. Each is one transaction: it sees one state, and changes everything or nothing. What a
-method gives as a context manager can be read, item by item, until the context ends.
+Methods block; the server calls them in threads. Each method is one transaction: it sees one state, and changes everything or nothing. If a
+method returns a context manager, its value can be read, item by item, until the context ends.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from coffer_protocol.message import Drop, Entry, Put, Reuse
 from coffer_protocol.question import Fetch
 from coffer_protocol.release.coffer import SealedAnswer
 
-# What an upload does to one client's shard.
+# A change that an upload makes to one client's shard.
 Change: TypeAlias = Put | Reuse | Drop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Who may publish a coffer.
+    """A publisher of a coffer.
 
     Attributes:
         coffer: the coffer's name.
-        key: all of its public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
-        name: what the server's operator calls it, or None.
-        added: seconds since 1970.
+        key: all of the publisher's public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
+        name: the name that the server's operator gave it, or None.
+        added: the time at which it was added, in seconds since 1970.
     """
 
     coffer: str
@@ -39,7 +39,7 @@ class Publisher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """Whom the server's operator has blocked: the id, and when, in seconds since 1970."""
+    """An id that the server's operator has blocked, and the time of that in seconds since 1970."""
 
     id: bytes
     at: int
@@ -50,9 +50,9 @@ class Known:
     """What the server must know of a client after its Hello.
 
     Attributes:
-        coffer: the one coffer that it belongs to.
-        suite: the one suite that it speaks (docs/protocol.md, 3): 1 for a publisher, else as the alg of its blob says.
-        serial: of the coffer's current release, or None where that has no shard for it.
+        coffer: the one coffer to which the client belongs.
+        suite: the one suite that the client speaks (docs/protocol.md, 3): 1 for a publisher, otherwise the suite of its blob's alg.
+        serial: the serial of the coffer's current release, or None if that release has no shard for the client.
     """
 
     coffer: str
@@ -62,7 +62,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What a client gets: the body of its OkGet, and the release that it is from."""
+    """What a client gets: the body of its OkGet, and the coffer and serial of the release."""
 
     coffer: str
     serial: int
@@ -71,7 +71,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A release: *signed*, and its entries in the order of their ids, read one by one."""
+    """A release: its *signed* and its entries in the order of their ids, which are read one by one."""
 
     signed: bytes
     entries: Iterator[Entry]
@@ -79,9 +79,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Which releases are held with all that is in them; of the others, the heads alone.
+    """Which releases are held with all their contents. The store keeps only the heads of all others.
 
-    A release is held while either holds: it is among the last `releases`, or it was the current one within the last `age_s` seconds.
+    A release is held if it is among the last `releases`, or if it was the current release within the last `age_s` seconds.
     """
 
     releases: int
@@ -90,7 +90,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What is wrong: since when, in seconds since 1970, and why, for the server's operator."""
+    """A fault, for the server's operator: since when it lasts, in seconds since 1970, and its reason."""
 
     since: int
     reason: str
@@ -98,12 +98,13 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStatus:
-    """How far a store has come.
+    """The state of a store.
 
     Attributes:
-        event: the number of the last event; 0 where nothing has happened yet.
+        event: the number of the last event, or 0 if there is no event yet.
         releases: the serial of each coffer's current release.
-        away: that its database cannot be reached, so that memory answers, with what it has heard of before; None where it can be.
+        away: since when and why the database cannot be reached, or None if it can. While it is away, the store answers from memory, and
+            `event` and `releases` are the last that it has heard of.
     """
 
     event: int
@@ -115,149 +116,175 @@ class Reads(Protocol):
     """The reads that every session makes."""
 
     def look_up(self, client: bytes) -> Known | None:
-        """Return what is known of the client or publisher with this id; None if there is none."""
+        """Return what is known of the client or publisher with this id, or None if the id is unknown."""
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
-        """Return what each of these clients gets; those that have no shard are left out."""
+        """Return what each of these clients gets. Clients without a shard are left out."""
 
 
 class Store(Reads, Protocol):
-    """Publishers, releases and blobs. Every method may raise `StoreError` where the store itself fails.
+    """The publishers, releases and blobs of a server. Every method may raise `StoreError` if the store itself fails.
 
-    An id that is blocked has no rights, and is as good as unknown, though it stays in `publishers` and in the releases that have it.
+    A blocked id has no rights and counts as unknown, but it stays in `publishers` and in the releases that have it.
     """
 
     @property
     def name(self) -> str:
-        """What it is called in errors: no password is in it."""
+        """The store's name in errors. It contains no password."""
 
     def fetch(self, client: bytes) -> Fetched:
-        """A client's blob in the current release of its coffer, with the proof that it belongs there.
+        """Return a client's blob in the current release of its coffer, with the proof that it belongs to the release.
 
         Raises:
-            DeniedError: the current release of no coffer has a shard for this id.
+            DeniedError: if no coffer's current release has a shard for this id.
         """
 
     def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
-        """The current release of a coffer, or None where there is none yet, for the publisher with this id.
+        """Return the current release of a coffer, or None if it has no release yet.
+
+        Args:
+            coffer: the coffer's name.
+            publisher: the id of the publisher that asks.
 
         Raises:
-            DeniedError: the id is not that of a publisher of this coffer, or there is no such coffer: the same text.
+            DeniedError: if the id is not that of a publisher of this coffer, or if there is no such coffer. The text is the same.
         """
 
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
-        """The *signed* of every release of a coffer from one serial on, at most `limits.HEADS_PER_ANSWER`.
+        """Return the *signed* of every release of a coffer from one serial on, at most `limits.HEADS_PER_ANSWER`.
+
+        Args:
+            coffer: the coffer's name.
+            asker: the id of the client or publisher that asks.
+            from_serial: the serial of the first release.
 
         Raises:
-            DeniedError: the id is neither that of a publisher of this coffer nor in its current release, or there is no such coffer.
+            DeniedError: if `asker` is neither a publisher of this coffer nor in its current release, or if there is no such coffer.
         """
 
     def entries(self, *, coffer: str, publisher: bytes, serial: int) -> AbstractContextManager[Listing]:
-        """A release of a coffer, for the publisher with this id.
+        """Return one release of a coffer.
+
+        Args:
+            coffer: the coffer's name.
+            publisher: the id of the publisher that asks.
+            serial: the serial of the release.
 
         Raises:
-            DeniedError: as `current`; or there has been no such release.
-            NotHeldError: the release is not held any more.
+            DeniedError: as for `current`, or if there has been no such release.
+            NotHeldError: if the release is no longer held.
         """
 
     def notes(
         self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]
     ) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
-        """The id and the note of each of these clients that was in a release, for the publisher with this id.
+        """Return the id and the note of each of these clients that was in a release.
+
+        Args:
+            coffer: the coffer's name.
+            publisher: the id of the publisher that asks.
+            serial: the serial of the release.
+            ids: the ids of the clients.
 
         Raises:
-            DeniedError, NotHeldError: as `entries`.
+            DeniedError, NotHeldError: as for `entries`.
         """
 
     def fetches(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Iterator[Fetch]]:
-        """What `record_fetches` has recorded for a coffer, for the publisher with this id.
+        """Return what `record_fetches` has recorded for a coffer.
+
+        Args:
+            coffer: the coffer's name.
+            publisher: the id of the publisher that asks.
 
         Raises:
-            DeniedError: as `current`.
+            DeniedError: as for `current`.
         """
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
-        """Make the current release with `changes` the next one, if *signed* says just that (docs/protocol.md, 7). Durable when it returns.
+        """Commit a release: the current one with `changes`, if *signed* says just that (docs/protocol.md, 7).
+
+        The release is durable when this returns.
 
         Args:
-            coffer: its name.
+            coffer: the coffer's name.
             publisher: the id of the session that commits.
-            signed: the signed head, as it came.
-            changes: read once, in order.
-            now: seconds since 1970.
+            signed: the signed head, as the publisher sent it.
+            changes: the changes, which are read once, in order.
+            now: the time in seconds since 1970.
 
         Returns:
-            The serial.
+            The serial of the release.
 
         Raises:
-            DeniedError: a rule of docs/protocol.md, 7 is broken.
-            ConflictError: serial or `prev` does not follow the current release.
-            TooLargeError: a client of suite 0 could not be sent its shard.
+            DeniedError: if the release breaks a rule of docs/protocol.md, 7.
+            ConflictError: if the serial or `prev` does not follow the current release.
+            TooLargeError: if the shard of a client of suite 0 is too large to be sent.
         """
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        """Record, for a coffer each, the last release that a client has fetched, in place of the one recorded before."""
+        """Record for each coffer and client the release that the client fetched last, in place of the one recorded before."""
 
     def prune(self, retention: Retention, *, now: int) -> int:
-        """Let go of what only releases need that are no longer held: their entries, and blobs with their notes. Heads stay.
+        """Delete what belongs only to releases that are no longer held: entries, and blobs with their notes. Heads stay.
 
         Args:
             retention: which releases are held.
-            now: seconds since 1970.
+            now: the time in seconds since 1970.
 
         Returns:
-            How many blobs were let go.
+            The number of deleted blobs.
         """
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
-        """Let the owner of `key` publish `coffer`, from its next Open on. The coffer need not exist yet.
+        """Allow the owner of `key` to publish `coffer`, from its next Open on. The coffer need not exist yet.
 
         Returns:
-            Whether it was added: False where it may publish this coffer already.
+            Whether the publisher was added; False if it is already a publisher of this coffer.
 
         Raises:
-            KeyInUseError: the key belongs to another coffer, or the name to another publisher of this one.
+            KeyInUseError: if the key belongs to another coffer, or the name to another publisher of this coffer.
         """
 
     def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
-        """Take the right to publish away, from the next Open or Commit on. Its shard stays until a release drops it.
+        """Remove a publisher's right to publish, from its next Open or Commit on. Its shard stays until a release drops it.
 
         Returns:
-            Whether it was there.
+            Whether the id was a publisher of this coffer.
         """
 
     def block(self, client: bytes, *, now: int) -> bool:
-        """Let the id `client` have no rights, whether it has any now or gets some later, from its next request on.
+        """Block the id `client` from its next request on. Rights that the id gets later are blocked, too.
 
         Returns:
-            Whether it was blocked: False where it is already.
+            Whether the id is newly blocked; False if it was blocked already.
         """
 
     def unblock(self, client: bytes, *, now: int) -> bool:
-        """Take `block` back.
+        """Unblock an id: undo `block`.
 
         Returns:
-            Whether it was blocked.
+            Whether the id was blocked.
         """
 
     def blocked(self) -> list[Blocked]:
-        """All that are blocked, in the order in which they were."""
+        """Return all blocked ids, in the order in which they were blocked."""
 
     def publishers(self) -> list[Publisher]:
-        """All publishers, in the order of their coffers, and of when they were added."""
+        """Return all publishers, ordered by their coffers and by the time at which they were added."""
 
     def follow(self, heard: Callable[[str, int], None]) -> None:
-        """Have `heard` called with the coffer and serial of each release that any server commits to this store, within a second of it.
+        """Call `heard` with the coffer and serial of each release that any server commits to this store, within a second of the commit.
 
-        It is called from now on until `close`, in a thread of the store's own; at once with the newest of each coffer; and where a release
-        was committed through this very store perhaps not at all.
+        The calls begin now and end with `close`. They come from a thread of the store. The first calls, made at once, are for the newest
+        release of each coffer. There may be no call for a release that was committed through this very object.
         """
 
     def status(self) -> StoreStatus:
-        """How far it has come, as it answers now."""
+        """Return the state of the store."""
 
     def try_writing(self) -> None:
-        """Write, durably, something that changes nothing: what cannot be done now fails as any other change would."""
+        """Make a durable write that changes nothing. It fails if any other write would fail now."""
 
     def close(self) -> None:
-        """Let go of everything. Nothing else may be called afterwards."""
+        """Close the store. No method may be called afterwards."""

@@ -1,4 +1,4 @@
-"""What the server keeps of its store in memory: bounded in bytes, so that memory does not grow with the store."""
+"""A cache in memory, bounded in bytes, so that memory does not grow with the store."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Hashable
 from typing import Final, Protocol, TypeVar
 
 DEFAULT_BYTES: Final = 64 << 20
-# What an entry costs beside its own bytes: the key, the objects, and its place in the dictionary.
+# What an entry costs in addition to its own bytes: the key, the objects, and its place in the dictionary.
 ENTRY_BYTES: Final = 500
 
 
 class Kept(Protocol):
-    """What a cache can keep."""
+    """A value that a cache can keep."""
 
     @property
     def size_bytes(self) -> int:
-        """Its size in memory, in bytes, as far as it varies."""
+        """The value's size in memory, in bytes, as far as it varies."""
 
 
 _Kept = TypeVar("_Kept", bound=Kept)
 
 
 class Cache:
-    """Values by their keys; those not asked for longest are dropped where they are too many bytes. Any thread may use it.
+    """Values by their keys. If they have too many bytes, the least recently used are dropped. Any thread may use a cache.
 
-    A value larger than the whole cache is not kept.
+    A value that is larger than the whole cache is not kept.
 
     Args:
-        max_bytes: what all values may have together.
+        max_bytes: the limit of the sizes of all values together.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -40,7 +40,7 @@ class Cache:
         self.size_bytes = 0
 
     def get(self, key: Hashable, kind: type[_Kept]) -> _Kept | None:
-        """The value under `key`, or None. It must be of this kind."""
+        """Return the value under `key`, which must be of this kind, or None if there is no value."""
         with self._lock:
             value = self._kept.get(key)
             if value is None:
@@ -50,7 +50,7 @@ class Cache:
         return value
 
     def get_or_make(self, key: Hashable, kind: type[_Kept], make: Callable[[], _Kept]) -> _Kept:
-        """The value under `key`, made where it is not kept. Threads that want the same wait for one that makes it."""
+        """Return the value under `key`. If there is no value, make and keep one; other threads that want it wait."""
         if (value := self.get(key, kind)) is not None:
             return value
         with self._lock:
@@ -67,7 +67,7 @@ class Cache:
             return made
 
     def put(self, key: Hashable, value: Kept) -> None:
-        """Keep a value, in the place of one that has the same key."""
+        """Keep a value. It replaces the value that has the same key."""
         with self._lock:
             self._drop(key)
             if _cost_bytes(value) > self._max_bytes:
@@ -78,12 +78,12 @@ class Cache:
                 self._drop(next(iter(self._kept)))
 
     def drop(self, key: Hashable) -> None:
-        """Forget the value under `key`, if there is one."""
+        """Drop the value under `key`, if there is one."""
         with self._lock:
             self._drop(key)
 
     def items(self) -> list[tuple[Hashable, Kept]]:
-        """All keys with their values, those not asked for longest first."""
+        """Return all keys with their values, the least recently used first."""
         with self._lock:
             return list(self._kept.items())
 

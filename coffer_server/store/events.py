@@ -1,7 +1,7 @@
-"""The event log's entries: everything that changes what the server answers, as values, as CBOR, and chained by hashes. Pure.
+"""The entries of the event log: everything that changes what the server answers, as values and as CBOR, chained by hashes.
 
-An event holds its number, time, kind, body and the hash of the one before. The hash is over the body's plaintext: the body stands sealed
-in the database, and sealing it anew does not break the chain (docs/storage.md).
+This module is pure. An event holds its number, time, kind and body, and the hash of the event before it. The hash covers the body's
+plaintext: the body is sealed in the database, and sealing it again does not break the chain (docs/storage.md).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from coffer_protocol.identity import PublicKey
 from ..errors import EventError
 
 _LABEL: Final = "coffer/server/1 event"
-# What the first event has in the place of the hash of the one before.
+# The first event has this in the place of the hash of the event before it.
 BEGINNING: Final = sha256(b"coffer/server/1 log")
-# Large uploads are many events of a size that is read and written at once.
+# A large upload becomes many events, each small enough to be read and written at once.
 CHANGES_PER_EVENT: Final = 500
-# A change has an array and six items; the map around them a few.
+# A change is an array of six items. The map around the changes has a few more.
 _BODY_ITEMS: Final = 7 * CHANGES_PER_EVENT + 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherAdded:
-    """The owner of `key` may publish `coffer`, and is called `name`, if anything."""
+    """From now on the owner of `key` may publish `coffer`. The operator calls it `name`, if that is set."""
 
     coffer: str
     key: PublicKey
@@ -37,7 +37,7 @@ class PublisherAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherRemoved:
-    """The publisher with the id `publisher` may no longer publish `coffer`."""
+    """From now on the publisher with the id `publisher` may no longer publish `coffer`."""
 
     coffer: str
     publisher: bytes
@@ -45,24 +45,24 @@ class PublisherRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientBlocked:
-    """From here on, the server knows nobody with the id `client`, whether it has ever seen one or not."""
+    """From now on the server treats the id `client` as unknown, whether or not it has ever seen it."""
 
     client: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientUnblocked:
-    """The id `client` is again what publishers and releases say it is."""
+    """From now on the id `client` has the rights again that publishers and releases give it."""
 
     client: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A client has this blob, under this mark, from a release on.
+    """From a release on, a client has this blob with this mark.
 
     Attributes:
-        id: the client's.
+        id: the client's id.
         alg, since, sha256, mark: as in an entry of OkOpen (docs/protocol.md, 3).
         blob_bytes: the size of the blob.
     """
@@ -77,14 +77,14 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A client is not in a coffer from a release on."""
+    """From a release on, a client is no longer in a coffer."""
 
     id: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Some of what the release `serial` changes, at most `CHANGES_PER_EVENT`. Stands before its `Released`, as often as there is need."""
+    """Some of the changes of the release `serial`, at most `CHANGES_PER_EVENT`. All of them come before the release's `Released`."""
 
     coffer: str
     serial: int
@@ -93,14 +93,17 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A release was committed. `signed` says which, and whose."""
+    """A release was committed. Its head, with the serial and the publisher, is in `signed`."""
 
     signed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """A release from before the database had a log. Who might publish then is not known; where it is not `held`, nor what was in it."""
+    """A release from the time before the database had a log.
+
+    The publishers of that time are not known. If the release is not `held`, its contents are not known either.
+    """
 
     signed: bytes
     held: bool
@@ -108,7 +111,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was only in releases of `coffer` before `first` was let go of."""
+    """The contents that only releases of `coffer` before `first` had were deleted."""
 
     coffer: str
     first: int
@@ -116,21 +119,21 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationBegun:
-    """From here on, values are sealed under the root key with this number."""
+    """From now on values are sealed under the root key with this number."""
 
     root_key: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationEnded:
-    """Every value is sealed under the root key with this number, and the others are gone."""
+    """Every value is sealed under the root key with this number, and the other root keys were deleted."""
 
     root_key: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootKeysTakenOver:
-    """The root keys open from here on with the identity of the server with the id `server`, and no longer with the one before."""
+    """From now on the root keys open with the identity of the server with the id `server`, and no longer with the former identity."""
 
     server: bytes
 
@@ -152,14 +155,14 @@ Happening: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A line of the log.
+    """An entry of the log.
 
     Attributes:
-        number: from 1, without a gap.
-        at: seconds since 1970.
-        kind: what `body` is of.
-        body: CBOR.
-        prev: the hash of the event before.
+        number: the number of the event. Numbers begin with 1 and have no gaps.
+        at: the time in seconds since 1970.
+        kind: the kind of event, one of `KINDS`.
+        body: what happened, as CBOR.
+        prev: the hash of the event before this one.
     """
 
     number: int
@@ -170,25 +173,25 @@ class Event:
 
     @property
     def sha256(self) -> bytes:
-        """The hash that the next event holds."""
+        """The hash of this event, which the next event holds."""
         return sha256(cbor.encode([_LABEL, self.number, self.at, self.kind, self.body, self.prev]))
 
     @property
     def happening(self) -> Happening:
-        """What has happened.
+        """What happened.
 
         Raises:
-            EventError: it is not an event of this version.
+            EventError: if the event is not one of this version.
         """
         try:
             fields = cbor.decode(self.body, max_items=_BODY_ITEMS)
             return _DECODERS[self.kind](fields)
         except (CofferError, KeyError, TypeError, ValueError):
-            raise EventError(f"event {self.number} ({self.kind!r}) is not one that this Coffer knows") from None
+            raise EventError(f"this version of Coffer cannot read event {self.number} ({self.kind!r})") from None
 
 
 def event(happening: Happening, *, number: int, at: int, prev: bytes) -> Event:
-    """The line of the log that says it."""
+    """Return the entry of the log for what happened."""
     return Event(number=number, at=at, kind=KINDS[type(happening)], body=cbor.encode(_fields(happening)), prev=prev)
 
 

@@ -1,4 +1,4 @@
-"""Opens the store: in a file, or in a database that several servers share."""
+"""Functions that open the store: in an SQLite file, or in a PostgreSQL database that several servers share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sql.sqlite import Sqlite
 from .sql_store import SqlStore
 
 if TYPE_CHECKING:
-    # Only those who share a database need its driver.
+    # Only servers that share a database need its driver.
     from .sql.postgres import Postgres
 
 
@@ -27,39 +27,39 @@ class SqliteStore(SqlStore):
 
     @property
     def database(self) -> Sqlite:
-        """The database file."""
+        """The SQLite database of this store."""
         return self._sqlite
 
 
 def open_sqlite(path: Path, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BYTES) -> SqliteStore:
-    """The store in the SQLite database at `path`, made where there is none, and brought to this version where it is older.
+    """Open the store in the SQLite database at `path`. A missing database is created, and an older one is migrated to this version.
 
     Args:
-        path: the database's.
-        at_rest_key: `Identity.at_rest_key` of the server's.
-        cache_bytes: what is kept in memory, at most.
+        path: the path of the database.
+        at_rest_key: `Identity.at_rest_key` of the server's identity.
+        cache_bytes: the limit of the cache in memory.
 
     Raises:
-        StoreError: it cannot be used, or was made by a newer Coffer.
-        SealError: it belongs to another identity.
+        StoreError: if the database cannot be used, or if a newer Coffer made it.
+        SealError: if the database belongs to another identity.
     """
     database, roots, cache = Sqlite(path), RootKeys(at_rest_key), Cache(cache_bytes)
     return SqliteStore(database, roots, SessionReads(database, cache, roots), cache)
 
 
 def open_postgres(url: str, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BYTES) -> SqlStore:
-    """The store in the PostgreSQL database that `url` names; its tables are made where there are none.
+    """Open the store in the PostgreSQL database that `url` names. If the database is empty, its tables are created.
 
     Args:
-        url: as SQLAlchemy has it, `postgresql+psycopg://…`; each host is a parameter `host=NAME:PORT` where there are several.
-        at_rest_key: `Identity.at_rest_key` of all servers that share it.
-        cache_bytes: what is kept in memory, at most.
+        url: the URL in SQLAlchemy's form, `postgresql+psycopg://…`. If there are several hosts, each is a parameter `host=NAME:PORT`.
+        at_rest_key: `Identity.at_rest_key` of the identity of all servers that share the database.
+        cache_bytes: the limit of the cache in memory.
 
     Raises:
-        SettingsError: the URL is not one.
-        StateError: the driver is not installed.
-        StoreError: it cannot be used, or was made by a newer Coffer.
-        SealError: it belongs to another identity.
+        SettingsError: if `url` is not a URL.
+        StateError: if the driver is not installed.
+        StoreError: if the database cannot be used, or if a newer Coffer made it.
+        SealError: if the database belongs to another identity.
     """
     database, roots, cache = postgres(url), RootKeys(at_rest_key), Cache(cache_bytes)
     from .shared.store import SharedStore
@@ -68,13 +68,13 @@ def open_postgres(url: str, *, at_rest_key: bytes, cache_bytes: int = DEFAULT_BY
 
 
 def postgres(url: str) -> Postgres:
-    """The PostgreSQL database that `url` names, as it is.
+    """Open the PostgreSQL database that `url` names, without creating or migrating tables.
 
     Raises:
-        SettingsError, StateError: as `open_postgres`.
+        SettingsError, StateError: as for `open_postgres`.
     """
     try:
         from .sql.postgres import Postgres
     except ImportError as error:
-        raise StateError(f"{error.name} is missing or too old: pip install --upgrade 'coffer-secrets[server,postgres]'") from None
+        raise StateError(f"{error.name} is missing or too old", hint="pip install --upgrade 'coffer-secrets[server,postgres]'") from None
     return Postgres(url)

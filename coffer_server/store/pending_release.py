@@ -1,4 +1,4 @@
-"""Takes the changes of one upload into an open transaction, in groups, which ends in a release or in nothing."""
+"""A release in preparation: the changes of one upload, applied in groups in an open transaction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .log.ledger import Ledger
 from .sealing import OVERHEAD_BYTES
 from .sql.schema import BLOB, IS_CURRENT, MARK, NOTE, blobs, members, publishers
 
-# Changes are written in groups: many rows for one statement, and never many large blobs in memory.
+# Changes are written in groups: many rows with one statement, but never many large blobs in memory.
 _GROUP_BYTES: Final = 4 << 20
 
 
 def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """The changes in groups of a size that is written at once."""
+    """Yield the changes in groups, each small enough to be written at once."""
     group: list[Change] = []
     size_bytes = 0
     for change in changes:
@@ -38,15 +38,15 @@ def groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
 
 
 class PendingRelease:
-    """A release in the making.
+    """A release in preparation. When its transaction ends, it is a release, or nothing of it is left.
 
     Args:
-        ledger: of the transaction.
+        ledger: the ledger of the transaction.
         coffer: the coffer's name.
-        serial: of the release.
+        serial: the serial of the release.
 
     Attributes:
-        has_changed: whether any change so far has made a difference.
+        has_changed: whether any change so far makes the release differ from the current one.
     """
 
     def __init__(self, ledger: Ledger, coffer: str, serial: int) -> None:
@@ -58,10 +58,10 @@ class PendingRelease:
         self.has_changed = False
 
     def apply(self, group: list[Change]) -> None:
-        """Check and write some changes.
+        """Check and write a group of changes.
 
         Raises:
-            DeniedError: one of them may not be.
+            DeniedError: if one of the changes is not allowed.
         """
         ids = [change.id for change in group]
         rules.check_named_once(ids, self._touched(ids))
@@ -91,7 +91,7 @@ class PendingRelease:
         return self._connection.execute(statement, {"ids": ids})
 
     def _touched(self, ids: list[bytes]) -> list[Any]:
-        """Those that an earlier group has changed: they have begun, or ended, at the serial that is being made."""
+        """Return the ids that an earlier group has changed: their membership begins or ends at the serial of this release."""
         at_serial = (members.c.from_serial == self._serial) | (members.c.until_serial == self._serial)
         of_coffer = and_(members.c.coffer == self._coffer, members.c.client.in_(bindparam("ids", expanding=True)))
         return list(self._rows(select(members.c.client).where(of_coffer, at_serial), ids))
@@ -116,7 +116,7 @@ class PendingRelease:
                     yield Left(id=client)
 
     def _held(self, reuses: list[Reuse]) -> dict[tuple[bytes, int, int, bytes], int]:
-        """The size in bytes of each blob that the coffer's history holds for these clients."""
+        """Return the size in bytes of each blob that the coffer's history holds for these clients."""
         if not reuses:
             return {}
         statement = select(blobs.c.client, blobs.c.alg, blobs.c.since, blobs.c.sha256, func.length(blobs.c.blob).label("size")).where(

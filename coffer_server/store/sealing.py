@@ -1,9 +1,9 @@
-"""Sealed at rest: what could tell something stands in the tables sealed, each value to its own place (docs/storage.md). Pure.
+"""Sealing at rest: values in the tables that could reveal something are sealed, each to its own place (docs/storage.md).
 
-A root key is random; it stands in the database wrapped by a key that only the server's identity gives. Every value has a key of its own,
-`HKDF-SHA256-Expand(root key, place)`, and is sealed by XChaCha20-Poly1305 with its place as associated data, so that values cannot be moved
-or swapped. A sealed value begins with the number of its root key: while keys are rotated, values under the old one and the new one stand
-side by side.
+This module is pure. A root key is random. The database holds it wrapped by a key that only the server's identity gives. Every value has a
+key of its own, `HKDF-SHA256-Expand(root key, place)`, and is sealed by XChaCha20-Poly1305 with its place as associated data, so that values
+cannot be moved or swapped. A sealed value begins with the number of its root key: while keys are rotated, the database holds values under
+the old root key and under the new one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..errors import SealError
 
 ROOT_KEY_BYTES: Final = 32
 NUMBER: Final = struct.Struct(">I")
-# What a sealed value has more than its plaintext: the number of its root key, a nonce, a tag.
+# A sealed value is longer than its plaintext by the number of its root key, a nonce and a tag.
 OVERHEAD_BYTES: Final = NUMBER.size + XCHACHA_NONCE_BYTES + AEAD_TAG_BYTES
 
 _ROOT_PLACE: Final = b"coffer/server/1/root-key\0"
@@ -29,10 +29,10 @@ _SIZE: Final = struct.Struct(">H")
 
 
 class SealedColumn:
-    """A sealed column, and how the key of a row in it is spelt.
+    """A sealed column of a table, which gives each value in it its place.
 
     Args:
-        name: `table.column`.
+        name: the name of the column, as `table.column`.
     """
 
     __slots__ = ("_prefix", "name")
@@ -42,7 +42,7 @@ class SealedColumn:
         self._prefix = _VALUE_PLACE + name.encode() + b"\0"
 
     def of(self, *key: str | bytes | int) -> bytes:
-        """The place of one value: the column's name, then its row's key, part by part. A column's keys all have the same types."""
+        """Return the place of one value: the column's name and the parts of its row's key. A column's keys all have the same types."""
         parts = [self._prefix]
         for part in key:
             match part:
@@ -57,32 +57,33 @@ class SealedColumn:
 
 
 def wrap(root_key: bytes, *, number: int, at_rest_key: bytes, random: Random = primitives.random_bytes) -> bytes:
-    """A root key as it stands in the database: nonce, ciphertext and tag, under a key that the server's identity gives."""
+    """Return a root key as the database holds it: nonce, ciphertext and tag, under a key that the server's identity gives."""
     nonce = random(XCHACHA_NONCE_BYTES)
     return nonce + primitives.xchacha20poly1305_seal(at_rest_key, nonce, root_key, _ROOT_PLACE + NUMBER.pack(number))
 
 
 def unwrap(wrapped: bytes, *, number: int, at_rest_key: bytes) -> bytes:
-    """What `wrap` was given.
+    """Return the root key that `wrap` was given.
 
     Raises:
-        SealError: another identity has wrapped it, or it is damaged.
+        SealError: if another identity has wrapped the root key, or if it is damaged.
     """
     nonce, sealed = wrapped[:XCHACHA_NONCE_BYTES], wrapped[XCHACHA_NONCE_BYTES:]
     try:
         return primitives.xchacha20poly1305_open(at_rest_key, nonce, sealed, _ROOT_PLACE + NUMBER.pack(number))
     except ValueError:
         raise SealError(
-            f"root key {number} of the database does not open with this server's identity: restore the identity that the database was made "
-            "with, or if it is still there, let it hand over:\n  coffer-server rotate at-rest DIR --from OLD_IDENTITY"
+            f"root key {number} of the database does not open with this server's identity: restore the identity with which the database "
+            "was made",
+            hint="to change the identity and keep the database, run: coffer-server rotate at-rest DIR --from OLD_IDENTITY",
         ) from None
 
 
 class Keyring:
-    """The root keys of a database. It never changes: a rotation makes another.
+    """The root keys of a database. A keyring never changes: a rotation makes another one.
 
     Args:
-        roots: each root key under its number. New values are sealed under the last.
+        roots: each root key by its number. New values are sealed under the one with the highest number.
     """
 
     __slots__ = ("_roots", "current")
@@ -93,42 +94,42 @@ class Keyring:
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one root key alone: no rotation is under way."""
+        """Whether there is only one root key, so that no rotation is in progress."""
         return len(self._roots) == 1
 
     def __contains__(self, number: int) -> bool:
         return number in self._roots
 
     def seal(self, place: bytes, plaintext: bytes) -> bytes:
-        """A value as it stands at its place."""
+        """Return a value sealed for its place."""
         nonce = primitives.random_bytes(XCHACHA_NONCE_BYTES)
         key = primitives.hkdf_sha256_expand(self._roots[self.current], info=place)
         return NUMBER.pack(self.current) + nonce + primitives.xchacha20poly1305_seal(key, nonce, plaintext, place)
 
     def open(self, place: bytes, sealed: bytes) -> bytes:
-        """What was sealed for this place.
+        """Return the value that was sealed for this place.
 
         Raises:
-            SealError: it was not sealed for this place, or has been changed.
+            SealError: if the value was not sealed for this place, or was changed.
         """
         root_key = self._roots.get(number_of(sealed))
         if root_key is None:
-            raise SealError(f"a value is sealed under root key {number_of(sealed)}, which the database does not have")
+            raise SealError(f"a value is sealed under root key {number_of(sealed)}, which is not in the database")
         start = NUMBER.size + XCHACHA_NONCE_BYTES
         key = primitives.hkdf_sha256_expand(root_key, info=place)
         try:
             return primitives.xchacha20poly1305_open(key, sealed[NUMBER.size : start], sealed[start:], place)
         except ValueError:
-            raise SealError("a value is damaged, or was moved from where it belongs") from None
+            raise SealError("a value is damaged, or was moved from its place") from None
 
 
 def number_of(sealed: bytes) -> int:
-    """The number of the root key that a value is sealed under.
+    """Return the number of the root key under which a value is sealed.
 
     Raises:
-        SealError: it is not a sealed value.
+        SealError: if this is not a sealed value.
     """
     if len(sealed) < OVERHEAD_BYTES:
-        raise SealError("a value is not sealed as it must be")
+        raise SealError("a value is too short to be a sealed value")
     number: int = NUMBER.unpack_from(sealed)[0]
     return number

@@ -1,7 +1,7 @@
-"""A release as audit paths need it: an outline small enough for memory, and blocks of its leaves, made from the store when they are wanted.
+"""A release in the form that audit paths need: an outline that is small enough for memory, and blocks of leaves, read from the store.
 
-A block is `BLOCK_LEAVES` neighbours in the order of ids. Of each the outline has the first id and the root of the subtree over it; the
-tree above stands on these roots. So a release of a million clients costs 3 MB of memory, and not 96.
+A block is `BLOCK_LEAVES` neighbouring leaves in the order of their ids. For each block the outline has the first id and the root of the
+subtree over the block; the upper part of the tree is built on these roots. So a release of a million clients takes 3 MB of memory, not 96.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from coffer_protocol.identity import ID_BYTES
 from coffer_protocol.release import tree
 from coffer_protocol.release.tree import HASH_BYTES, Tree
 
-# A power of two, for the root of a block must be a node of the tree. A larger one makes the outline smaller, and a path slower: the leaves
-# of its block are read and hashed where that is not in memory.
+# A power of two, because the root of a block must be a node of the tree. A larger number makes the outline smaller and a path slower: if
+# its block is not in memory, the leaves of the block are read and hashed.
 BLOCK_LEAVES: Final = 32
 _COUNT: Final = struct.Struct(">Q")
 
 
 class Leaf(NamedTuple):
-    """What the tree, and the checks upon it, need of one client. A tuple, for there may be a million in a row."""
+    """What the tree and its checks need from one client's entry. It is a tuple, because there may be a million of them."""
 
     client: bytes
     alg: int
@@ -33,25 +33,25 @@ class Leaf(NamedTuple):
 
 
 class BlockPosition(NamedTuple):
-    """Where a client's leaf is, if it has one: in the block with this number, which begins with the id `first`."""
+    """The place of a client's leaf, if it has one: the block with this number, which begins with the id `first`."""
 
     block: int
     first: bytes
 
 
 class Proof(NamedTuple):
-    """The number of a leaf, from 0, and its audit path."""
+    """The number of a leaf, counted from 0, and its audit path."""
 
     number: int
     path: tuple[bytes, ...]
 
 
 class Block:
-    """Neighbouring leaves, with the tree over them.
+    """Neighbouring leaves and the tree over them.
 
     Args:
         coffer: the coffer's name.
-        leaves: in the order of their ids, at most `BLOCK_LEAVES`.
+        leaves: at most `BLOCK_LEAVES` leaves, in the order of their ids.
     """
 
     __slots__ = ("_ids", "_tree")
@@ -73,14 +73,14 @@ class Block:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory."""
+        """The size in memory, in bytes."""
         return self._tree.size * (ID_BYTES + 2 * HASH_BYTES)
 
     def prove(self, client: bytes) -> Proof:
-        """A client's place within the block, and its path up to the block's root.
+        """Return the number of a client's leaf within the block, and its path up to the block's root.
 
         Raises:
-            KeyError: it is not in the block.
+            KeyError: if the block has no leaf of the client.
         """
         index = bisect.bisect_left(range(self._tree.size), client, key=lambda index: _id_at(self._ids, index))
         if index == self._tree.size or _id_at(self._ids, index) != client:
@@ -104,7 +104,7 @@ class Outline:
 
     @classmethod
     def of(cls, coffer: str, leaves: Iterable[Leaf]) -> Self:
-        """The outline of a release with these leaves, which come in the order of their ids and are read once."""
+        """Return the outline of a release with these leaves, which are in the order of their ids and are read once."""
         firsts: list[bytes] = []
         roots: list[bytes] = []
         size = 0
@@ -117,14 +117,14 @@ class Outline:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The outline that `to_bytes` wrote. Whether it is that of a release, its root says."""
+        """Return the outline that `to_bytes` wrote. Its root shows whether it is the outline of a release."""
         (size,) = _COUNT.unpack_from(data)
         blocks = -(-size // BLOCK_LEAVES)
         middle = _COUNT.size + blocks * ID_BYTES
         return cls(size=size, firsts=data[_COUNT.size : middle], tops=Tree([data[middle:]]))
 
     def to_bytes(self) -> bytes:
-        """The outline, for the store to keep: number of leaves, first ids, roots of blocks."""
+        """Return the outline in the form in which the store keeps it: number of leaves, first ids, roots of blocks."""
         return _COUNT.pack(self.size) + self._firsts + self._tops.leaves
 
     @property
@@ -134,14 +134,14 @@ class Outline:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory."""
+        """The size in memory, in bytes."""
         return len(self._firsts) + 2 * self._tops.size * HASH_BYTES
 
     def place_of(self, client: bytes) -> BlockPosition:
-        """Where a client's leaf is, if it has one.
+        """Return the place of a client's leaf, if it has one.
 
         Raises:
-            KeyError: it has none, for its id is before every other.
+            KeyError: if the client has no leaf, because its id is before every other id.
         """
         block = bisect.bisect_right(range(self._tops.size), client, key=lambda block: _id_at(self._firsts, block)) - 1
         if block < 0:
@@ -149,14 +149,14 @@ class Outline:
         return BlockPosition(block, _id_at(self._firsts, block))
 
     def prove(self, client: bytes, block_at: Callable[[BlockPosition], Block]) -> Proof:
-        """The number of a client's leaf, and its audit path up to the release's root.
+        """Return the number of a client's leaf, and its audit path up to the release's root.
 
         Args:
-            client: its id.
-            block_at: finds, or makes, the block of a place.
+            client: the client's id.
+            block_at: returns the block at a place.
 
         Raises:
-            KeyError: it has no leaf.
+            KeyError: if the client has no leaf.
         """
         place = self.place_of(client)
         within = block_at(place).prove(client)

@@ -1,4 +1,4 @@
-"""A store on a database, through SQLAlchemy Core: every change is an event, appended in the transaction that it changes the tables in."""
+"""A store on a database, through SQLAlchemy Core. Every change is an event, appended in the transaction that changes the tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("
 _LAST_EVENT: Final = select(func.max(events.c.number))
 _NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
 
-# Of what several servers record of one client, in whatever order, the newest stands.
+# Several servers may record fetches of one client, in any order. The newest is kept.
 _RECORD_FETCH: Final = text("""
     INSERT INTO fetches (coffer, client, serial, at) VALUES (:coffer, :client, :serial, :at)
     ON CONFLICT (coffer, client) DO UPDATE SET serial = excluded.serial, at = excluded.at WHERE excluded.at >= fetches.at
@@ -43,17 +43,17 @@ _RECORD_FETCH: Final = text("""
 
 
 class SqlStore(Store):
-    """The `Store` protocol over a database, which is made, or brought to this version, first.
+    """The `Store` protocol over a database, which is first created, or migrated to this version.
 
     Args:
-        database: it is closed with the store.
-        roots: its root keys.
-        reads: those that every session makes, of the same database.
+        database: the database. It is closed with the store.
+        roots: the database's root keys.
+        reads: the reads that every session makes, on the same database.
         cache: keeps the outlines of releases.
 
     Raises:
-        StoreError: the database cannot be used, or was made by a newer Coffer.
-        SealError: it belongs to another identity.
+        StoreError: if the database cannot be used, or if a newer Coffer made it.
+        SealError: if the database belongs to another identity.
     """
 
     def __init__(self, database: Database, roots: RootKeys, reads: Reads, cache: Cache) -> None:
@@ -73,7 +73,7 @@ class SqlStore(Store):
 
     @property
     def database(self) -> Database:
-        """The database."""
+        """The database of this store."""
         return self._database
 
     @contextmanager
@@ -153,15 +153,15 @@ class SqlStore(Store):
             last = _last(connection, coffer)
             release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
             head = release.head
-            made = PendingRelease(ledger, coffer, head.serial)
+            pending = PendingRelease(ledger, coffer, head.serial)
             for group in groups(changes):
-                made.apply(group)
-            rules.check_changed(head, last=last, changed=made.has_changed)
-            snapshot = rules.check_tree(release, outlines.leaves(connection, coffer))
+                pending.apply(group)
+            rules.check_changed(head, last=last, changed=pending.has_changed)
+            outline = rules.check_tree(release, outlines.leaves(connection, coffer))
             ledger.record(Released(signed=signed))
-            outlines.keep(connection, coffer, head.serial, snapshot)
+            outlines.keep(connection, coffer, head.serial, outline)
             self._database.announce(connection, coffer=coffer, serial=head.serial)
-        self._cache.put(release.sha256, snapshot)
+        self._cache.put(release.sha256, outline)
         return head.serial
 
     def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
@@ -179,7 +179,7 @@ class SqlStore(Store):
             connection = ledger.connection
             own = connection.execute(_PUBLISHER, {"client": key.id}).first()
             others = connection.execute(select(publishers).where(publishers.c.coffer == coffer)).all()
-            # Names stand sealed: there are few, and no index of them.
+            # Names are sealed, so there is no index of them. There are few.
             named = {other.name: other.key for other in (_publisher(row, ledger.keyring) for row in others)}
             is_new = rules.check_publisher(
                 coffer=coffer,
@@ -217,7 +217,7 @@ class SqlStore(Store):
 
     def try_writing(self) -> None:
         with self._database.transaction(writes=True) as connection:
-            # Every change reads the log's end: where that is damaged, nothing more can be written.
+            # Every change reads the end of the log: if that is damaged, no change can be made.
             Appender(connection, self.roots.read(connection))
             self._database.touch(connection)
 

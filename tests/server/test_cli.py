@@ -363,7 +363,7 @@ def test_a_database_that_cannot_be_used(folder: Path, run: Run) -> None:
     (folder / "coffer.sqlite3").write_bytes(b"not a database" * 1000)
     result = run("publisher", "list", folder)
     assert result.exit_code == 1
-    assert f"{folder}/coffer.sqlite3: it is damaged" in result.stderr
+    assert f"{folder}/coffer.sqlite3: the database is damaged" in result.stderr
 
 
 def test_usage(run: Run) -> None:

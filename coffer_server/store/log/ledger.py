@@ -1,4 +1,4 @@
-"""A transaction that changes the store: what happens in it goes into the log and into the tables that answer, and nowhere else."""
+"""A transaction that changes the store: each change in it is appended to the log and applied to the tables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Ledger:
     """An open transaction, the only one that writes.
 
     Args:
-        connection: of the transaction.
-        keyring: the database's.
-        now: seconds since 1970.
+        connection: the connection of the transaction.
+        keyring: the database's keyring.
+        now: the time in seconds since 1970.
     """
 
     def __init__(self, connection: Connection, keyring: Keyring, *, now: int) -> None:
@@ -26,11 +26,11 @@ class Ledger:
         self._log = Appender(connection, keyring)
 
     def record(self, happening: Happening) -> None:
-        """Let it happen."""
+        """Append a change to the log and apply it to the tables."""
         self._log.append(happening, at=self._now)
         projection.apply(self.connection, self.keyring, happening, at=self._now)
 
     def prune(self, pruned: Pruned) -> int:
-        """As `record`; how many blobs were let go of."""
+        """Record a change by retention, and return the number of deleted blobs."""
         self._log.append(pruned, at=self._now)
-        return retention.let_go(self.connection, pruned)
+        return retention.delete(self.connection, pruned)

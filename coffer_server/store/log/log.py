@@ -1,4 +1,4 @@
-"""The event log in the database: appended to, and read in order."""
+"""The event log in the database: appending events, and reading them in order."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..sealing import Keyring
 from ..sql.schema import EVENT_BODY
 from ..sql.schema import events as table
 
-# Bodies have up to a hundred kilobytes.
+# The body of an event may have a hundred kilobytes.
 _EVENTS_AT_A_TIME: Final = 64
 
 _LAST: Final = select(table).order_by(table.c.number.desc()).limit(1)
 
 
 def read(connection: Connection, keyring: Keyring, *, after: int = 0) -> Iterator[Event]:
-    """The events behind the one with the number `after`, in order, with the chain checked on the way.
+    """Yield the events after the one with the number `after`, in order, and check their chain.
 
     Raises:
-        EventError: one is missing, or its chain is broken.
-        SealError: a body does not open.
+        EventError: if an event is missing, or if the chain is broken.
+        SealError: if the body of an event does not open.
     """
     last = connection.execute(select(table).where(table.c.number == after)).first() if after else None
     number, prev = (0, BEGINNING) if last is None else (after, _event(last, keyring).sha256)
@@ -35,10 +35,10 @@ def read(connection: Connection, keyring: Keyring, *, after: int = 0) -> Iterato
     for row in rows:
         number += 1
         if row.number != number:
-            raise EventError(f"event {number} is missing: the next one is {row.number}")
+            raise EventError(f"event {number} is missing; the next one is event {row.number}")
         event = _event(row, keyring)
         if event.prev != prev:
-            raise EventError(f"event {number} does not hold the hash of event {number - 1}: one of them was changed")
+            raise EventError(f"event {number} does not hold the hash of event {number - 1}, so one of them was changed")
         prev = event.sha256
         yield event
 
@@ -48,11 +48,11 @@ def _event(row: Any, keyring: Keyring) -> Event:
 
 
 class Appender:
-    """Appends to the log, inside a transaction that nobody else writes in.
+    """Appends events to the log in a transaction, the only one that writes.
 
     Args:
-        connection: of the transaction.
-        keyring: the database's.
+        connection: the connection of the transaction.
+        keyring: the database's keyring.
     """
 
     def __init__(self, connection: Connection, keyring: Keyring) -> None:
@@ -63,7 +63,7 @@ class Appender:
         self._prev = BEGINNING if last is None else _event(last, keyring).sha256
 
     def append(self, happening: Happening, *, at: int) -> None:
-        """Write the next event. `at` is in seconds since 1970."""
+        """Append the next event. `at` is the time in seconds since 1970."""
         event = events.event(happening, number=self._number + 1, at=at, prev=self._prev)
         sealed = self._keyring.seal(EVENT_BODY.of(event.number), event.body)
         self._connection.execute(table.insert(), {"number": event.number, "at": at, "kind": event.kind, "body": sealed, "prev": event.prev})

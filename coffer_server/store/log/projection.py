@@ -1,4 +1,4 @@
-"""The tables that answer, as events make them: what is done when an event happens, and again when it is replayed."""
+"""The projection of events to tables: how each event changes the tables, when it happens and when it is replayed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _END_MEMBER: Final = (
 
 
 def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at: int) -> None:
-    """Do to the tables what has happened, at `at` seconds since 1970."""
+    """Apply what happened, at `at` seconds since 1970, to the tables."""
     match happening:
         case PublisherAdded():
             _add_publisher(connection, keyring, happening, at)
@@ -53,9 +53,9 @@ def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at:
         case Adopted(signed=signed, held=held):
             _add_release(connection, signed, at, held=held)
         case Pruned():
-            retention.let_go(connection, happening)
+            retention.delete(connection, happening)
         case RotationBegun() | RotationEnded() | RootKeysTakenOver():
-            # Of how rows are sealed, not of what they say.
+            # These change how values are sealed, not what they are.
             pass
 
 
@@ -81,7 +81,7 @@ def _member_row(keyring: Keyring, coffer: str, serial: int, entered: Entered) ->
 
 
 def _add_release(connection: Connection, signed: bytes, at: int, *, held: bool) -> None:
-    # It was verified before it became an event.
+    # The head was verified before it became an event.
     head = heads.claimed_untrusted(signed)
     row = {"sha256": sha256(signed), "expires": head.expires, "committed": at, "signed": signed, "held": held}
     connection.execute(releases.insert(), {"coffer": head.coffer, "serial": head.serial, **row})

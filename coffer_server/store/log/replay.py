@@ -1,4 +1,4 @@
-"""The tables that answer, made anew from the event log in a database of their own, with every release checked on the way."""
+"""The replay of the event log: the tables are made again in a database of their own, and every release is checked."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Replayed:
     """What the log says.
 
     Attributes:
-        tables: a database with the tables that answer as the log makes them; the others in it are empty.
-        events: how many there are.
-        releases: how many of them are releases.
-        sha256: the hash of the last event, which vouches for all before it.
+        tables: a database with the tables as the log makes them. Tables that do not follow from the log are empty.
+        events: the number of events.
+        releases: the number of events that are releases.
+        sha256: the hash of the last event, which covers all events before it.
     """
 
     tables: Connection
@@ -41,23 +41,23 @@ class Replayed:
 
 @dataclass(slots=True)
 class _Coffer:
-    """One coffer, as far as the log has been read: publishers' keys by their ids, leaf hashes by clients' ids, and the last release."""
+    """One coffer as far as the log was read: publishers' keys by their ids, leaf hashes by clients' ids, and the last release."""
 
     publishers: dict[bytes, bytes] = field(default_factory=dict)
     leaves: dict[bytes, bytes] = field(default_factory=dict)
     last: Head | None = None
     last_sha256: bytes | None = None
-    # Of the release whose changes have been read, where its head has not.
+    # The serial of a release if its changes were read, but not yet its head.
     changing: int | None = None
 
 
 @contextmanager
 def replayed(connection: Connection, keyring: Keyring) -> Iterator[Replayed]:
-    """Replay the whole log of a database. What comes of it is there until the context ends.
+    """Replay the whole log of a database. The result exists until the context ends.
 
     Raises:
-        EventError, SealError: the log is broken.
-        DamagedError: a release in it is not what its publisher signed.
+        EventError, SealError: if the log is broken.
+        DamagedError: if a release in the log is not what its publisher signed.
     """
     with empty_tables() as tables:
         check = _Check()
@@ -70,7 +70,7 @@ def replayed(connection: Connection, keyring: Keyring) -> Iterator[Replayed]:
 
 
 class _Check:
-    """Checks releases as their events come, one after the other."""
+    """Checks the releases of a log, event by event."""
 
     def __init__(self) -> None:
         self._coffers: dict[str, _Coffer] = {}
@@ -80,8 +80,8 @@ class _Check:
         """Take the next event.
 
         Raises:
-            EventError: it is not one of this version.
-            DamagedError: it is a release that cannot be.
+            EventError: if the event is not one of this version.
+            DamagedError: if the event is a release that does not verify.
         """
         match event.happening:
             case PublisherAdded(coffer=coffer, key=key):
@@ -120,7 +120,7 @@ class _Check:
         try:
             return heads.claimed_untrusted(signed)
         except ReleaseError as error:
-            raise DamagedError(f"event {event.number} is no release: {error}") from None
+            raise DamagedError(f"event {event.number} is not a release: {error}") from None
 
     def _verify(self, event: Event, signed: bytes, publishers: set[bytes]) -> None:
         try:
@@ -129,13 +129,13 @@ class _Check:
             raise DamagedError(f"event {event.number}: {error}") from None
 
     def _follow(self, event: Event, head: Head, signed: bytes, *, is_whole: bool) -> None:
-        """Check a release's place in its coffer's history, and its tree where all that was in it is known."""
+        """Check a release's place in its coffer's history. If all its contents are known, also check its tree."""
         coffer = self._of(head.coffer)
         what = f"event {event.number}, release {head.serial} of {head.coffer!r}"
         if coffer.last is not None and (head.serial != coffer.last.serial + 1 or head.prev != coffer.last_sha256):
             raise DamagedError(f"{what}, does not follow release {coffer.last.serial}")
         if coffer.changing not in (None, head.serial):
-            raise DamagedError(f"{what}, stands behind the changes of release {coffer.changing}")
+            raise DamagedError(f"{what}, comes after the changes of release {coffer.changing}")
         if is_whole:
             made = Tree(coffer.leaves[client] for client in sorted(coffer.leaves))
             if (made.size, made.root) != (head.count, head.root):

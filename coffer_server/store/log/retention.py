@@ -1,4 +1,4 @@
-"""Retention, inside a transaction: what is let go of once no release that is held has it."""
+"""Retention: deletes what no held release has, in an open transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..base import Retention
 from ..events import Pruned
 from ..sql.schema import blobs, fetches, members, releases
 
-# In one statement. However much is let go, this much is in memory.
+# Rows in one statement, and so in memory, however much is deleted.
 _ROWS_AT_A_TIME: Final = 1000
 
 _COFFERS: Final = (
@@ -53,20 +53,20 @@ _DELETE_FETCH: Final = fetches.delete().where(
 
 
 def due(connection: Connection, retention: Retention, *, now: int) -> list[Pruned]:
-    """What retention is to let go of now: for each coffer that has something to let go of, from which release on all is held."""
+    """Return what retention must delete now. For each coffer with something to delete, this names the first release that is held."""
     coffers = connection.execute(_COFFERS, {"long_ago": now - retention.age_s}).all()
     found = [(row, Pruned(coffer=row.coffer, first=rules.held_from(retention, last=row.last, aged=row.aged))) for row in coffers]
     return [pruned for row, pruned in found if row.first < pruned.first]
 
 
-def let_go(connection: Connection, pruned: Pruned) -> int:
-    """Let go of what was in the releases before the first that is held, and not in any from there on; how many blobs that were."""
+def delete(connection: Connection, pruned: Pruned) -> int:
+    """Delete what only releases before the first held one have, and return the number of deleted blobs."""
     of_coffer: dict[str, Any] = {"of_coffer": pruned.coffer, "first": pruned.first}
     connection.execute(_UNHOLD, of_coffer)
-    blobs_gone = 0
+    deleted_blobs = 0
     while rows := connection.execute(_ENDED, of_coffer).all():
         keys = [{f"of_{name}": value for name, value in row._mapping.items()} for row in rows]
         connection.execute(_DELETE_MEMBER, keys)
-        blobs_gone += connection.execute(_DELETE_BLOB, keys).rowcount
+        deleted_blobs += connection.execute(_DELETE_BLOB, keys).rowcount
         connection.execute(_DELETE_FETCH, keys)
-    return blobs_gone
+    return deleted_blobs

@@ -1,4 +1,4 @@
-"""Is the store what its event log says? `verify` names the first thing that is wrong; `rebuild` makes the answering tables anew."""
+"""The verification of a store against its event log. `verify` names the first fault; `rebuild` makes the tables again."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..sql.schema import BLOB, MARK, NOTE, PUBLISHER_NAME, blobs, blocked, membe
 from .replay import Replayed, replayed
 
 _ROWS_AT_A_TIME: Final = 500
-# A blob may have a mebibyte.
+# A blob may have 1 MiB.
 _BLOBS_AT_A_TIME: Final = 64
-_REBUILD: Final = "the event log can make these tables anew: coffer-server rebuild DIR"
-_RESTORE: Final = "the event log cannot mend that: restore a backup, or upload that coffer's definition again"
+_REBUILD: Final = "rebuild the tables from the event log with: coffer-server rebuild DIR"
+_RESTORE: Final = "the event log cannot repair this: restore a backup, or upload that coffer's definition again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was found to be whole.
+    """The counts of a store that verifies.
 
     Attributes:
-        events: in the log.
-        releases: among them.
-        blobs: that are held.
-        sha256: the hash of the last event. Who notes it can tell later that nothing before it was changed or cut off.
+        events: the number of events in the log.
+        releases: the number of releases among them.
+        blobs: the number of blobs that are held.
+        sha256: the hash of the last event. An operator who notes it can see later that no event before it was changed or cut off.
     """
 
     events: int
@@ -46,51 +46,53 @@ class Verified:
 
 
 def verify(database: Database, roots: RootKeys) -> Verified:
-    """Check the database's own structure, then the log's chain, each release's signature, root and place, the tables that answer, and every
-    blob against its hash. All of it is read; nothing is written.
+    """Verify a whole store. This reads everything and writes nothing.
+
+    It checks the database's own structure, the log's chain, each release's signature, root and place, the tables, and every blob against
+    its hash.
 
     Raises:
-        DamagedError, EventError, SealError: the first thing that is wrong.
-        StoreError: the database cannot be read, or is damaged.
+        DamagedError, EventError, SealError: if there is a fault. The text names the first one.
+        StoreError: if the database cannot be read, or is damaged.
     """
     database.check()
     with database.transaction() as connection:
         keyring = roots.read(connection)
-        with replayed(connection, keyring) as said:
-            _compare(connection, said.tables, keyring)
+        with replayed(connection, keyring) as replay:
+            _compare(connection, replay.tables, keyring)
         if (coffer := outlines.wrong(connection)) is not None:
-            raise DamagedError(f"the table of outlines: that of {coffer!r} is not as its clients make it; {_REBUILD}")
+            raise DamagedError(f"the table of outlines: the outline of {coffer!r} does not follow from its clients", hint=_REBUILD)
         count = _check_blobs(connection, keyring)
-        return Verified(events=said.events, releases=said.releases, blobs=count, sha256=said.sha256)
+        return Verified(events=replay.events, releases=replay.releases, blobs=count, sha256=replay.sha256)
 
 
 def rebuild(database: Database, roots: RootKeys) -> Replayed:
-    """Make the tables that answer anew, in one transaction. Blobs stay as they are.
+    """Rebuild the tables from the log, in one transaction. Blobs stay as they are.
 
     Raises:
-        DamagedError, EventError, SealError: the log is broken, or names a blob that is not there. Nothing is changed.
-        StoreError: the database cannot be written.
+        DamagedError, EventError, SealError: if the log is broken, or names a blob that is missing. Then nothing is changed.
+        StoreError: if the database cannot be written.
     """
-    with database.transaction(writes=True) as connection, replayed(connection, roots.read(connection)) as said:
-        _check_end(connection, said.tables)
+    with database.transaction(writes=True) as connection, replayed(connection, roots.read(connection)) as replay:
+        _check_end(connection, replay.tables)
         for table in (members, releases, blocked, publishers):
             connection.execute(table.delete())
         try:
             for table in (publishers, blocked, releases, members):
-                _copy(said.tables, connection, table)
+                _copy(replay.tables, connection, table)
         except IntegrityError:
-            raise DamagedError(f"a blob that the event log names is not there; {_RESTORE}") from None
-        outlines.make_anew(connection)
-        return said
+            raise DamagedError("a blob that the event log names is missing", hint=_RESTORE) from None
+        outlines.rebuild(connection)
+        return replay
 
 
-def _check_end(connection: Connection, said: Connection) -> None:
-    """Check that the log knows every release there is: one whose end is lost must not be what is kept."""
+def _check_end(connection: Connection, replayed_tables: Connection) -> None:
+    """Check that the log has every release in the tables: a log that has lost its end must not replace them."""
     last = select(releases.c.coffer, func.max(releases.c.serial)).group_by(releases.c.coffer)
-    logged = dict(tuple(row) for row in said.execute(last))
+    logged = dict(tuple(row) for row in replayed_tables.execute(last))
     for coffer, serial in connection.execute(last):
         if serial > logged.get(coffer, 0):
-            raise DamagedError(f"the event log ends before release {serial} of {coffer!r}; {_RESTORE}")
+            raise DamagedError(f"the event log ends before release {serial} of {coffer!r}", hint=_RESTORE)
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> None:
@@ -98,30 +100,30 @@ def _copy(source: Connection, target: Connection, table: Table) -> None:
         target.execute(table.insert(), [dict(row._mapping) for row in rows])
 
 
-def _compare(connection: Connection, said: Connection, keyring: Keyring) -> None:
-    """Compare the tables that answer with those that the log makes, row by row.
+def _compare(connection: Connection, replayed_tables: Connection, keyring: Keyring) -> None:
+    """Compare the tables with those that the log makes, row by row.
 
     Raises:
-        DamagedError: they differ.
+        DamagedError: if they differ.
     """
-    _compare_rows("publishers", _publisher_rows(connection, keyring), _publisher_rows(said, keyring))
-    _compare_rows("blocked clients", _blocked_rows(connection), _blocked_rows(said))
-    coffers = {coffer for tables in (connection, said) for table in (releases, members) for coffer in _coffers(tables, table)}
-    for coffer in sorted(coffers):
-        _compare_rows(f"releases of {coffer!r}", _release_rows(connection, coffer), _release_rows(said, coffer))
-        _compare_rows(f"clients of {coffer!r}", _member_rows(connection, keyring, coffer), _member_rows(said, keyring, coffer))
+    both = (connection, replayed_tables)
+    _compare_rows("publishers", *(_publisher_rows(tables, keyring) for tables in both))
+    _compare_rows("blocked clients", *(_blocked_rows(tables) for tables in both))
+    for coffer in sorted({coffer for tables in both for table in (releases, members) for coffer in _coffers(tables, table)}):
+        _compare_rows(f"releases of {coffer!r}", *(_release_rows(tables, coffer) for tables in both))
+        _compare_rows(f"clients of {coffer!r}", *(_member_rows(tables, keyring, coffer) for tables in both))
 
 
 def _coffers(connection: Connection, table: Table) -> Iterator[str]:
     yield from connection.scalars(select(table.c.coffer).distinct())
 
 
-def _compare_rows(what: str, ours: Iterator[tuple[str, Any]], logged: Iterator[tuple[str, Any]]) -> None:
-    for mine, theirs in zip_longest(ours, logged):
-        if mine != theirs:
-            name = (theirs or mine)[0]
-            fault = "is missing" if mine is None else "is not in the event log" if theirs is None else "is not as the event log has it"
-            raise DamagedError(f"the table of {what}: {name} {fault}; {_REBUILD}")
+def _compare_rows(what: str, stored: Iterator[tuple[str, Any]], logged: Iterator[tuple[str, Any]]) -> None:
+    for row, logged_row in zip_longest(stored, logged):
+        if row != logged_row:
+            name = (logged_row or row)[0]
+            fault = "is missing" if row is None else "is not in the event log" if logged_row is None else "differs from the event log"
+            raise DamagedError(f"the table of {what}: {name} {fault}", hint=_REBUILD)
 
 
 def _publisher_rows(connection: Connection, keyring: Keyring) -> Iterator[tuple[str, Any]]:
@@ -148,15 +150,15 @@ def _member_rows(connection: Connection, keyring: Keyring, coffer: str) -> Itera
         try:
             mark = keyring.open(MARK.of(coffer, row.client, row.from_serial), row.mark)
         except SealError as error:
-            raise DamagedError(f"the table of clients of {coffer!r}: {name}: {error}; {_REBUILD}") from None
+            raise DamagedError(f"the table of clients of {coffer!r}: {name}: {error}", hint=_REBUILD) from None
         yield name, (row.until_serial, row.since, row.alg, row.sha256, row.blob_bytes, mark)
 
 
 def _check_blobs(connection: Connection, keyring: Keyring) -> int:
-    """Check that every blob is what its hash says, and that none is missing; how many there are.
+    """Check that every blob has its hash and that no blob is missing, and return the number of blobs.
 
     Raises:
-        DamagedError: one is not.
+        DamagedError: if a blob is missing or damaged.
     """
     missing = (
         select(members.c.coffer, members.c.client, members.c.since)
@@ -165,7 +167,7 @@ def _check_blobs(connection: Connection, keyring: Keyring) -> int:
         .limit(1)
     )
     if (row := connection.execute(missing).first()) is not None:
-        raise DamagedError(f"{_blob_name(row)} is not there, or not whole; {_RESTORE}")
+        raise DamagedError(f"{_blob_name(row)} is missing or has the wrong size", hint=_RESTORE)
     count = 0
     for row in connection.execute(select(blobs), execution_options={"yield_per": _BLOBS_AT_A_TIME}):
         key = (row.coffer, row.client, row.since, row.alg, row.sha256)
@@ -173,9 +175,9 @@ def _check_blobs(connection: Connection, keyring: Keyring) -> int:
             keyring.open(NOTE.of(*key), row.note)
             is_good = sha256(keyring.open(BLOB.of(*key), row.blob)) == row.sha256
         except SealError as error:
-            raise DamagedError(f"{_blob_name(row)}: {error}; {_RESTORE}") from None
+            raise DamagedError(f"{_blob_name(row)}: {error}", hint=_RESTORE) from None
         if not is_good:
-            raise DamagedError(f"{_blob_name(row)} does not have its hash; {_RESTORE}")
+            raise DamagedError(f"{_blob_name(row)} does not have its hash", hint=_RESTORE)
         count += 1
     return count
 

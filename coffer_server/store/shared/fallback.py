@@ -1,4 +1,4 @@
-"""What the server has answered, kept for when the database is away: a client that was served before is served the same again."""
+"""The answers that a server has given, kept for the time that the database is away: a client gets the same answer again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .. import rules
 from ..base import Fetched, Known, Reads
 from ..cache import Cache
 
-# Answers renewed at a time after a release: as many as take a moment, for a notice of the next release waits behind them.
+# Answers renewed at a time after a release. They must take only a moment, because the notice of the next release waits for them.
 _RENEWED_AT_A_TIME: Final = 64
 
 
@@ -26,13 +26,14 @@ class _Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client was given. The body of its OkGet stands as bytes, so that what it takes in memory is known.
+    """The answer that a client was given. The body of its OkGet is kept as bytes, so that its size in memory is known.
 
     Attributes:
-        coffer, serial: of the release.
-        release: the SHA-256 of its *signed*.
-        alg: of the client's blob.
-        body: the OkGet's.
+        coffer: the name of the coffer.
+        serial: the serial of the release.
+        release: the SHA-256 of the release's *signed*.
+        alg: the alg of the client's blob.
+        body: the body of the OkGet.
     """
 
     coffer: str
@@ -43,22 +44,22 @@ class Answer:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory."""
+        """The size in memory, in bytes."""
         return len(self.body)
 
 
 class FallbackReads(Reads):
-    """Reads that the database answers, and memory where the database cannot be reached.
+    """Reads that the database answers, or memory if the database cannot be reached.
 
-    Memory answers only with the newest release that this server has heard of: a client that was dropped since gets nothing, and one that
-    it has heard to be blocked is unknown. After a release `renew` brings memory up to it. Threads may share it.
+    Memory answers only from the newest release that this server has heard of. A client that was dropped since then gets no answer, and a
+    client that the server knows to be blocked is unknown. After a release, `renew` brings memory up to date. Threads may share this object.
 
     Args:
-        reads: the database's.
-        cache: keeps the answers, beside what else it has.
+        reads: the reads of the database.
+        cache: keeps the answers, in addition to its other values.
 
     Attributes:
-        is_away: whether the database is known to be away: then no read waits to find it out again.
+        is_away: whether the database is known to be away. Then no read tries to reach it.
     """
 
     def __init__(self, reads: Reads, cache: Cache) -> None:
@@ -66,7 +67,7 @@ class FallbackReads(Reads):
         self._cache = cache
         self._newest: dict[str, int] = {}
         self._blocked: frozenset[bytes] = frozenset()
-        # Whose answers are of an older release. The thread that hears of releases is the one that renews.
+        # The clients whose answers are of an older release. Only the thread that hears of releases renews them.
         self._behind: deque[bytes] = deque()
         self.is_away = False
 
@@ -115,10 +116,10 @@ class FallbackReads(Reads):
             self._cache.put(_Key(client), Answer(fetched.coffer, fetched.serial, release, fetched.body.alg, fetched.body.encode()))
 
     def _recall(self, client: bytes) -> Answer:
-        """What memory has for a client.
+        """Return the answer that memory has for a client.
 
         Raises:
-            DatabaseAwayError: nothing that may be given.
+            DatabaseAwayError: if memory has no answer of the newest release.
         """
         answer = self._cache.get(_Key(client), Answer)
         if answer is None or answer.serial < self._newest.get(answer.coffer, 0):
@@ -126,24 +127,24 @@ class FallbackReads(Reads):
         return answer
 
     def heard(self, coffer: str, serial: int) -> None:
-        """There is a release: what memory has of the coffer's older ones may not be given any more, and is to be renewed."""
+        """Note a new release: answers of the coffer's older releases may no longer be given, and must be renewed."""
         self._newest[coffer] = serial
         for key, answer in self._cache.items():
             if isinstance(key, _Key) and isinstance(answer, Answer) and answer.coffer == coffer and answer.serial < serial:
                 self._behind.append(key.client)
 
     def heard_blocked(self, clients: Iterable[bytes]) -> None:
-        """These are all that are blocked: memory has nothing for them, whatever it has."""
+        """Note all blocked clients: memory gives them no answers."""
         self._blocked = frozenset(clients)
 
     def renew(self) -> bool:
-        """Ask the database anew for some of what is in memory and of an older release.
+        """Renew some of the answers that are of an older release, from the database.
 
         Returns:
-            Whether there is more.
+            Whether there are more of them.
 
         Raises:
-            StoreError: the database cannot be asked.
+            StoreError: if the database cannot be read.
         """
         clients = list(islice(self._behind, _RENEWED_AT_A_TIME))
         if clients:

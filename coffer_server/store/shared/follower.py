@@ -1,4 +1,4 @@
-"""Follows what other servers commit to the same PostgreSQL database: LISTEN, and a look at the numbers, so that a notice may be lost."""
+"""The follower of other servers' commits to the same PostgreSQL database. It uses LISTEN, and polls in case a notice is lost."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..base import StoreStatus, Trouble
 from ..sql.postgres import Postgres
 from .fallback import FallbackReads
 
-# How long nothing may be heard before the numbers are looked at all the same: a connection may have died without a word.
+# After so long without a notice, the follower looks into the tables all the same: the connection may have died without an error.
 _SILENCE_S: Final = 1.0
-# How long after a failure the next connection is tried.
+# How long after a failure it tries the next connection.
 _RETRY_S: Final = 0.5
 
 _LAST_EVENT: Final = b"SELECT MAX(number) FROM events"
@@ -29,18 +29,18 @@ _NEWEST: Final = b"SELECT coffer, MAX(serial) FROM releases GROUP BY coffer"
 
 
 class Follower:
-    """A thread with a connection of its own that hears of every release, and of who is blocked.
+    """A thread with a connection of its own that hears of every release and of every blocked client.
 
-    A notice only says when to look: what has been committed is read from the tables, at every notice, after every silence, and after every
-    new connection. So a notice that was lost is a release that comes a second late.
+    A notice only says when to look. What was committed is read from the tables: at every notice, after every silence, and after every new
+    connection. So if a notice is lost, the release comes a second late.
 
     Args:
-        database: what is followed.
-        reads: told of releases, of who is blocked, and whether the database is away; what they remember is renewed here.
-        heard: told of releases, too.
+        database: the database to follow.
+        reads: told of releases, of blocked clients, and whether the database is away. The follower renews their answers.
+        heard: also called for each release, with coffer and serial.
 
     Attributes:
-        standing: what it has heard of; None before it has looked for the first time.
+        status: the last state of the store that it has read, or None before its first look.
     """
 
     def __init__(self, database: Postgres, reads: FallbackReads, heard: Callable[[str, int], None]) -> None:
@@ -67,7 +67,7 @@ class Follower:
             try:
                 with contextlib.closing(self._database.listen()) as connection:
                     self._follow(connection)
-            except Exception as error:  # noqa: BLE001 (whatever it was, the next connection is tried)
+            except Exception as error:  # noqa: BLE001 (after any error, it tries the next connection)
                 self._lost(error)
                 self._wait(_RETRY_S)
 
@@ -78,12 +78,12 @@ class Follower:
             self._look(connection)
             self._found()
             has_more = self._reads.renew()
-            # A notice that came with an answer makes the connection readable no more.
+            # A notice that came together with an answer was already read, so the connection does not become readable for it.
             if not (self._is_noticed or has_more):
                 self._wait(_SILENCE_S, connection.fileno())
 
     def _wait(self, timeout_s: float, *descriptors: int) -> None:
-        # Not select(): in a server with many connections a new descriptor has a number that it does not take.
+        # poll() instead of select(): in a server with many connections, the number of a descriptor may be too high for select().
         readable = select.poll()
         for descriptor in (self._wake, *descriptors):
             readable.register(descriptor, select.POLLIN)
@@ -93,13 +93,13 @@ class Follower:
         self._is_noticed = True
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
-        # In this order: a release between the two is read twice, and none is missed.
+        # In this order, a release that is committed between the two reads is read twice. In the other order it could be missed.
         [(last_event,)] = connection.execute(_LAST_EVENT).fetchall()
         before = self.status
         if before is not None and (last_event or 0) == before.event:
             return
         newest = dict(connection.execute(_NEWEST).fetchall())
-        # Behind the releases, and told before them: who hears of a release has heard of every block before it.
+        # This is read after the releases and told before them, so that the listeners know of every block that came before a release.
         self._reads.heard_blocked(client for (client,) in connection.execute(_BLOCKED, binary=True).fetchall())
         for coffer, serial in newest.items():
             if before is None or before.releases.get(coffer) != serial:

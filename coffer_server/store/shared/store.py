@@ -1,4 +1,4 @@
-"""A store that several servers share, on PostgreSQL: it follows what others commit, and serves from memory while the database is away."""
+"""A store on PostgreSQL that several servers share: it follows their commits, and serves from memory while the database is away."""
 
 from __future__ import annotations
 

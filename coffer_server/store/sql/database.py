@@ -1,4 +1,4 @@
-"""What the databases that SQLAlchemy Core speaks to do differently: how they begin, lock, tell others, and fail."""
+"""The `Database` protocol: what SQLAlchemy Core leaves to each database, such as how to begin, lock, announce and fail."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-# Readers and the writer of one server; each holds a connection for as long as its transaction.
+# The connections of one server: each reader and the writer hold one for as long as their transaction.
 CONNECTIONS: Final = 24
-# How long a writer waits for another, which may be committing a large upload.
+# How long a writer waits for another writer, which may be committing a large upload.
 BUSY_TIMEOUT_S: Final = 60
 
 _Result = TypeVar("_Result")
@@ -20,54 +20,57 @@ class Rows(Protocol):
     """The rows that a statement has found."""
 
     def fetchone(self) -> Any:
-        """The next row, a tuple; None where there is none."""
+        """Return the next row as a tuple, or None if there are no more rows."""
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows that are left."""
+        """Yield the remaining rows as tuples."""
 
 
 class Reader(Protocol):
     """A driver's own connection, in a transaction that reads."""
 
     def execute(self, statement: str, parameters: Mapping[str, object] = ..., /) -> Rows:
-        """Run one statement. Its parameters stand in it as `:name`."""
+        """Run one statement. Its parameters are written as `:name`."""
 
 
 class Database(Protocol):
-    """One kind of database, opened. Every method may raise `StoreError`; `DatabaseAwayError` where the database cannot be reached now."""
+    """An open database of one kind.
+
+    Every method may raise `StoreError`. It raises `DatabaseAwayError` if the database cannot be reached now.
+    """
 
     @property
     def name(self) -> str:
-        """What it is called in errors: no password is in it."""
+        """The database's name in errors. It contains no password."""
 
     def transaction(self, *, writes: bool = False) -> AbstractContextManager[Connection]:
-        """A transaction that sees one state throughout, is committed where the context ends, and rolled back where it fails.
+        """Open a transaction that sees one state. It is committed when the context ends, and rolled back if the context fails.
 
         Args:
-            writes: whether it will. No two transactions that write are open at one time, on however many servers.
+            writes: whether the transaction writes. Only one such transaction is open at a time, across all servers of the database.
         """
 
     def read(self, work: Callable[[Reader], _Result]) -> _Result:
-        """What `work` returns, which runs in a transaction that sees one state. It may be called again where a connection was lost."""
+        """Run `work` in a transaction that sees one state, and return its result. If the connection is lost, `work` may run again."""
 
     def announce(self, connection: Connection, *, coffer: str, serial: int) -> None:
-        """Tell the other servers of this database that there is a release, once the transaction is committed, and only then."""
+        """Tell the other servers of this database of a release when the transaction is committed, and not otherwise."""
 
     def touch(self, connection: Connection) -> None:
-        """Write, in a transaction that writes, something that changes no table, and is on the disk where the transaction is committed."""
+        """Write something that changes no table, in a transaction that writes. It is on the disk when the transaction is committed."""
 
     def check(self) -> None:
-        """Let the database look for damage of its own.
+        """Check the database's own structure for damage.
 
         Raises:
-            StoreError: it has found some. The text has its first word on it.
+            StoreError: if there is damage. The text has the database's first finding.
         """
 
     def keep_copy(self, version: int) -> None:
-        """Copy the database before it is migrated from this version, where it is a file."""
+        """Copy the database before its migration from this version, if it is a file."""
 
     def forget_deleted(self) -> None:
-        """See that what was deleted or overwritten can be read no more, as far as readers let it."""
+        """Make deleted and overwritten values unreadable, as far as open readers allow it."""
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close all connections of the database."""

@@ -1,4 +1,4 @@
-"""What past releases of a coffer hold, read inside a transaction: the facts behind the answers of docs/protocol.md, 8."""
+"""The contents of a coffer's releases, read in an open transaction: the facts behind the answers of docs/protocol.md, 8."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ENTRY: Final = select(members.c.client, members.c.from_serial, members.c.alg, m
     members.c.client
 )
 _ENTRIES: Final = _ENTRY.where(_AT_SERIAL)
-# The same of the last release, by an index that has nothing else.
+# The same for the current release. An index has only its rows.
 _LAST_ENTRIES: Final = _ENTRY.where(members.c.coffer == bindparam("coffer"), IS_CURRENT)
 _RELEASE: Final = select(releases.c.signed, releases.c.held).where(
     releases.c.coffer == bindparam("coffer"), releases.c.serial == bindparam("serial")
@@ -55,10 +55,10 @@ def _rows(connection: Connection, statement: Any, parameters: dict[str, Any]) ->
 
 
 def _signed(connection: Connection, coffer: str, serial: int) -> bytes:
-    """The *signed* of a release that is held.
+    """Return the *signed* of a release that is held.
 
     Raises:
-        DeniedError, NotHeldError: see `rules.check_held`.
+        DeniedError, NotHeldError: as for `rules.check_held`.
     """
     row = connection.execute(_RELEASE, {"coffer": coffer, "serial": serial}).first()
     rules.check_held(serial, held=None if row is None else row.held)
@@ -79,7 +79,7 @@ def entries(connection: Connection, keyring: Keyring, coffer: str, serial: int) 
 
 
 def current(connection: Connection, keyring: Keyring, coffer: str, signed: bytes) -> Listing:
-    """The current release, whose *signed* this is."""
+    """Return the current release, which has this *signed*."""
     return _listing(keyring, coffer, signed, _rows(connection, _LAST_ENTRIES, {"coffer": coffer}))
 
 

@@ -1,4 +1,4 @@
-"""The outlines of current releases, as tables keep them: what a server that starts reads instead of every member."""
+"""The outlines of current releases in the database. A server that has just started reads them instead of all members."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _LAST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("seri
 
 
 def leaves(connection: Connection, coffer: str) -> Iterator[Leaf]:
-    """What the tree of a coffer's current release is made of, read one by one."""
+    """Yield the leaves of the tree of a coffer's current release, read one by one."""
     rows = connection.execute(_LEAVES, {"coffer": coffer}, execution_options={"yield_per": history.ROWS_AT_A_TIME})
     return (Leaf(*row) for row in rows)
 
 
-def keep(connection: Connection, coffer: str, serial: int, snapshot: Outline) -> None:
-    """Keep the outline of a release, in the place of that of the one before."""
+def keep(connection: Connection, coffer: str, serial: int, outline: Outline) -> None:
+    """Write the outline of a release in the place of the former release's outline."""
     connection.execute(outlines.delete().where(outlines.c.coffer == coffer))
-    connection.execute(outlines.insert(), {"coffer": coffer, "serial": serial, "outline": snapshot.to_bytes()})
+    connection.execute(outlines.insert(), {"coffer": coffer, "serial": serial, "outline": outline.to_bytes()})
 
 
-def make_anew(connection: Connection) -> None:
-    """Make all of them from the members."""
+def rebuild(connection: Connection) -> None:
+    """Make the outlines of all coffers from the members."""
     connection.execute(outlines.delete())
     for coffer, serial in connection.execute(_LAST).all():
         keep(connection, coffer, serial, Outline.of(coffer, leaves(connection, coffer)))
 
 
 def wrong(connection: Connection) -> str | None:
-    """The first coffer whose outline is not what its members make; None where all are. One that is not kept is not wrong."""
+    """Return the first coffer whose outline differs from its members, or None if all agree. A missing outline is not wrong."""
     last = {row.coffer: row.serial for row in connection.execute(_LAST)}
     for coffer, serial, outline in connection.execute(select(outlines)).all():
         if serial != last.get(coffer) or outline != Outline.of(coffer, leaves(connection, coffer)).to_bytes():

@@ -1,4 +1,4 @@
-"""A store on PostgreSQL, which any number of servers share; several hosts in its URL are a primary and its standbys."""
+"""A PostgreSQL database, which any number of servers share. Several hosts in its URL are a primary and its standbys."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from ...errors import DatabaseAwayError, SettingsError, StoreError
 from .database import BUSY_TIMEOUT_S, CONNECTIONS, Database, Reader, Rows
 
-# The advisory lock that a transaction which writes holds: ASCII "coffer", for other programs in the same database draw their own numbers.
+# A transaction that writes holds this advisory lock. Its number is ASCII "coffer", because other programs in the database pick their own.
 _LOCK: Final = f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'; SELECT pg_advisory_xact_lock({int.from_bytes(b'coffer', 'big')})"
-# A host that has vanished must cost seconds. libpq's own values would let a read wait for minutes. Each is in seconds but the last, which
-# is in milliseconds; the URL may say otherwise.
+# A host that has vanished must cost seconds; with libpq's own values a read could wait for minutes. All times are in seconds except for
+# tcp_user_timeout, which is in milliseconds. The URL may set other values.
 _CONNECTING: Final = {
     "connect_timeout": "3",
     "keepalives_idle": "3",
@@ -30,11 +30,11 @@ _CONNECTING: Final = {
     "target_session_attrs": "read-write",
     "application_name": "coffer-server",
 }
-# What PostgreSQL says where a session ends, or cannot begin, for reasons that pass: it stops or starts, is a standby now, is full.
+# PostgreSQL's errors when a session ends or cannot begin for a temporary reason: it is stopping or starting, is now a standby, or is full.
 _PASSING: Final = (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.ReadOnlySqlTransaction, pg.TooManyConnections)
 _UNSYNCED: Final = "coffer_unsynced"
 _NO_PARAMETERS: Final[Mapping[str, object]] = {}
-# The channel of LISTEN and NOTIFY. A notice's payload is the serial of a new release, a space, and the coffer's name.
+# The channel of LISTEN and NOTIFY. The payload of a notice is the serial of a new release, a space, and the coffer's name.
 CHANNEL: Final = "coffer_release"
 
 _Result = TypeVar("_Result")
@@ -44,28 +44,29 @@ class Postgres(Database):
     """The `Database` protocol over a PostgreSQL server, or a primary and its standbys.
 
     Args:
-        url: as SQLAlchemy has it, `postgresql+psycopg://…`; each host is a parameter `host=NAME:PORT` where there are several.
+        url: the URL in SQLAlchemy's form, `postgresql+psycopg://…`. If there are several hosts, each is a parameter `host=NAME:PORT`.
 
     Raises:
-        SettingsError: the URL is not one.
+        SettingsError: if `url` is not a URL.
     """
 
     def __init__(self, url: str) -> None:
         try:
             parsed = sqlalchemy.make_url(url)
         except (ArgumentError, ValueError):
-            # Neither is repeated, for there is a password in it.
-            raise SettingsError("store: this is not the URL of a database") from None
+            # The text repeats neither the URL nor the error, because they contain a password.
+            raise SettingsError("store: expected the URL of a database") from None
         self._engine = sqlalchemy.create_engine(
             parsed.update_query_dict({name: value for name, value in _CONNECTING.items() if name not in parsed.query}),
             pool_size=CONNECTIONS,
             max_overflow=0,
-            # After a failover every connection of the pool is dead: this finds out before a statement does.
+            # After a failover every connection of the pool is dead. This finds out before a statement fails.
             pool_pre_ping=True,
             isolation_level="REPEATABLE READ",
         )
         event.listen(self._engine, "connect", _prepare)
-        # Connections that `read` keeps aside from the pool: asking each time whether one still lives would cost as much as the read.
+        # Connections that `read` keeps out of the pool: the pool would ask each time whether one still works, which costs as much as a
+        # read.
         self._idle: list[PoolProxiedConnection] = []
         self._name = f"database {parsed.database} on {parsed.query.get('host', parsed.host)}"
 
@@ -83,15 +84,15 @@ class Postgres(Database):
 
     @contextmanager
     def _writing(self, connection: Connection) -> Iterator[None]:
-        # Behind the lock every statement must see what its last holder committed, not what there was when this transaction began.
+        # After it has the lock, every statement must see what the last holder committed, not the state in which this transaction began.
         connection.execution_options(isolation_level="READ COMMITTED")
         connection.info.pop(_UNSYNCED, None)
         with connection.begin():
             connection.exec_driver_sql(_LOCK)
             yield
-        # A commit whose wait for the standby is cancelled succeeds, with a warning.
+        # If the wait for the standby is cancelled, the commit succeeds with a warning.
         if connection.info.pop(_UNSYNCED, False):
-            raise StoreError("the commit is on the primary, and no standby has confirmed it: look at the standby, and upload again")
+            raise StoreError("the commit is on the primary, but no standby has confirmed it: check the standby, and upload again")
 
     def read(self, work: Callable[[Reader], _Result]) -> _Result:
         while True:
@@ -102,7 +103,7 @@ class Postgres(Database):
                 with connection.transaction():
                     return work(_Reader(connection))
             except psycopg.Error as error:
-                # A connection that was kept may be one to a server that is gone, and a new one to its successor.
+                # A kept connection may lead to a server that is gone. A new one leads to its successor.
                 if is_new or not _passes(error):
                     raise _failure(error) from None
             finally:
@@ -112,7 +113,7 @@ class Postgres(Database):
                     self._idle.append(kept)
 
     def _take(self) -> tuple[PoolProxiedConnection, bool]:
-        """A connection, and whether it is new."""
+        """Return a connection, and whether it is new."""
         try:
             return self._idle.pop(), False
         except IndexError:
@@ -130,12 +131,12 @@ class Postgres(Database):
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_logical_emit_message(True, "coffer", "")))
 
     def listen(self) -> psycopg.Connection[Any]:
-        """A connection of its own, which commits every statement and listens to announcements. The caller closes it."""
+        """Open a connection that commits every statement and listens to announcements. The caller closes it."""
         try:
             pooled = self._engine.raw_connection()
             connection = pooled.driver_connection
             assert isinstance(connection, psycopg.Connection)
-            # From here on it is not the pool's any more.
+            # From here on the connection no longer belongs to the pool.
             pooled.detach()
             try:
                 connection.rollback()
@@ -164,7 +165,7 @@ class Postgres(Database):
 
 
 def _prepare(connection: psycopg.Connection[Any], record: Any) -> None:
-    """Notice a warning at a commit: it says that the standby has not confirmed it (syncrep.c in PostgreSQL's source, class 01)."""
+    """Watch for the warning at a commit that no standby has confirmed (syncrep.c in PostgreSQL's source, class 01)."""
 
     def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.source_function == "SyncRepWaitForLSN":
@@ -174,7 +175,7 @@ def _prepare(connection: psycopg.Connection[Any], record: Any) -> None:
 
 
 class _Reader(Reader):
-    """The `Reader` protocol over a connection of psycopg, which has parameters as `%(name)s`, and prepares what it is given often."""
+    """The `Reader` protocol over a connection of psycopg, which writes parameters as `%(name)s` and prepares frequent statements."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -189,12 +190,12 @@ def _native(statement: str) -> bytes:
 
 
 def _passes(error: BaseException | None) -> bool:
-    """Whether what failed may succeed later, on another connection, or on another server."""
-    # Only what the server itself said has a code: without one there was no server, or none any more.
+    """Return whether the failed call may succeed later, on another connection, or on another server."""
+    # Only the server's own errors have a code. An error without one means that no server answered.
     return isinstance(error, _PASSING) or (isinstance(error, pg.OperationalError) and error.sqlstate is None)
 
 
 def _failure(error: BaseException | None) -> StoreError:
-    # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
+    # This is the driver's text. SQLAlchemy's text would show the statement and its parameters, which must not be logged.
     text = " ".join(str(error).split())
     return DatabaseAwayError(f"the database cannot be reached: {text}") if _passes(error) else StoreError(f"the database failed: {text}")

@@ -1,4 +1,4 @@
-"""The tables, the same for every database that SQLAlchemy Core speaks to."""
+"""The tables of the store, the same for every database."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ metadata: Final = MetaData()
 
 schema_version: Final = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
-# What has happened, in order, for ever. From publishers, blocked, releases and members nothing can be read that does not stand here too:
-# they are made anew from it (replay.py). Blobs are not in it; it has their hashes.
+# Everything that has happened, in order, for ever. The tables publishers, blocked, releases and members have no facts that are not here,
+# too: they can be rebuilt from the events (replay.py). Events hold the hashes of blobs, not the blobs.
 events: Final = Table(
     "events",
     metadata,
@@ -41,7 +41,8 @@ events: Final = Table(
     Column("prev", LargeBinary, nullable=False),
 )
 
-# The keys that values are sealed under, each wrapped by one that the server's identity gives (sealing.py). More than one while they rotate.
+# The keys under which values are sealed, each wrapped by a key that the server's identity gives (sealing.py). During a rotation there are
+# two.
 root_keys: Final = Table(
     "root_keys",
     metadata,
@@ -49,7 +50,7 @@ root_keys: Final = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
-# Who may publish what. An identity belongs to one coffer, so its id is the key.
+# The publishers of each coffer. An identity belongs to one coffer, so its id is the key.
 publishers: Final = Table(
     "publishers",
     metadata,
@@ -61,7 +62,7 @@ publishers: Final = Table(
     Column("added", BigInteger, nullable=False),
 )
 
-# Ids that are as good as unknown, whatever the other tables say of them, until the server's operator takes that back.
+# Ids that the server treats as unknown, whatever the other tables say, until its operator unblocks them.
 blocked: Final = Table(
     "blocked",
     metadata,
@@ -69,7 +70,7 @@ blocked: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# One row for each release, for ever. `held` ends where the release's members are let go.
+# One row for each release, for ever. `held` becomes false when the release's members are deleted.
 releases: Final = Table(
     "releases",
     metadata,
@@ -85,8 +86,8 @@ releases_held: Final = Index(
     "releases_held", releases.c.coffer, releases.c.serial, sqlite_where=releases.c.held, postgresql_where=releases.c.held
 )
 
-# Never changed, and kept while a release that is held has them: Reuse names them. The small columns come first, for SQLite reads a row
-# from its beginning, and a long blob goes into pages of its own.
+# The sealed shards. They never change, and are kept as long as a held release has them, because a Reuse may name them. The small columns
+# come first: SQLite reads a row from its beginning, and puts a long blob into pages of its own.
 blobs: Final = Table(
     "blobs",
     metadata,
@@ -99,8 +100,8 @@ blobs: Final = Table(
     Column("note", LargeBinary, nullable=False),
 )
 
-# Which blob, under which mark, a client has from one serial until another; in the current release where `until_serial` is NULL.
-# since, alg, sha256 and size stand here too, so that a list or a tree of a million clients reads this table alone.
+# The blob and the mark that a client has from one serial until another. If `until_serial` is NULL, it has them in the current release.
+# since, alg, sha256 and size are here, too, so that a list or a tree of a million clients needs only this table.
 members: Final = Table(
     "members",
     metadata,
@@ -119,14 +120,14 @@ members: Final = Table(
     ),
 )
 IS_CURRENT: Final = members.c.until_serial.is_(None)
-# An identity belongs to one coffer: the database holds it too. This is also the index that every Get uses.
+# An identity belongs to one coffer: this index makes the database enforce that, too. Every Get uses it.
 Index("members_current", members.c.client, unique=True, sqlite_where=IS_CURRENT, postgresql_where=IS_CURRENT)
 Index("members_of_current", members.c.coffer, members.c.client, sqlite_where=IS_CURRENT, postgresql_where=IS_CURRENT)
-# Those that are in no current release, in the order in which retention lets go of them.
+# The members that are in no current release, in the order in which retention deletes them.
 _is_ended = members.c.until_serial.is_not(None)
 members_ended: Final = Index("members_ended", members.c.coffer, members.c.until_serial, sqlite_where=_is_ended, postgresql_where=_is_ended)
 
-# The last release that each client has fetched, and when.
+# The release that each client fetched last, and the time of that.
 fetches: Final = Table(
     "fetches",
     metadata,
@@ -136,8 +137,8 @@ fetches: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# The outline of each coffer's current release (snapshot.py), so that a server that starts need not read every member for its first answer.
-# It follows from members: a row that is not there, or is of another serial, costs a reader that time and nothing else.
+# The outline of each coffer's current release (snapshot.py), so that a server need not read every member for its first answer after a
+# start. Outlines follow from members: if a row is missing or has another serial, a reader only takes longer.
 outlines: Final = Table(
     "outlines",
     metadata,
@@ -146,7 +147,7 @@ outlines: Final = Table(
     Column("outline", LargeBinary, nullable=False),
 )
 
-# The places of the values that stand sealed. The key of each is its table's primary key, in the order of its columns.
+# The columns whose values are sealed. The key of a value is its table's primary key, in the order of its columns.
 PUBLISHER_NAME: Final = SealedColumn("publishers.name")
 BLOB: Final = SealedColumn("blobs.blob")
 NOTE: Final = SealedColumn("blobs.note")

@@ -16,7 +16,7 @@ from .root_keys import RootKeys
 from .schema import BLOB
 
 _LAST_SERIAL: Final = "(SELECT MAX(serial) FROM releases WHERE releases.coffer = members.coffer)"
-# One row, but for an id that is blocked.
+# This gives one row, or no row if the id is blocked.
 _LOOK_UP: Final = f"""
     SELECT (SELECT coffer FROM publishers WHERE client = :client), members.coffer, members.alg, {_LAST_SERIAL}
     FROM (SELECT 1) AS always LEFT JOIN members ON members.client = :client AND members.until_serial IS NULL
@@ -41,10 +41,10 @@ _BLOCK: Final = f"""
 
 
 class SessionReads(Reads):
-    """Look-ups and fetches. Threads may share it.
+    """The look-ups and fetches of all sessions. Threads may share this object.
 
     Args:
-        database: where they are read from.
+        database: the database from which they are read.
         cache: keeps the outlines of current releases, and blocks of their leaves.
         roots: the database's root keys.
     """
@@ -80,7 +80,7 @@ class SessionReads(Reads):
         keyring = self._roots.keyring_for(sealed) or self._roots.update(reader.execute(_ROOT_KEYS))
         blob = keyring.open(BLOB.of(coffer, client, since, alg, digest), sealed)
 
-        # In memory, releases have their hashes for names: after a failover that has lost one, another may have its serial.
+        # The cache knows releases by their hashes: after a failover that has lost a release, another release may have its serial.
         def outline() -> Outline:
             kept = reader.execute(_OUTLINE, {"coffer": coffer, "serial": serial}).fetchone()
             return Outline.of(coffer, _leaves(reader, coffer)) if kept is None else Outline.from_bytes(kept[0])

@@ -1,4 +1,4 @@
-"""SQLite: WAL, durable at every commit, one writer and any number of readers beside it; what its errors mean, and copies of it."""
+"""An SQLite database: WAL, durable at every commit, with one writer and any number of readers at a time. Also its errors and copies."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from .database import BUSY_TIMEOUT_S, CONNECTIONS, Database, Reader
 from .schema import metadata
 
 _WRITES: Final = "coffer_writes"
-# What is copied at a time in a backup: 4 MiB of 4 KiB pages, between two words to the operator.
+# The pages that a backup copies between two updates of its progress: 4 MiB if a page has 4 KiB.
 _BACKUP_PAGES: Final = 1024
 # The low byte of an extended result code is the code itself (sqlite.org/rescode.html).
 _PRIMARY_CODE: Final = 0xFF
-_MENDS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space on it; nothing was changed, and what is there is still served",
-    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only: mount or chmod it so that it can be written",
-    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {BUSY_TIMEOUT_S} s: wait for that one, or end it",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that its folder is there, and that this user may write in it",
-    sqlite3.SQLITE_IOERR: "the disk fails to read or to write: see the system's log",
+# What happened, and what to do, for the errors that an operator can repair.
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space on it; nothing was changed, and the server still serves what it has"),
+    sqlite3.SQLITE_READONLY: ("the database or its folder is read-only", "mount or chmod it so that it can be written"),
+    sqlite3.SQLITE_BUSY: (f"another process has kept the database locked for {BUSY_TIMEOUT_S} s", "wait for that process, or end it"),
+    sqlite3.SQLITE_CANTOPEN: ("the database cannot be opened", "check that its folder exists, and that this user may write in it"),
+    sqlite3.SQLITE_IOERR: ("the disk fails to read or to write", "see the system's log"),
 }
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
-# Told how many pages of how many are copied.
+# Called with the number of copied pages and the number of all pages.
 Progress = Callable[[int, int], None]
 
 
@@ -46,15 +47,15 @@ class Sqlite(Database):
     """The `Database` protocol over a file.
 
     Args:
-        path: where it is. It is made where it is not there, readable by its owner alone.
-        is_frozen: whether nobody writes it, as is so with a backup: then it is read as it stands, and nothing is put beside it.
+        path: the path of the file. If it is missing, it is created, readable only by its owner.
+        is_frozen: whether nobody writes the file, such as a backup. It is then read as it is, and SQLite adds no files to its folder.
 
     Attributes:
-        path: the same.
-        engine: SQLAlchemy's.
+        path: the path of the file.
+        engine: SQLAlchemy's engine.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: if the file cannot be created.
     """
 
     def __init__(self, path: Path, *, is_frozen: bool = False) -> None:
@@ -66,13 +67,13 @@ class Sqlite(Database):
                 # SQLite gives its other files the mode of this one.
                 path.touch(mode=0o600)
             except OSError as error:
-                raise StoreError(f"{path}: it cannot be made: {error.strerror}") from None
+                raise StoreError(f"cannot create {path}: {error.strerror}") from None
         self.engine = sqlalchemy.create_engine(
             "sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=CONNECTIONS, max_overflow=0
         )
         event.listen(self.engine, "connect", _prepare_frozen if is_frozen else _prepare)
         event.listen(self.engine, "begin", _begin)
-        # Connections that `read` keeps aside from the pool.
+        # Connections that `read` keeps out of the pool.
         self._idle: list[PoolProxiedConnection] = []
 
     @property
@@ -91,7 +92,7 @@ class Sqlite(Database):
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
-            # The driver's own words: SQLAlchemy's would show statement and parameters, and a parameter may be anything.
+            # This is the driver's text. SQLAlchemy's text would show the statement and its parameters, which must not be logged.
             raise self.explain(error.orig) from None
 
     def read(self, work: Callable[[Reader], _Result]) -> _Result:
@@ -122,17 +123,19 @@ class Sqlite(Database):
         connection.exec_driver_sql("PRAGMA user_version = 0")
 
     def explain(self, error: object, *, copying_to: Path | None = None) -> StoreError:
-        """What an error of the driver means to the operator, and what mends it. Where a copy is made, that is what cannot be written."""
+        """Return what an error of the driver means to the operator, and what to do. During a copy it names the new file, `copying_to`."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
         if code in _DAMAGED and self._is_frozen:
-            flaw = "it is no database" if code == sqlite3.SQLITE_NOTADB else "it is damaged"
-            return StoreError(f"{self.path}: {flaw}, and so no backup: name another one, as `coffer-server backup` makes them")
+            flaw = "not a database" if code == sqlite3.SQLITE_NOTADB else "damaged"
+            return StoreError(f"{self.path} is {flaw}, so it is not a backup: name a file that `coffer-server backup` made")
         if code in _DAMAGED:
             folder = shlex.quote(str(self.path.parent))
-            mend = f"it is damaged: restore a backup\n  coffer-server restore {folder} BACKUP\n"
-            return StoreError(f"{self.path}: {mend}SQLite says: {error}")
-        if code in _MENDS:
-            return StoreError(f"{copying_to or self.path}: {_MENDS[code]} (SQLite says: {error})")
+            return StoreError(
+                f"{self.path}: the database is damaged ({error}): restore a backup", hint=f"coffer-server restore {folder} BACKUP"
+            )
+        if code in _REMEDIES:
+            what, remedy = _REMEDIES[code]
+            return StoreError(f"{copying_to or self.path}: {what} ({error}): {remedy}")
         return StoreError(f"{self.path}: the database failed: {error}")
 
     def check(self) -> None:
@@ -142,23 +145,29 @@ class Sqlite(Database):
             if verdict != "ok":
                 raise self.explain(_corrupt(verdict))
             if (orphan := connection.exec_driver_sql("PRAGMA foreign_key_check").first()) is not None:
-                raise self.explain(_corrupt(f"a row of {orphan[0]} has none in {orphan[2]} to which it belongs"))
+                raise self.explain(_corrupt(f"a row of {orphan[0]} belongs to a row of {orphan[2]} that is missing"))
 
     def copy(self, path: Path, progress: Progress = lambda done, total: None) -> None:
-        """Copy the database, as it is at this moment, into a new file, while others read and write it. Durable when it returns.
+        """Copy the database in its state at this moment into a new file, while other processes read and write it.
+
+        The copy is durable when this returns.
+
+        Args:
+            path: the new file.
+            progress: called again and again during the copy.
 
         Raises:
-            FileExistsError: there is a file already.
-            StoreError: one of the two databases failed; the copy is not there.
+            FileExistsError: if the file exists.
+            StoreError: if one of the two databases failed. Then there is no copy.
         """
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             with closing(self._connect()) as source, closing(sqlite3.connect(path)) as target:
-                # A transaction that stays open is one state of the database, whoever writes meanwhile; else the copy would begin anew.
+                # A transaction that stays open sees one state of the database. Without it, the copy would begin again at every write.
                 source.execute("BEGIN")
                 source.execute("SELECT * FROM sqlite_master").fetchone()
                 source.backup(target, pages=_BACKUP_PAGES, progress=lambda _, left, total: progress(total - left, total), sleep=0)
-                # One file, and nothing beside it.
+                # Make the copy one file, without a write-ahead log.
                 target.execute("PRAGMA journal_mode = DELETE")
             _sync(path)
             files.sync_folder(path.parent)
@@ -169,7 +178,7 @@ class Sqlite(Database):
     def keep_copy(self, version: int) -> None:
         kept = backup_path(self.path, version)
         made = kept.with_name(f"{kept.name}.partial")
-        # What an interrupted migration has left.
+        # An interrupted migration may have left this file.
         made.unlink(missing_ok=True)
         self.copy(made)
         files.move(made, kept)
@@ -186,7 +195,7 @@ class Sqlite(Database):
 
 
 def backup_path(path: Path, version: int) -> Path:
-    """Where a database is copied to before it is migrated from a version."""
+    """Return the path to which a database is copied before its migration from a version."""
     return path.with_name(f"{path.name}.schema-{version}")
 
 
@@ -221,14 +230,14 @@ def _prepare_frozen(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    """Set up a new connection, by its own transactions: the driver's would begin them too late."""
+    """Set up a new connection. It begins its transactions itself, because the driver would begin them too late."""
     connection.isolation_level = None
-    # What is deleted is overwritten: a root key that was rotated out must be gone.
+    # `secure_delete` overwrites deleted values: a root key that was rotated out must be gone.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin(connection: Connection) -> None:
-    # A writer takes its lock at once, for a reader that becomes a writer can be refused in the middle.
+    # A writer takes its lock at once, because SQLite may refuse to let a reader become a writer.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,4 +1,4 @@
-"""Backups of an SQLite database, each verified before it counts, and the way back."""
+"""Backups of an SQLite database, which are verified, and restoring them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..sql.root_keys import RootKeys
 from ..sql.sqlite import Progress, Sqlite
 from .prepare import check_restorable
 
-# What SQLite keeps beside a database.
-_BESIDE: Final = ("", "-wal", "-shm")
+# The ends of the names of an SQLite database's files.
+_ENDS: Final = ("", "-wal", "-shm")
 
 
 def back_up(database: Sqlite, roots: RootKeys, path: Path, progress: Progress) -> Verified:
-    """Copy a database to `path` while others read and write it, and verify the copy.
+    """Copy a database to `path` while other processes read and write it, and verify the copy.
 
     Raises:
-        StoreError: there is something at `path` already, the copy cannot be written, or it is not whole. Nothing is left at `path`.
+        StoreError: if `path` exists, or if the copy cannot be written or does not verify. A failed backup leaves no file.
     """
     if path.exists():
-        raise StoreError(f"{path} is there already: a backup never overwrites one; name another file, such as one with the date")
+        raise StoreError(f"{path} exists, and a backup overwrites no file: name another one, such as one with the date")
     made = path.with_name(f"{path.name}.partial")
     try:
-        # What an interrupted backup has left.
+        # An interrupted backup may have left this file.
         made.unlink(missing_ok=True)
         database.copy(made, progress)
         copy = Sqlite(made, is_frozen=True)
@@ -38,29 +38,29 @@ def back_up(database: Sqlite, roots: RootKeys, path: Path, progress: Progress) -
             copy.close()
         files.move_new(made, path)
     except OSError as error:
-        raise StoreError(f"{path}: the backup cannot be written: {error.strerror}") from None
+        raise StoreError(f"cannot write the backup {path}: {error.strerror}") from None
     finally:
         made.unlink(missing_ok=True)
     return verified
 
 
 def restore(backup: Path, path: Path, *, roots: RootKeys, now: datetime) -> Path | None:
-    """Put a backup, once it is verified, in the place of the database at `path`, which nobody may have open.
+    """Verify a backup, and put it in the place of the database at `path`. No process may have that database open.
 
     Args:
-        backup: the backup.
-        path: where the database is, or was.
+        backup: the path of the backup.
+        path: the path of the database. It need not exist.
         roots: unwraps the backup's root keys.
-        now: gives the name under which the database is kept that was there.
+        now: the time, which becomes part of the name under which the old database is kept.
 
     Returns:
-        Where that is; None where there was none.
+        The path of the old database, or None if there was no database.
 
     Raises:
-        StoreError: the backup is not whole, is of a newer Coffer, or of another server. Nothing is changed.
+        StoreError: if the backup does not verify, or if it comes from a newer Coffer or from another server. Then nothing is changed.
     """
     if not backup.is_file():
-        raise StoreError(f"{backup} is not there, or not a file: name a file that `coffer-server backup` has made")
+        raise StoreError(f"{backup} does not exist or is not a file: name a file that `coffer-server backup` made")
     made = path.with_name(f"{path.name}.restoring")
     made.unlink(missing_ok=True)
     source = Sqlite(backup, is_frozen=True)
@@ -71,7 +71,7 @@ def restore(backup: Path, path: Path, *, roots: RootKeys, now: datetime) -> Path
         source.close()
     aside = path.with_name(f"{path.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
     had = path.exists()
-    for end in _BESIDE:
+    for end in _ENDS:
         if (old := path.with_name(path.name + end)).exists():
             old.rename(aside.with_name(aside.name + end))
     files.move(made, path)

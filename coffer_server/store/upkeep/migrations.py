@@ -1,7 +1,7 @@
-"""The way from an old schema to this one, a step at a time.
+"""The migrations from an old schema to this one, in steps of one version.
 
-Steps are as frozen as the databases that they start from: what they do to tables stands here as SQL, whatever became of those tables later.
-Versions 1 and 2 were SQLite's alone.
+A step never changes, because the databases from which it starts do not. It changes tables by SQL that is written here, whatever became of
+those tables later. Versions 1 and 2 exist only in SQLite.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROWS_AT_A_TIME: Final = 500
 
 
 def migrate(connection: Connection, version: int, roots: RootKeys) -> int:
-    """Bring the tables from a version to the newest that can be reached, in an open transaction; which that is."""
+    """Migrate the tables from a version to the newest that can be reached, in an open transaction, and return the newest."""
     while (step := STEPS.get(version)) is not None:
         step(connection, roots)
         version += 1
@@ -34,7 +34,7 @@ def migrate(connection: Connection, version: int, roots: RootKeys) -> int:
 
 
 def _to_2(connection: Connection, _roots: RootKeys) -> None:
-    """Who fetched what, and which releases are held."""
+    """Add the last fetch of each client, and whether a release is held."""
     for statement in (
         """CREATE TABLE fetches (
             coffer VARCHAR(64) NOT NULL, client BLOB NOT NULL, serial BIGINT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (coffer, client)
@@ -47,7 +47,7 @@ def _to_2(connection: Connection, _roots: RootKeys) -> None:
 
 
 def _to_3(connection: Connection, roots: RootKeys) -> None:
-    """The event log, rows that are sealed, who is blocked, and outlines, which there will be from the next releases on."""
+    """Add the event log, sealed values, blocked ids, and outlines, which are filled by the next releases."""
     for statement in (
         """CREATE TABLE events (
             number BIGINT NOT NULL, at BIGINT NOT NULL, kind VARCHAR NOT NULL, body BLOB NOT NULL, prev BLOB NOT NULL, PRIMARY KEY (number)
@@ -68,8 +68,8 @@ def _to_3(connection: Connection, roots: RootKeys) -> None:
 
 
 def _history(connection: Connection) -> Iterator[tuple[int, Happening]]:
-    """What must have happened for the tables to be what they are, each with its time: publishers first, then releases as they were made."""
-    # Read to their ends before anything else is done: a table with a statement open upon it cannot be dropped.
+    """Yield what must have happened to give the tables their contents, with its time: publishers first, then releases in their order."""
+    # Each table is read to its end first: SQLite cannot drop a table while a statement reads it.
     for row in connection.execute(text("SELECT * FROM publishers ORDER BY added, client")).all():
         yield row.added, PublisherAdded(coffer=row.coffer, key=PublicKey.from_text(row.public_text), name=row.name)
     for release in connection.execute(text("SELECT * FROM releases ORDER BY committed, coffer, serial")).all():
@@ -114,12 +114,12 @@ def _seal_publishers(connection: Connection, keyring: Keyring) -> None:
 
 
 def _seal(connection: Connection, keyring: Keyring, table: str, key: tuple[str, ...], columns: Mapping[str, SealedColumn]) -> None:
-    """Seal columns of a table, in the order of its rows on disk, some at a time."""
+    """Seal columns of a table, some rows at a time, in the order of the rows on disk."""
     last = 0
     names = ", ".join((*key, *columns))
     assignments = ", ".join(f"{column} = :{column}" for column in columns)
-    select = text(f"SELECT rowid AS row, {names} FROM {table} WHERE rowid > :last ORDER BY rowid LIMIT {_ROWS_AT_A_TIME}")  # noqa: S608 (made of constants)
-    update = text(f"UPDATE {table} SET {assignments} WHERE rowid = :row")  # noqa: S608 (made of constants)
+    select = text(f"SELECT rowid AS row, {names} FROM {table} WHERE rowid > :last ORDER BY rowid LIMIT {_ROWS_AT_A_TIME}")  # noqa: S608 (it consists of constants)
+    update = text(f"UPDATE {table} SET {assignments} WHERE rowid = :row")  # noqa: S608 (it consists of constants)
     while rows := connection.execute(select, {"last": last}).all():
         values = []
         for row in rows:

@@ -1,4 +1,4 @@
-"""A database is made, or brought to this version, before anything else is done with it."""
+"""The preparation of a database: it is created, or migrated to this version, before anything else uses it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .migrations import STEPS, migrate
 
 
 def prepare(database: Database, roots: RootKeys) -> None:
-    """See that the database has the tables of this version, and root keys that open.
+    """Make sure that the database has the tables of this version, and root keys that open.
 
-    An old one is copied first, then migrated in one transaction.
+    An older database is copied first, then migrated in one transaction.
 
     Raises:
-        StoreError: it cannot be used, or was made by a newer Coffer.
-        SealError: its root keys are another identity's.
+        StoreError: if the database cannot be used, or if a newer Coffer made it.
+        SealError: if its root keys belong to another identity.
     """
-    # Only read where there is nothing to do: a folder that has become read-only can still be served from.
+    # If there is nothing to do, this only reads, so that a server can still serve from a folder that has become read-only.
     with database.transaction() as connection:
         version = _version(connection)
         if version == VERSION:
@@ -30,7 +30,7 @@ def prepare(database: Database, roots: RootKeys) -> None:
     if version is not None and version in STEPS:
         database.keep_copy(version)
     with database.transaction(writes=True) as connection:
-        # Another process may have come first.
+        # Another process may have done it in the meantime.
         version = _version(connection)
         if version is None:
             metadata.create_all(connection)
@@ -41,19 +41,19 @@ def prepare(database: Database, roots: RootKeys) -> None:
 
 
 def check_restorable(database: Database, roots: RootKeys) -> None:
-    """See that a backup is whole, and that this Coffer, with these root keys' wrapping, can use it.
+    """Check that a backup verifies, and that this version of Coffer can use it with these root keys.
 
     Raises:
-        StoreError: it is not. The text says what is wrong first.
+        StoreError: if it does not. The text names the first fault.
     """
     with database.transaction() as connection:
         version = _version(connection)
     if version is None:
-        raise StoreError(f"{database.name}: it is no database of a server, and so no backup: name one that `coffer-server backup` has made")
+        raise StoreError(f"{database.name} is not the database of a server: name a file that `coffer-server backup` made")
     if version == VERSION:
         verify(database, roots)
     elif version in STEPS:
-        # From before there was a log: it is migrated when it is opened.
+        # The database is older than the event log. It is migrated when it is opened.
         database.check()
     else:
         raise _unknown(database, version)
@@ -61,12 +61,13 @@ def check_restorable(database: Database, roots: RootKeys) -> None:
 
 def _unknown(database: Database, version: int | None) -> StoreError:
     return StoreError(
-        f"{database.name}: the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or newer"
+        f"{database.name}: the database has schema {version}, but this Coffer knows schemas up to {VERSION}: "
+        "install the version of Coffer that made it, or a newer one"
     )
 
 
 def _version(connection: Connection) -> int | None:
-    """The version of the schema, or None in an empty database."""
+    """Return the version of the schema, or None if the database is empty."""
     if not inspect(connection).has_table(schema_version.name):
         return None
     return connection.scalar(select(schema_version.c.version))

@@ -1,7 +1,7 @@
-"""Rotation of the root key: every sealed value is sealed anew under a new one, a few at a time, while the server serves.
+"""The rotation of the root key: every value is sealed again under a new root key, a few at a time, while the server runs.
 
-The old root key goes when nothing is sealed under it any more. Where a rotation is interrupted, both are there, each value says which is
-its own, and the next run goes on where this one ended.
+The old root key is deleted when no value is sealed under it. If a rotation is interrupted, both root keys are in the database, and each
+value has the number of its own; the next run continues.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from ..sql.database import Database
 from ..sql.root_keys import RootKeys
 from ..sql.schema import SEALED
 
-# One transaction, which other writers wait for: at most 64 MiB of blobs.
+# Values in one transaction, for which other writers wait: at most 64 MiB of blobs.
 _VALUES_AT_A_TIME: Final = 64
 
 
 class Rotation:
-    """One rotation, begun or gone on with.
+    """One rotation. It begins a new one, or continues one that was interrupted.
 
     Args:
-        database: whose values are sealed anew.
-        roots: its root keys.
-        now: seconds since 1970.
+        database: the database whose values are sealed again.
+        roots: the database's root keys.
+        now: the time in seconds since 1970.
 
     Attributes:
-        total: how many values are to be sealed anew.
+        total: the number of values that are to be sealed again.
 
     Raises:
-        StoreError: the database failed.
+        StoreError: if the database failed.
     """
 
     def __init__(self, database: Database, roots: RootKeys, *, now: int) -> None:
@@ -50,18 +50,18 @@ class Rotation:
             self.total = sum(self._count(connection, column) for _, column in SEALED)
 
     def run(self) -> Iterator[int]:
-        """Seal all of them, and let the old root key go. Gives, again and again, how many more are done.
+        """Seal all values again, then delete the old root key. Yield the number of values in each transaction.
 
         Raises:
-            SealError: a value does not open. It is left as it is, and so is the old root key.
-            StoreError: the database failed.
+            SealError: if a value does not open. That value and the old root key stay as they are.
+            StoreError: if the database failed.
         """
         for place, column in SEALED:
             yield from self._run(place, column)
         with self._database.transaction(writes=True) as connection:
-            # What was written meanwhile was sealed under the new one; but with the old one goes what is sealed under it.
+            # Values that were written in the meantime are sealed under the new root key. A value under the old one would be lost with it.
             if left := sum(self._count(connection, column) for _, column in SEALED):
-                raise SealError(f"{left} values are still sealed under the old root key, which stays: run this again")
+                raise SealError(f"{left} values are still sealed under the old root key, so it was not deleted: run this again")
             self._roots.drop_old(connection)
             keyring = self._roots.read(connection)
             Ledger(connection, keyring, now=self._now).record(RotationEnded(root_key=keyring.current))
@@ -79,8 +79,8 @@ class Rotation:
                 values = []
                 for *of_row, sealed in rows:
                     at = place.of(*of_row)
-                    anew = keyring.seal(at, keyring.open(at, sealed))
-                    values.append({f"of_{name}": part for name, part in zip(key, of_row, strict=True)} | {"sealed": anew})
+                    resealed = keyring.seal(at, keyring.open(at, sealed))
+                    values.append({f"of_{name}": part for name, part in zip(key, of_row, strict=True)} | {"sealed": resealed})
                 if values:
                     connection.execute(update, values)
             if not rows:
@@ -91,7 +91,7 @@ class Rotation:
     def _next(
         self, connection: Connection, keyring: Keyring, table: Table, column: Column[bytes], last: tuple[Any, ...] | None
     ) -> list[tuple[Any, ...]]:
-        """The next rows behind `last` whose value is sealed under an older root key: their keys, and the value."""
+        """Return the next rows after `last` whose value is sealed under an older root key: their keys and the value."""
         key = list(table.primary_key.columns)
         statement = select(*key, column).where(_is_old(column, keyring)).order_by(*key).limit(_VALUES_AT_A_TIME)
         if last is not None:
@@ -104,26 +104,26 @@ class Rotation:
 
 
 def _is_old(column: Column[bytes], keyring: Keyring) -> ColumnElement[bool]:
-    """Whether a value, where there is one, is sealed under another root key than the last."""
+    """Return the condition that a value exists and is sealed under another root key than the last."""
     return func.substr(column, 1, NUMBER.size) != NUMBER.pack(keyring.current)
 
 
 def take_over(database: Database, roots: RootKeys, former: bytes, *, server: bytes, now: int) -> int:
-    """Let the root keys of a database open with another identity than the one that they open with now.
+    """Make the root keys of a database open with another identity than the one with which they open now.
 
     Args:
-        database: whose root keys.
-        roots: of the identity that is to open them.
-        former: `at_rest_key` of the other.
-        server: the id of the one that is to open them.
-        now: seconds since 1970.
+        database: the database.
+        roots: the root keys, by the identity that is to open them.
+        former: `at_rest_key` of the identity with which they open now.
+        server: the id of the server whose identity is to open them.
+        now: the time in seconds since 1970.
 
     Returns:
-        How many there are.
+        The number of root keys.
 
     Raises:
-        SealError: `former` does not open them either.
-        StoreError: the database cannot be used.
+        SealError: if `former` does not open the root keys.
+        StoreError: if the database cannot be used.
     """
     with database.transaction(writes=True) as connection:
         count = roots.take_over(connection, former)

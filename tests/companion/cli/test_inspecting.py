@@ -32,7 +32,7 @@ def test_history_of_what_is_not_held(published: Operator, run: Run) -> None:
     for command in (("rollback", "1"), ("diff", "1"), ("show", "1")):
         done = run(*command)
         assert done.code == 1
-        assert "what was in release 1 is not held any more" in done.err
+        assert "the server has deleted the contents of release 1" in done.err
         assert "keep_releases" in done.err
 
 

@@ -11,7 +11,7 @@ from coffer_protocol.message import Drop
 from coffer_server.store.base import Retention
 from coffer_server.store.events import Pruned
 from coffer_server.store.log.ledger import Ledger
-from coffer_server.store.log.retention import due, let_go
+from coffer_server.store.log.retention import delete, due
 from coffer_server.store.open import SqliteStore, open_sqlite
 from coffer_server.store.sql.schema import blobs, releases
 
@@ -77,7 +77,7 @@ def test_so_many_releases_are_held_however_old_they_are(ledger: Ledger, tables: 
 def test_a_blob_that_a_held_release_uses_stays(ledger: Ledger, tables: Connection) -> None:
     author = three_releases(ledger)
     # The third release has the publisher's blob of the first.
-    assert let_go(tables, Pruned(coffer=author.coffer, first=3)) == 2
+    assert delete(tables, Pruned(coffer=author.coffer, first=3)) == 2
     kept = tables.execute(select(blobs.c.client, blobs.c.since).order_by(blobs.c.since)).all()
     assert kept == [(author.key.id, 1), (WEB, 3)]
     assert tables.scalars(select(releases.c.held).order_by(releases.c.serial)).all() == [False, False, True]
@@ -85,14 +85,14 @@ def test_a_blob_that_a_held_release_uses_stays(ledger: Ledger, tables: Connectio
 
 def test_the_second_time_there_is_nothing_left(ledger: Ledger, tables: Connection) -> None:
     author = three_releases(ledger)
-    let_go(tables, Pruned(coffer=author.coffer, first=3))
-    assert let_go(tables, Pruned(coffer=author.coffer, first=3)) == 0
+    delete(tables, Pruned(coffer=author.coffer, first=3))
+    assert delete(tables, Pruned(coffer=author.coffer, first=3)) == 0
     assert due(tables, Retention(releases=1, age_s=1), now=ISSUED + 60) == []
 
 
 def test_another_coffer_keeps_what_it_has(ledger: Ledger, tables: Connection) -> None:
     three_releases(ledger)
     other = three_releases(ledger, Author(2, "billing"), client_id(200))
-    let_go(tables, Pruned(coffer="web-shop", first=3))
+    delete(tables, Pruned(coffer="web-shop", first=3))
     assert tables.scalars(select(releases.c.held).where(releases.c.coffer == other.coffer)).all() == [True, True, True]
     assert len(tables.execute(select(blobs).where(blobs.c.coffer == other.coffer)).all()) == 4

@@ -47,7 +47,7 @@ def test_one_outline_is_kept_for_each_coffer(ledger: Ledger, tables: Connection,
 
 def test_all_are_made_again_from_the_members(ledger: Ledger, tables: Connection, author: Author) -> None:
     outlines.keep(tables, "gone", 1, Outline.of("gone", []))
-    outlines.make_anew(tables)
+    outlines.rebuild(tables)
     assert kept(tables) == [(author.coffer, 1)]
     assert outlines.wrong(tables) is None
     [row] = tables.execute(select(table)).all()
@@ -55,10 +55,10 @@ def test_all_are_made_again_from_the_members(ledger: Ledger, tables: Connection,
 
 
 def test_an_outline_that_its_members_do_not_make_is_found(ledger: Ledger, tables: Connection, author: Author) -> None:
-    outlines.make_anew(tables)
+    outlines.rebuild(tables)
     tables.execute(table.update().values(serial=7))
     assert outlines.wrong(tables) == author.coffer
-    outlines.make_anew(tables)
+    outlines.rebuild(tables)
     released(ledger, author, author.release([author.put(WEB, b"changed")]))
     assert outlines.wrong(tables) == author.coffer
 

@@ -132,7 +132,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
         assert list(connection.iterdump()) == before
 
 
-def test_a_migration_that_was_interrupted_begins_anew(path: Path) -> None:
+def test_a_migration_that_was_interrupted_begins_again(path: Path) -> None:
     author = old_databases.make_1(path)
     path.with_name("coffer.sqlite3.schema-1.partial").write_bytes(b"half of it")
     with closing(opened(path)) as store:

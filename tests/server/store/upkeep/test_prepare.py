@@ -78,7 +78,7 @@ def test_a_backup_of_this_version_can_be_restored(path: Path) -> None:
 def test_what_is_no_servers_database_cannot_be_restored(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE words (word)")
-    with pytest.raises(StoreError, match="no database of a server"):
+    with pytest.raises(StoreError, match="not the database of a server"):
         check(path)
 
 

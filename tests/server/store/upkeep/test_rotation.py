@@ -57,7 +57,7 @@ def kept(path: Path) -> list[int]:
         return [number for (number,) in connection.execute("SELECT number FROM root_keys ORDER BY number")]
 
 
-def test_everything_is_sealed_anew(path: Path) -> None:
+def test_everything_is_sealed_again(path: Path) -> None:
     assert (numbers(path), kept(path)) == ({1}, [1])
     with closing(opened(path)) as store:
         rotation = Rotation(store.database, store.roots, now=ISSUED)
