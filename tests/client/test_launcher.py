@@ -255,3 +255,13 @@ def test_a_python_that_is_given_the_script_runs_it(environment: Path) -> None:
     seen = run(environment / "bin" / "python", environment / "bin" / "coffer-client")
     assert seen["late"] is None
     assert seen["path"] == [path for path in seen["path"] if path != str(environment / "bin")]
+
+
+def test_a_package_that_is_missing_is_named(environment: Path) -> None:
+    """As when pip found it among the user's own packages, and did not install it."""
+    (environment / LIBRARIES / "coffer_client" / "cli" / "main.py").write_text("def main():\n    import no_such_package.part\n")
+    ran = subprocess.run([environment / "bin" / "coffer-client"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(
+        "coffer-client: the package no_such_package is missing\nhint: packages of `pip install --user` are not used: "
+    )
