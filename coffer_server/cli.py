@@ -9,14 +9,13 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import trio
 import typer
 
-from coffer_common import files
+from coffer_common import files, times
 from coffer_common.application import Application, Group
 from coffer_common.errors import TextFileError
 from coffer_common.program import error_lines, give_up_output, version_line, warning_lines
@@ -240,7 +239,9 @@ def add_publisher(
         unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {format_id(public.id)}"
         _tell(
             warning_lines(
-                PROGRAM, f"the publisher's id has been blocked since {_date(since)}, and has no rights until it is unblocked", hint=unblock
+                PROGRAM,
+                f"the publisher's id has been blocked since {times.show(since)}, and has no rights until it is unblocked",
+                hint=unblock,
             )
         )
 
@@ -262,7 +263,7 @@ def list_publishers(folder: Folder, as_json: Annotated[bool, typer.Option("--jso
         typer.echo("there are no publishers yet", err=True)
         _tell(f"hint: add one with: coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY\n")
     for publisher in publishers:
-        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {_date(publisher.added)}")
+        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {times.show(publisher.added)}")
 
 
 @publisher_app.command("remove")
@@ -291,10 +292,6 @@ def remove_publisher(
 
 def _tell(lines: str) -> None:
     typer.echo(lines, err=True, nl=False)
-
-
-def _date(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
 
 def _as_json(publisher: Publisher) -> dict[str, object]:
@@ -399,7 +396,7 @@ def list_clients(folder: Folder, as_json: Annotated[bool, typer.Option("--json",
     if not blocked:
         typer.echo("no client is blocked", err=True)
     for one in blocked:
-        typer.echo(f"{format_id(one.id)}  {_date(one.at)}")
+        typer.echo(f"{format_id(one.id)}  {times.show(one.at)}")
 
 
 def _refuse_publisher_keys(id_: bytes, publishers: Sequence[Publisher]) -> None:

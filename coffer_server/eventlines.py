@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
+from coffer_common import times
 from coffer_protocol.identity import format_id
 from coffer_protocol.release import head as heads
 
@@ -29,8 +29,7 @@ from .store.events import (
 
 def as_text(event: Event) -> str:
     """Return an event as one line: number, time, kind and subject."""
-    at = datetime.fromtimestamp(event.at, UTC)
-    return f"{event.number}  {at:%Y-%m-%dT%H:%M:%SZ}  {event.kind}  {_sentence(event.happening)}"
+    return f"{event.number}  {times.show(event.at)}  {event.kind}  {_sentence(event.happening)}"
 
 
 def _sentence(happening: Happening) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from coffer_common import times
 
 from ..errors import NotServingError
 from ..store.base import Trouble
@@ -146,7 +147,7 @@ def as_text(health: Health) -> str:
         "connections": f"{health.connections} of {health.max_connections}, {health.watchers} of them watching",
         "listens": " ".join(health.listening),
         "database": health.database,
-        "runs": f"since {_time(health.started)}, version {health.version}, process {health.pid}",
+        "runs": f"since {times.show(health.started)}, version {health.version}, process {health.pid}",
     }
     width = max(map(len, lines))
     return "\n".join([str(health.status), *(f"  {name:{width}}  {said}" for name, said in lines.items())])
@@ -163,8 +164,4 @@ def _served(health: Health) -> str:
 
 
 def _since(trouble: Trouble | None) -> str:
-    return "" if trouble is None else f" since {_time(trouble.since)}: {trouble.reason}"
-
-
-def _time(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return "" if trouble is None else f" since {times.show(trouble.since)}: {trouble.reason}"

@@ -220,7 +220,7 @@ def test_a_damaged_database_serves_what_it_can(store: SqliteStore, author: Autho
     with store.database.path.open("r+b") as file:
         file.seek((page - 1) * page_bytes)
         file.write(b"\xff" * page_bytes)
-    with pytest.raises(StoreError, match=r"the database is damaged \(.*\): restore a backup$") as caught:
+    with pytest.raises(StoreError, match=r"the database is damaged \(.*\): restore a backup") as caught:
         commit(store, author, author.release([author.put(WEB, b"x")]))
     assert caught.value.hint == f"coffer-server restore {store.database.path.parent} BACKUP"
     assert store.fetch(WEB).body.blob == b"for web"
