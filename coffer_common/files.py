@@ -122,7 +122,11 @@ def move_new(new: Path, path: Path) -> None:
         _name_exclusively(new, path)
     finally:
         remove(new)
-    sync_folder(_folder_of(path))
+    try:
+        sync_folder(_folder_of(path))
+    except BaseException:
+        remove(path)
+        raise
 
 
 def _name_exclusively(new: Path, path: Path) -> None:
@@ -163,7 +167,7 @@ def tidy(folder: str) -> None:
         # A user may be allowed to write in a folder and not to list it. If the folder does not exist, the write says so.
         return
     for name in names:
-        if name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX):
+        if is_temporary(name):
             left = os.path.join(folder, name)
             try:
                 if os.lstat(left).st_mtime < time.time() - _LEFT_AFTER_S:
@@ -171,6 +175,11 @@ def tidy(folder: str) -> None:
             except OSError:
                 # It belongs to another user, or another process was faster.
                 continue
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a name is that of a file that this module is writing, or was writing when its process was killed."""
+    return name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX)
 
 
 def _folder_of(path: Path) -> str:

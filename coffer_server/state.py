@@ -68,18 +68,42 @@ class StateFolder:
             )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(self.path.iterdir()):
-                raise StateError(f"{self.path} is not empty: name an empty folder, or one that does not exist yet")
             self.path.chmod(0o700)
-            identity = identity or Identity.generate()
+            identity = self._begin(identity)
             self._open_store(settings, identity).close()
             # The file may hold a database URL with a password.
-            files.create(self.settings_path, config.render(settings).encode())
-            # The identity comes last, because a folder that has one counts as a server's.
-            keyfile.write(self.identity_path, identity.file_text(), identity.public().text())
+            files.replace(self.settings_path, config.render(settings).encode())
+            # The identity gets its name last, because a folder that has one counts as a server's.
+            files.move(self._unfinished_path, self.identity_path)
+            keyfile.ensure_public(self.identity_path, identity.public().text())
         except OSError as error:
             raise StateError(f"cannot create {self.path}: {error.strerror}") from None
         return identity
+
+    @property
+    def _unfinished_path(self) -> Path:
+        """The path of the identity while `create` is under way, or after it was killed."""
+        return self.path / "identity.unfinished"
+
+    def _begin(self, identity: Identity | None) -> Identity:
+        """Keep the identity that the folder gets, before anything is sealed with it: a `create` that was killed is finished by the next one.
+
+        Raises:
+            StateError: if the folder holds something else.
+            OSError: if the identity cannot be written.
+        """
+        if self._unfinished_path.exists():
+            begun = read_identity(self._unfinished_path)
+            if identity is None or identity == begun:
+                return begun
+            raise StateError(
+                f"{self.path} was begun with another identity, and not finished: name another folder, or leave out --identity to finish it"
+            )
+        if any(not files.is_temporary(entry.name) for entry in self.path.iterdir()):
+            raise StateError(f"{self.path} is not empty: name an empty folder, or one that does not exist yet")
+        begun = identity or Identity.generate()
+        files.create(self._unfinished_path, begun.file_text().encode())
+        return begun
 
     def check(self, command: Sequence[str]) -> None:
         """Check that this is a state folder, that other users cannot access it, and that this process runs as its owner.
