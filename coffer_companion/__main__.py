@@ -7,14 +7,15 @@ from typing import Final
 from coffer_common.hardening import protect
 from coffer_common.program import cannot_start
 
-_PROGRAM: Final = "coffer-companion"
+from . import PROGRAM
+
 # What the extra installs, and what the base installation must have new enough.
 _PACKAGES: Final = frozenset({"cryptography", "dotenv", "rich", "tomli", "tomlkit", "trio", "typer"})
 
 
 def main() -> None:
     """Run the command line, or exit with 2 and the line that installs what is missing."""
-    protect(_PROGRAM)
+    protect(PROGRAM)
     from coffer_protocol.errors import UnavailableError
 
     try:
@@ -23,7 +24,7 @@ def main() -> None:
         known_answers.check()
         from .cli import run
     except (ImportError, UnavailableError) as error:
-        cannot_start(_PROGRAM, "companion", _PACKAGES, error)
+        cannot_start(PROGRAM, "companion", _PACKAGES, error)
     run()
 
 

@@ -15,6 +15,8 @@ from coffer_protocol.message import Error, KeyNotFound, Link, Message
 from coffer_protocol.session import ClientSession
 from coffer_protocol.suite.noise import NoiseInitiator
 
+from .errors import ConflictError, DeniedError
+
 # From the first packet to Link, over each of the address's hosts.
 CONNECT_TIMEOUT_S: Final = 10.0
 # A server answers from its database; a commit of a million shards takes it longer than anything else.
@@ -59,7 +61,7 @@ class Connection:
             raise UnreachableError(f"the server did not answer within {ANSWER_TIMEOUT_S:.0f} s") from None
         match message:
             case Error(code=code, sentence=sentence):
-                raise ServerError(code, sentence)
+                raise _refusal(code, sentence)
             case KeyNotFound():
                 raise KeyNotFoundError(f"the server does not know this identity, {format_id(self._session.client_id)}")
         return message
@@ -88,6 +90,18 @@ class Connection:
             with suppress(ProtocolError, trio.BrokenResourceError):
                 await self._stream.send_all(self._session.bye())
         await trio.aclose_forcefully(self._stream)
+
+
+def _refusal(code: str, sentence: str) -> ServerError:
+    """Return the server's Error as the type that says what can be done about it."""
+    match code:
+        case "busy":
+            return ServerError(code, sentence, hint="nothing was changed: try again in a minute")
+        case "conflict":
+            return ConflictError(code, sentence, hint="look at it (coffer-companion history), then try again")
+        case "denied" | "suite":
+            return DeniedError(code, sentence)
+    return ServerError(code, sentence)
 
 
 @asynccontextmanager

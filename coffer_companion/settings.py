@@ -14,14 +14,11 @@ import tomlkit
 from coffer_common import files, paths
 from coffer_common.errors import MissingFileError, TextFileError
 from coffer_protocol.address import ServerAddress
-from coffer_protocol.errors import CofferError, KeyTextError
+from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import format_id
 from coffer_protocol.release.trust import Seen
 
-
-class SettingsError(CofferError):
-    """A file of the companion's own cannot be read, or does not hold what it should."""
-
+from .errors import SettingsError
 
 # A key is 64 digits, and a release names some hundreds of publishers at most.
 _STATE_BYTES: Final = 1 << 20

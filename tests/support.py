@@ -48,7 +48,11 @@ class Draws:
 
 def real_tree(module: ModuleType) -> dict[str, str]:
     """Each error and warning of a module, and the class that it is under."""
-    classes = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    classes = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == module.__name__
+    )
     return {cls.__name__: cls.__bases__[0].__name__ for cls in classes if cls.__bases__ != (Exception,)}
 
 

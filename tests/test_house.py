@@ -39,12 +39,13 @@ MAY_IMPORT = {
     "coffer_client/process/": (*SHARED, *VALUES, "coffer_client/config/names.py", "coffer_client/delivery/"),
     "coffer_client/cli/": (*SHARED, "coffer_client/"),
     "coffer_companion/": (*SHARED, "coffer_client/"),
-    "coffer_companion/definition/": (*SHARED, "coffer_client/"),
-    "coffer_companion/importers/": (*SHARED, "coffer_companion/definition/"),
+    "coffer_companion/definition/": (*SHARED, "coffer_client/", "coffer_companion/errors.py"),
+    "coffer_companion/importers/": (*SHARED, "coffer_companion/definition/", "coffer_companion/errors.py"),
     "coffer_companion/releases/": (
         *SHARED,
         "coffer_companion/connection.py",
         "coffer_companion/definition/",
+        "coffer_companion/errors.py",
         "coffer_companion/settings.py",
         "coffer_companion/target.py",
     ),
@@ -251,7 +252,8 @@ ELSEWHERE = {
     # Constants and tables: they are compared with what they must agree with.
     "coffer_protocol/limits.py": "tests/docs/test_protocol_doc.py",
     "coffer_server/store/sql/schema.py": "tests/server/store/upkeep/test_migrations.py",
-    # Re-exports.
+    # The program's name, and re-exports.
+    "coffer_companion/__init__.py": "tests/companion/cli/test_cli.py",
     "coffer_companion/definition/__init__.py": "tests/companion/definition/test_loading.py",
 }
 

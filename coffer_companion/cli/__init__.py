@@ -12,13 +12,13 @@ Modules:
     publishers.py    `publishers`
     options.py       the options that commands share
     output.py        how results are printed
-    exits.py         exit codes, and the sentence for each error
+    runner.py        runs commands, to an exit code
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -26,11 +26,15 @@ from coffer_common.application import Application
 from coffer_common.program import version_line
 from coffer_protocol.errors import CofferError
 
-from . import definitions, exits, imports, inspecting, publishers, setup, status, uploads
+from .. import PROGRAM
+from ..errors import EXITS
+from . import definitions, imports, inspecting, publishers, runner, setup, status, uploads
 
-PROGRAM: Final = "coffer-companion"
-
-app = Application(name=PROGRAM, help="Compile a definition of secrets and publish it to a Coffer server.", exits=exits.EXITS)
+app = Application(
+    name=PROGRAM,
+    help="Compile a definition of secrets and publish it to a Coffer server.",
+    exits={row.code: row.meaning for row in EXITS},
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,6 +75,6 @@ def run() -> None:
     try:
         app()
     except CofferError as error:
-        sys.exit(exits.report(error))
+        sys.exit(runner.report(error))
     except OSError as error:
-        sys.exit(exits.report_system(error))
+        sys.exit(runner.report_system(error))

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from coffer_common.errors import UsageError
+
 from ..definition import lint
 from ..releases.shards import wanted_shards
-from . import exits
 from .options import EnvOption, FileArgument, OutsideOption, load_definition
 from .output import warn
 
@@ -33,7 +34,7 @@ def explain(
     """Say where a client's value comes from. The value itself is not shown."""
     definition = load_definition(file, env, allow_outside)
     if (found := definition.clients.get(client)) is None:
-        exits.fail(f"{file}: there is no client {client!r}; there are {', '.join(definition.clients)}", exits.USAGE)
+        raise UsageError(f"{file}: there is no client {client!r}; the clients are {', '.join(definition.clients)}")
     if (origin := found.origins.get(key)) is None:
-        exits.fail(f"{file}: {client} has no key {key!r}; it has {', '.join(secret.key for secret in found.secrets)}", exits.USAGE)
+        raise UsageError(f"{file}: {client} has no key {key!r}; the keys are {', '.join(secret.key for secret in found.secrets)}")
     typer.echo(f"{client} {key}: {origin.how}, {origin.path}:{origin.line}:{origin.column}")

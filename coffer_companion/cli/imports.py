@@ -15,8 +15,9 @@ from coffer_common import files, paths
 from coffer_common.errors import MissingFileError
 
 from ..definition.source import DEFINITION_BYTES
+from ..errors import ImportingError
 from ..importers import dotenv, environment, folder, insertion, json, sops
-from ..importers.values import Importable, ImportingError, flatten
+from ..importers.values import Importable, flatten
 
 
 class Source(StrEnum):

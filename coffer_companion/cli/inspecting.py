@@ -20,9 +20,9 @@ from ..releases.history import Event, ReleaseChanges, events
 from ..releases.publisher_entry import short_key
 from ..releases.publishers import publishers
 from ..target import Target
-from .exits import execute
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
 from .output import expiry, output, show_json, show_table, tell, when
+from .runner import execute
 
 _NAMES_SHOWN = 3
 

@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from coffer_common.program import warning_lines
+
+from .. import PROGRAM
 from ..releases.plan import ChangeKind, Plan
 
 errors = Console(stderr=True, highlight=False, markup=False)
@@ -26,7 +29,7 @@ _STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", Chang
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings, a line each."""
     for warning in warnings:
-        errors.print(f"warning: {warning}", soft_wrap=True)
+        typer.echo(warning_lines(PROGRAM, warning), err=True, nl=False)
 
 
 def tell(text: str) -> None:

@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 
 from coffer_common.application import Application
+from coffer_common.errors import UsageError
 from coffer_protocol.address import check_name
 from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
 
 from ..definition import lint
-from ..releases.commit import PublishersDifferError, based
+from ..errors import PublishersDifferError
+from ..releases.commit import based
 from ..releases.publishers import Addition, Publisher, Retirement, publishers
 from ..releases.reader import publisher_line
 from ..settings import PublisherState
 from ..target import Target
-from . import exits
-from .exits import execute
 from .options import (
     CofferOption,
     DryRunOption,
@@ -37,6 +37,7 @@ from .options import (
     read_public_key,
 )
 from .output import show_json, show_table, tell, warn
+from .runner import execute
 from .uploads import carry_out
 
 app = Application(name="publishers", help="Who may publish a coffer: list, add, retire.")
@@ -133,10 +134,10 @@ def retire(
 ) -> None:
     """Take a publisher's trust away, in a new release, and replace the note key that it knows."""
     if (file is None) != keep_note_key:
-        exits.fail(
-            "name the definition, so that the note key, which the retired publisher knows, can be replaced: "
-            "coffer-companion publishers retire KEY FILE. Without one it is --keep-note-key: docs/releases.md says what that leaves open",
-            exits.USAGE,
+        raise UsageError(
+            "the retired publisher knows the note key: name the definition, so that the note key can be replaced "
+            "(coffer-companion publishers retire KEY FILE)",
+            hint="without a definition, use --keep-note-key; docs/releases.md says what that leaves open",
         )
     anew = None
     if file is None:
@@ -169,7 +170,8 @@ def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_jso
     try:
         release = carry_out(target, change.draft, dry_run, allow_removals, as_json)
     except PublishersDifferError as error:
-        exits.fail(f"{error}. Is the line above typed on the server's machine? Then type this command again", exits.UNKNOWN)
+        hint = "type the line above on the server's machine, and then this command again"
+        raise PublishersDifferError(str(error), hint=hint) from None
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}: clients follow it by themselves")
 

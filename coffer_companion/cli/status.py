@@ -12,11 +12,11 @@ import typer
 from coffer_common import durations
 from coffer_protocol.identity import format_id
 
+from ..errors import EXIT_FAILED
 from ..releases.adoption import Adoption, Client, wait
-from . import exits
-from .exits import execute
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
 from .output import expiry, output, show_json, show_table, tell, when
+from .runner import execute
 
 _ID_DIGITS: Final = 8
 
@@ -46,7 +46,7 @@ def status(
     else:
         _show(adoption)
     if require_adopted and adoption.behind:
-        raise typer.Exit(exits.FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _show(adoption: Adoption) -> None:

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from coffer_common import durations
+from coffer_common.errors import UsageError
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
+from ..errors import EXIT_CHANGES, RemovalsError
 from ..releases.commit import Drafting, based, make, preview
 from ..releases.diff import Held, compare, find_difference, held
 from ..releases.plan import Plan
@@ -19,8 +21,6 @@ from ..releases.rollback import Rollback
 from ..releases.upload import Publication
 from ..settings import PublisherState
 from ..target import Target
-from . import exits
-from .exits import execute
 from .options import (
     CofferOption,
     DryRunOption,
@@ -39,6 +39,7 @@ from .options import (
     publication,
 )
 from .output import progress_bar, show_plan, tell, warn
+from .runner import execute
 
 
 def upload(
@@ -99,7 +100,7 @@ def carry_out(
     def approve(plan: Plan) -> None:
         show_plan(plan, as_json)
         if not allow_removals and (removals := plan.drastic_removals()) is not None:
-            exits.fail(f"{removals}: nothing was changed. If it is meant: --allow-removals", exits.FAILED)
+            raise RemovalsError(f"{removals}: nothing was changed", hint="if this is intended, add --allow-removals")
 
     with progress_bar() as progress:
         release = execute(partial(make, target, drafting, approve=approve, progress=progress, restore=restore))
@@ -131,7 +132,7 @@ def diff(
     serials = [int(text) for text in (first, second) if text is not None and text.isdecimal()]
     files = [Path(text) for text in (first, second) if text is not None and not text.isdecimal()]
     if len(files) > 1 or (files and second is not None and second.isdecimal()):
-        exits.fail("diff compares two releases, or a release and then a definition: diff [A] [B], diff [A] FILE", exits.USAGE)
+        raise UsageError("diff compares two releases, or a release and a definition: type diff [A] [B] or diff [A] FILE")
     if files:
         definition = load_definition(files[0], env, allow_outside)
         target = defined_target(definition, server, identity)
@@ -142,7 +143,7 @@ def diff(
         plan = execute(partial(_compare_releases, target, serials))
     show_plan(plan, as_json)
     if exit_code and not plan.is_empty:
-        raise typer.Exit(exits.CHANGES)
+        raise typer.Exit(EXIT_CHANGES)
 
 
 async def _compare_file(target: Target, wanted: Publication, serial: int | None) -> Plan:
@@ -161,5 +162,5 @@ async def _compare_releases(target: Target, serials: list[int]) -> Plan:
             2: tuple(serials),
         }[len(serials)]
         before, after = [newest if serial == newest.serial else await held(base.reader, serial) for serial in (first, second)]
-        difference = find_difference(before.listing, after.listing, coffer=target.coffer, note_key=base.note_key)
+        difference = find_difference(base, before.listing, after.listing)
         return await compare(base, before, after, difference)

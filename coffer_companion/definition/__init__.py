@@ -18,6 +18,6 @@ Modules:
 from __future__ import annotations
 
 from .loading import load
-from .model import Client, Definition, DefinitionError, Origin, Problem
+from .model import Client, Definition, Origin
 
-__all__ = ["Client", "Definition", "DefinitionError", "Origin", "Problem", "load"]
+__all__ = ["Client", "Definition", "Origin", "load"]

@@ -1,4 +1,4 @@
-"""What a definition is once it is read, and the error that says why it cannot be."""
+"""What a definition is after it was read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import ClientKey
 from coffer_protocol.shard import Secret
 
@@ -31,41 +30,6 @@ def _escape(part: str) -> str:
     """Without control characters, which have no business on an operator's terminal."""
     escaped = part.replace("\\", "\\\\").replace('"', '\\"')
     return "".join(character if character.isprintable() else f"\\U{ord(character):08X}" for character in escaped)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong with a definition.
-
-    Attributes:
-        path: the file, as the operator named it.
-        line: counted from 1; None where the file could not be read at all.
-        column: the same, in characters.
-        key: the dotted key, or the empty text.
-        text: what is wrong, and what to do. Never a secret value.
-    """
-
-    path: str
-    line: int | None = None
-    column: int | None = None
-    key: str = ""
-    text: str
-
-    def __str__(self) -> str:
-        place = self.path if self.line is None else f"{self.path}:{self.line}:{self.column}"
-        return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
-
-
-class DefinitionError(CofferError):
-    """The definition is refused. `str()` has every problem that one run could find, each on a line of its own.
-
-    Attributes:
-        problems: these problems, in the order of the files and their lines.
-    """
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ import tomli
 from coffer_common import files
 from coffer_common.errors import TextFileError
 
-from .model import DefinitionError, Origin, Problem, dotted
+from ..errors import DefinitionError, Problem
+from .model import Origin, dotted
 from .positions import KeyPath, Positions
 
 # What the largest upload can hold in the clear. A larger file was named by mistake.

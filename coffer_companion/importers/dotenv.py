@@ -6,7 +6,7 @@ import io
 
 from dotenv.parser import parse_stream
 
-from .values import ImportingError
+from ..errors import ImportingError
 
 
 def read(text: str) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .values import ImportingError, is_unicode
+from ..errors import ImportingError
+from .values import is_unicode
 
 
 def read(environ: Mapping[str, str], *, only: str) -> dict[str, str]:

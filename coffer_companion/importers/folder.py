@@ -7,7 +7,8 @@ from pathlib import Path
 
 from coffer_protocol.limits import SHARD_BYTES
 
-from .values import FromFile, ImportingError, Scalar
+from ..errors import ImportingError
+from .values import FromFile, Scalar
 
 
 def read(folder: Path, *, definition: Path) -> dict[str, Scalar]:

@@ -18,7 +18,8 @@ from coffer_protocol.address import check_name
 from coffer_protocol.errors import KeyTextError
 
 from ..definition.layers import FROM, RESERVED, SOURCES
-from .values import FromFile, Importable, ImportingError, Scalar, flatten
+from ..errors import ImportingError
+from .values import FromFile, Importable, Scalar, flatten
 
 _PUBLIC: Final = "public"
 

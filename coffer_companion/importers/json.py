@@ -8,7 +8,8 @@ from typing import Any
 
 from coffer_protocol.shard import INT_MAX, INT_MIN
 
-from .values import Importable, ImportingError, is_unicode
+from ..errors import ImportingError
+from .values import Importable, is_unicode
 
 
 def read(text: str, *, leave_out: str | None = None) -> dict[str, Importable]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..errors import ImportingError
 from . import json
-from .values import Importable, ImportingError, flatten
+from .values import Importable, flatten
 
 _METADATA: Final = "sops"
 _ENCRYPTED: Final = "ENC[AES256_GCM,"

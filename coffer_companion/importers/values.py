@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from coffer_protocol.errors import CofferError, ShardError
+from coffer_protocol.errors import ShardError
 from coffer_protocol.shard import check_key
 
-
-class ImportingError(CofferError):
-    """Something cannot be imported. The text names it, never its value, and says what to do."""
+from ..errors import ImportingError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,6 @@ from coffer_protocol.release.head import SignedHead
 
 from ..target import Target
 from .commit import Base, Clock, based
-from .publisher_entry import is_publisher
 from .reader import in_batches
 
 # Between two looks while waiting: a client that watches has a release within a second, one that polls takes minutes.
@@ -67,7 +66,7 @@ class _Names:
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, int], tuple[str, int]] = {}
 
-    async def of(self, base: Base, entries: list[Entry]) -> list[tuple[str, int]]:
+    async def of(self, base: Base, entries: Sequence[Entry]) -> list[tuple[str, int]]:
         """The name of each entry's client, and the number of its keys."""
         missing = [entry for entry in entries if (entry.id, entry.since) not in self._known]
         for batch in in_batches(missing):
@@ -83,12 +82,10 @@ async def look(base: Base) -> Adoption:
 
 async def _look(base: Base, names: _Names) -> Adoption:
     release = base.existing()
-    own: list[Entry] = []
-    entries: list[Entry] = []
-    for entry in base.listing.values():
-        (own if is_publisher(entry, coffer=base.target.coffer, note_key=base.note_key) else entries).append(entry)
-    # A rollback gives clients blobs that are older than itself, and seals its publisher's shard anew: from that release on, all must fetch.
-    floor = max(entry.since for entry in own)
+    entries = base.clients()
+    # A rollback gives clients blobs that are older than the release, and seals its publisher's shard again: from that release on, all
+    # clients must fetch.
+    floor = max(entry.since for entry in base.listing.values() if base.is_publisher(entry))
     fetches = await base.reader.fetches()
     known = await names.of(base, entries)
     clients = [

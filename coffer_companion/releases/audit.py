@@ -8,7 +8,7 @@ from coffer_protocol.errors import UntrustedPublisherError
 from coffer_protocol.release.head import SignedHead
 
 from .commit import Base
-from .publisher_entry import is_publisher, short_key
+from .publisher_entry import short_key
 from .reader import in_batches
 
 
@@ -45,8 +45,8 @@ async def verify(base: Base) -> Verified:
     for batch in in_batches(base.listing.values()):
         # Each note is opened, and so checked.
         await base.reader.notes(newest.head.serial, batch, base.note_key)
-    publishers = sum(is_publisher(entry, coffer=base.target.coffer, note_key=base.note_key) for entry in base.listing.values())
-    return Verified(first=chain[0].head.serial, newest=newest, clients=len(base.listing) - publishers, publishers=publishers)
+    clients = len(base.clients())
+    return Verified(first=chain[0].head.serial, newest=newest, clients=clients, publishers=len(base.listing) - clients)
 
 
 def _check_publishers(chain: list[SignedHead]) -> None:

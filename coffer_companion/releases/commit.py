@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from coffer_protocol.crypto import primitives
-from coffer_protocol.errors import CofferError, MalformedMessageError, ReleaseError, ServerError
+from coffer_protocol.errors import MalformedMessageError, ServerError
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
@@ -53,10 +53,12 @@ from coffer_protocol.release.tree import Tree
 from coffer_protocol.release.trust import Demand, Seen
 
 from ..connection import Connection
+from ..errors import LostReleaseError, NoReleaseError, PublishersDifferError
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
 from .plan import Plan
-from .reader import NoReleaseError, Reader, entered, entering
+from .publisher_entry import is_publisher
+from .reader import Reader, entered, entering
 from .shards import Wanted
 
 # Told of each message sent: how many of how many.
@@ -67,14 +69,6 @@ Approve = Callable[[Plan], None]
 Clock = Callable[[], float]
 
 ChangeKind: TypeAlias = Put | Reuse | Drop
-
-
-class LostReleaseError(ReleaseError):
-    """The server does not hold what was signed here before. Whether it lost that or hides it, only its operator can know."""
-
-
-class PublishersDifferError(CofferError):
-    """The server's table has other publishers than the release names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +104,14 @@ class Base:
         if self.release is None:
             raise NoReleaseError(f"the server holds no release of coffer {self.target.coffer!r}: `coffer-companion upload FILE` makes one")
         return self.release
+
+    def is_publisher(self, entry: Entry) -> bool:
+        """Return whether an entry is that of a publisher under the coffer's note key, and not that of a client."""
+        return is_publisher(entry, coffer=self.target.coffer, note_key=self.note_key)
+
+    def clients(self) -> tuple[Entry, ...]:
+        """Return the entries of the newest release that are those of clients."""
+        return tuple(entry for entry in self.listing.values() if not self.is_publisher(entry))
 
     def lifetime_s(self) -> int | None:
         """How long the newest release was made good for, in seconds; None for ever."""

@@ -9,7 +9,6 @@ from coffer_protocol.release.head import SignedHead
 
 from .commit import Base
 from .diff import Held, held, notes_of
-from .publisher_entry import is_publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +51,7 @@ async def contents(base: Base, serial: int | None) -> Contents:
         release = Held(release=newest, listing=base.listing)
     else:
         release = await held(base.reader, serial)
-    entries = tuple(
-        entry for entry in release.listing.values() if not is_publisher(entry, coffer=base.target.coffer, note_key=base.note_key)
-    )
+    entries = tuple(entry for entry in release.listing.values() if not base.is_publisher(entry))
     notes = await notes_of(base.reader, release, entries, base.note_key)
     clients = [
         Client(

@@ -10,11 +10,11 @@ from coffer_protocol.message import Entry
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.notes import Note, NoteKey
 
+from ..errors import EarlierNoteKeyError
 from .commit import Base
 from .key_diff import Comparison
 from .listing import Listing, differences
 from .plan import Plan
-from .publisher_entry import is_publisher
 from .reader import Reader, in_batches
 
 
@@ -29,10 +29,6 @@ class Held:
     def serial(self) -> int:
         """The release's."""
         return self.release.head.serial
-
-
-class EarlierNoteKeyError(NoteError):
-    """A release was made under a note key that has been replaced since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +55,11 @@ class ReleaseDifference:
         return [entry.id for entry in self.gone] == [entry.id for entry in self.made]
 
 
-def find_difference(before: Listing, after: Listing, *, coffer: str, note_key: NoteKey) -> ReleaseDifference:
+def find_difference(base: Base, before: Listing, after: Listing) -> ReleaseDifference:
     """Where two listings of a coffer differ, but for publishers."""
     gone, made = [], []
     for old, new in differences(before, after):
-        if any(entry is not None and is_publisher(entry, coffer=coffer, note_key=note_key) for entry in (old, new)):
+        if any(entry is not None and base.is_publisher(entry) for entry in (old, new)):
             continue
         if old is not None:
             gone.append(old)
@@ -119,7 +115,7 @@ def _untouched(listing: Listing, difference: ReleaseDifference, base: Base) -> I
     """The entries of the clients that do not differ."""
     made = {entry.id for entry in difference.made}
     for entry in listing.values():
-        if entry.id not in made and not is_publisher(entry, coffer=base.target.coffer, note_key=base.note_key):
+        if entry.id not in made and not base.is_publisher(entry):
             yield entry
 
 

@@ -10,8 +10,9 @@ from coffer_protocol.identity import format_id
 from coffer_protocol.message import Entry
 from coffer_protocol.release.head import SignedHead
 
+from ..errors import EarlierNoteKeyError
 from .commit import Base
-from .diff import EarlierNoteKeyError, Held, find_difference, notes_of
+from .diff import Held, find_difference, notes_of
 from .listing import Listing
 from .reader import in_batches
 
@@ -78,7 +79,7 @@ async def _held_before(base: Base, release: SignedHead | None, follower: SignedH
 
 
 async def _changes(base: Base, before: Held, after: Held) -> ReleaseChanges:
-    difference = find_difference(before.listing, after.listing, coffer=base.target.coffer, note_key=base.note_key)
+    difference = find_difference(base, before.listing, after.listing)
     try:
         old = await _names(base, before, difference.gone)
         new = await _names(base, after, difference.made)

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import PublicKey, format_id
 from coffer_protocol.release.notes import NoteKey
 
+from ..errors import OwnKeyError, UnknownPublisherError
 from .commit import Base, Draft
 from .plan import Plan
-from .publisher_entry import PublisherEntry, is_publisher, short_key
+from .publisher_entry import PublisherEntry, short_key
 from .upload import Publication
-
-
-class UnknownPublisherError(CofferError):
-    """No publisher of the coffer is the one that was named."""
-
-
-class OwnKeyError(CofferError):
-    """A publisher cannot retire itself: nobody would be left to sign what comes next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +50,8 @@ async def publishers(base: Base) -> tuple[Publisher, ...]:
 
 async def standings_of(base: Base) -> tuple[PublisherEntry, ...]:
     """The publishers in the newest release's tree. They are found by their marks; their notes alone are asked for."""
-    coffer, note_key = base.target.coffer, base.note_key
-    entries = [entry for entry in base.listing.values() if is_publisher(entry, coffer=coffer, note_key=note_key)]
-    notes = await base.reader.notes(base.existing().head.serial, entries, note_key)
+    entries = [entry for entry in base.listing.values() if base.is_publisher(entry)]
+    notes = await base.reader.notes(base.existing().head.serial, entries, base.note_key)
     return tuple(PublisherEntry.from_note(note) for note in notes.values())
 
 

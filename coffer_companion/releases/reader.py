@@ -12,7 +12,6 @@ from typing import Final
 from coffer_protocol import question
 from coffer_protocol.errors import (
     ChainError,
-    CofferError,
     ForkError,
     KeyNotFoundError,
     MalformedMessageError,
@@ -32,6 +31,7 @@ from coffer_protocol.release.notes import Note, NoteKey
 from coffer_protocol.release.trust import Demand, Seen, Trust
 
 from ..connection import Connection, connect
+from ..errors import NoReleaseError, NoteKeyMissingError, NotLetInError
 from ..settings import PublisherState
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
@@ -40,23 +40,12 @@ from .listing import Listing, read_listing_untrusted
 _NOTES_PER_ANSWER: Final = 1000
 
 
-class NoReleaseError(CofferError):
-    """The coffer has no release yet, or not the one that was asked for."""
-
-
-class NoteKeyMissingError(CofferError):
-    """This publisher was not handed the coffer's note key."""
-
-
-class NotLetInError(CofferError):
-    """The server does not know this publisher, or does not let it publish this coffer. It does not say which."""
-
-    def __init__(self, target: Target) -> None:
-        line = publisher_line("add", target.coffer, target.identity.public().text())
-        super().__init__(
-            f"the server does not let this identity publish coffer {target.coffer!r}. If the name is right, type this on the server's "
-            f"machine, DIR being the folder that `coffer-server init` made:\n\n{line}\n"
-        )
+def _not_let_in(target: Target) -> NotLetInError:
+    line = publisher_line("add", target.coffer, target.identity.public().text())
+    return NotLetInError(
+        f"the server does not let this identity publish coffer {target.coffer!r}",
+        hint="if the name is right, type this on the server's machine (DIR is the folder that `coffer-server init` made):\n" + line,
+    )
 
 
 def publisher_line(verb: str, coffer: str, *arguments: str) -> str:
@@ -74,11 +63,11 @@ def entering(target: Target) -> Iterator[None]:
     try:
         yield
     except KeyNotFoundError:
-        raise NotLetInError(target) from None
+        raise _not_let_in(target) from None
     except ServerError as error:
         if error.code != "denied":
             raise
-        raise NotLetInError(target) from None
+        raise _not_let_in(target) from None
 
 
 class _Anybody(Collection[bytes]):

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from coffer_protocol.errors import CofferError
-
+from ..errors import NothingToTakeBackError
 from .commit import Base, Draft
 from .diff import Held, compare, find_difference, held
 from .publisher_entry import PublisherEntry
-
-
-class NothingToTakeBackError(CofferError):
-    """The release to go back to is the newest, or there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +39,7 @@ class Rollback:
             raise NothingToTakeBackError(f"release {self.serial} is the newest: name an earlier one (`coffer-companion history`)")
         now = Held(release=newest, listing=base.listing)
         then = await held(base.reader, self.serial)
-        difference = find_difference(now.listing, then.listing, coffer=base.target.coffer, note_key=base.note_key)
+        difference = find_difference(base, now.listing, then.listing)
         plan = await compare(base, now, then, difference)
         is_change = bool(difference.gone or difference.made)
         return Draft(

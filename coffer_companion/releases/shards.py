@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coffer_protocol import shard
-from coffer_protocol.errors import CofferError, ShardError
+from coffer_protocol.errors import ShardError
 from coffer_protocol.identity import BareKey, ClientKey
 from coffer_protocol.limits import FRAME_CONTENT_BYTES
 from coffer_protocol.message import Entry
@@ -18,6 +18,7 @@ from coffer_protocol.shard import Secret
 
 from ..definition import Client, Definition
 from ..definition.templates import toml_text
+from ..errors import PublisherAsClientError
 from .key_diff import Comparison
 from .listing import Listing
 from .plan import ClientChange
@@ -67,10 +68,6 @@ def _encode(client: Client) -> bytes:
 def _largest(client: Client) -> str:
     sizes = sorted(((len(shard.encode([secret])), secret.key) for secret in client.secrets), reverse=True)
     return ", ".join(f"{key} ({size} bytes)" for size, key in sizes[:3])
-
-
-class PublisherAsClientError(CofferError):
-    """A client of the definition has the key of a publisher, whose own shard is the note key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from .commit import Base, Draft
 from .diff import Held, notes_of
 from .listing import Listing
 from .plan import Plan
-from .publisher_entry import PublisherEntry, is_publisher
+from .publisher_entry import PublisherEntry
 from .shards import DefinitionDifference, Wanted, client_changes, find_difference, publisher_as_client
 
 # Clients warn of an expiry this long before it, so an upload renews from then on.
@@ -61,14 +61,7 @@ class Publication:
     def _difference(self, base: Base, listing: Listing) -> DefinitionDifference:
         if (item := self.wanted.get(base.target.identity.id())) is not None:
             raise publisher_as_client(item)
-        coffer, note_key = base.target.coffer, base.note_key
-        return find_difference(
-            self.wanted,
-            listing,
-            coffer=coffer,
-            note_key=note_key,
-            is_publisher=lambda entry: is_publisher(entry, coffer=coffer, note_key=note_key),
-        )
+        return find_difference(self.wanted, listing, coffer=base.target.coffer, note_key=base.note_key, is_publisher=base.is_publisher)
 
     async def _plan(self, base: Base, difference: DefinitionDifference, release: Held | None) -> Plan:
         notes = {}

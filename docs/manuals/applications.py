@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+import coffer_companion
 import coffer_companion.cli
-import coffer_companion.cli.exits
+import coffer_companion.errors
 import coffer_server
 import coffer_server.cli
 import coffer_server.health.report
@@ -87,8 +88,8 @@ SERVER: Final = _program(
 )
 COMPANION: Final = _program(
     coffer_companion.cli.app,
-    coffer_companion.cli.PROGRAM,
+    coffer_companion.PROGRAM,
     source="coffer_companion/cli",
-    exits=coffer_companion.cli.exits.EXITS,
+    exits={row.code: row.meaning for row in coffer_companion.errors.EXITS},
     own_exits={},
 )

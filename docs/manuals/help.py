@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+import coffer_companion
 import coffer_companion.cli
 import coffer_server
 import coffer_server.cli
@@ -29,7 +30,7 @@ def texts() -> dict[str, str]:
     return {
         PROGRAM: _joined(client),
         coffer_server.PROGRAM: _joined(_of_typer(coffer_server.cli.app, coffer_server.PROGRAM)),
-        coffer_companion.cli.PROGRAM: _joined(_of_typer(coffer_companion.cli.app, coffer_companion.cli.PROGRAM)),
+        coffer_companion.PROGRAM: _joined(_of_typer(coffer_companion.cli.app, coffer_companion.PROGRAM)),
     }
 
 

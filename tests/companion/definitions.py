@@ -7,7 +7,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from coffer_companion.definition import Definition, DefinitionError, load
+from coffer_companion.definition import Definition, load
+from coffer_companion.errors import DefinitionError
 from coffer_protocol.identity import Identity, format_id
 
 TODAY = date(2026, 1, 15)

@@ -9,7 +9,8 @@ import pytest
 
 from coffer_common.errors import ConfigurationError
 from coffer_companion import settings
-from coffer_companion.settings import PublisherState, SettingsError
+from coffer_companion.errors import SettingsError
+from coffer_companion.settings import PublisherState
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.release.trust import Seen

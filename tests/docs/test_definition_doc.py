@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from coffer_companion.definition import Definition, DefinitionError, load
+from coffer_companion.definition import Definition, load
 from coffer_companion.definition.layers import RESERVED, SOURCES
 from coffer_companion.definition.templates import toml_text
+from coffer_companion.errors import DefinitionError
 from coffer_protocol.identity import Identity
 from coffer_protocol.shard import SecretValue
 from tests.support import ROOT

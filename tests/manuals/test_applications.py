@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import coffer_companion.cli
 import coffer_server.cli
-from coffer_companion.cli import exits
 from coffer_companion.cli.imports import Source
+from coffer_companion.errors import EXITS
 from coffer_server.health import report as health
 from docs.manuals.applications import COMPANION, SERVER
 from docs.manuals.model import Command, Program
@@ -79,7 +79,7 @@ def test_a_commands_page_says_what_its_help_says(command: Command) -> None:
 def test_exit_codes_stand_where_the_programs_have_them() -> None:
     codes = {name(command): [*command.exits] for command in COMMANDS if command.exits}
     assert codes == {"coffer-server-health": [0, 1, 2, health.EXIT_NOT_SERVING, health.EXIT_DEGRADED]}
-    assert COMPANION.exits.keys() == {0} | {value for value in vars(exits).values() if isinstance(value, int)}
+    assert COMPANION.exits.keys() == {row.code for row in EXITS}
     assert re.search(r"\nExit codes:\n  0 +\w.*\n  1 +\w", help_of("coffer-server", "health"))
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from coffer_common.program import version_line
-from coffer_companion.cli import PROGRAM
+from coffer_companion import PROGRAM
 from tests.companion.conftest import Operator
 from tests.support import ROOT
 

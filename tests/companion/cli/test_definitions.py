@@ -21,5 +21,5 @@ def test_check_names_what_is_wrong(operator: Operator, run: Run) -> None:
 def test_explain(operator: Operator, run: Run) -> None:
     file = operator.write("[web]\na = 1", "web")
     assert good(run("explain", "web", "a", "--file", file)).out.startswith("web a: own value, ")
-    assert "there are web" in run("explain", "worker", "a", "--file", file).err
+    assert "the clients are web" in run("explain", "worker", "a", "--file", file).err
     assert run("explain", "web", "b", "--file", file).code == 2

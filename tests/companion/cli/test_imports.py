@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from coffer_companion.cli.imports import import_secrets
-from coffer_companion.importers.values import ImportingError
+from coffer_companion.errors import ImportingError
 from tests.companion.conftest import Operator
 
 from .command_lines import Run, good

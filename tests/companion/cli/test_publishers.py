@@ -16,7 +16,7 @@ def test_a_publisher_comes_and_goes(published: Operator, run: Run) -> None:
     done = run("publishers", "add", key, "--name", "laptop")
     assert done.code == 4
     assert f"\n  coffer-server publisher add DIR {published.coffer} {key} --name laptop\n" in done.err
-    assert "Then type this command again" in done.err
+    assert "and then this command again" in done.err
     published.let_in(laptop, "laptop")
     done = good(run("publishers", "add", key, "--name", "laptop"))
     assert "published release 4" in done.err

@@ -50,7 +50,7 @@ def test_removals_must_be_meant(operator: Operator, run: Run) -> None:
     file = operator.write("[web]\na = 1", "web")
     done = run("upload", file)
     assert done.code == 1
-    assert "1 of 2 clients would be removed: nothing was changed. If it is meant: --allow-removals" in done.err
+    assert "1 of 2 clients would be removed: nothing was changed\nhint: if this is intended, add --allow-removals" in done.err
     assert good(run("upload", file, "--allow-removals")).code == 0
     done = run("rollback", "1", "--dry-run")
     assert "  + worker" in done.out

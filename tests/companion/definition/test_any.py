@@ -9,8 +9,8 @@ import tomlkit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coffer_companion.definition import DefinitionError, Problem
 from coffer_companion.definition.lint import lint
+from coffer_companion.errors import DefinitionError, Problem
 from tests.companion.definitions import bare, load_text
 
 WORDS = ["clients", "coffer", "env", "shared", "public", "web", "g", "staging", "id", "name", "expires", "type", "a", "b", "smtp", ""]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from coffer_companion.definition.model import DefinitionError, Origin, Problem, dotted
+from coffer_companion.definition.model import Origin, dotted
+from coffer_companion.errors import DefinitionError, Problem
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coffer_companion.definition import DefinitionError, load
+from coffer_companion.definition import load
+from coffer_companion.errors import DefinitionError
 from tests.companion.definitions import TODAY, clients, gets, load_text, problems
 
 WEB = clients("web")

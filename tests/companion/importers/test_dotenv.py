@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coffer_companion.errors import ImportingError
 from coffer_companion.importers.dotenv import read
-from coffer_companion.importers.values import ImportingError
 
 from .definitions import ONE_FOLDER, TEXTS, imported
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from coffer_companion.errors import ImportingError
 from coffer_companion.importers.folder import read
-from coffer_companion.importers.values import FromFile, ImportingError
+from coffer_companion.importers.values import FromFile
 from coffer_protocol.limits import SHARD_BYTES
 
 from .definitions import imported

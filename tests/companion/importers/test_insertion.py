@@ -8,8 +8,9 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coffer_companion.errors import ImportingError
 from coffer_companion.importers.insertion import add_secrets
-from coffer_companion.importers.values import Importable, ImportingError
+from coffer_companion.importers.values import Importable
 from tests.companion.definitions import gets, load_text
 
 from .definitions import ONE_FOLDER, TEXTS, WEB

@@ -8,9 +8,10 @@ import pytest
 import tomli
 from hypothesis import given
 
+from coffer_companion.errors import ImportingError
 from coffer_companion.importers.insertion import add_secrets
 from coffer_companion.importers.json import read
-from coffer_companion.importers.values import ImportingError, flatten
+from coffer_companion.importers.values import flatten
 
 from .definitions import JSON_OBJECTS, ONE_FOLDER, WEB, imported
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from coffer_companion.errors import ImportingError
 from coffer_companion.importers.sops import read
-from coffer_companion.importers.values import ImportingError
 
 from .definitions import imported
 

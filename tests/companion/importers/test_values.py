@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from coffer_companion.importers.values import Importable, ImportingError, flatten, is_unicode
+from coffer_companion.errors import ImportingError
+from coffer_companion.importers.values import Importable, flatten, is_unicode
 
 
 def test_tables_become_dots() -> None:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import trio
 
+from coffer_companion.errors import LostReleaseError, NoteKeyMissingError, NotLetInError
 from coffer_companion.releases import commit
 from coffer_companion.releases.plan import Plan
 from coffer_companion.releases.publishers import Addition
-from coffer_companion.releases.reader import NoteKeyMissingError, NotLetInError
 from coffer_companion.releases.shards import Wanted
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target
@@ -378,7 +378,7 @@ def opening_of_nothing(peer: Peer) -> None:
 def test_a_server_that_holds_nothing_any_more_is_not_believed_by_itself(operator: Operator) -> None:
     """It could be hiding what was published: a note key made anew, and clients left out unseen, would be the price."""
     remember(operator, serial=7)
-    with pytest.raises(commit.LostReleaseError, match=r"release 7 .*--restore"):
+    with pytest.raises(LostReleaseError, match=r"release 7 .*--restore"):
         publish_to(operator, opening_of_nothing)
 
 
@@ -396,7 +396,7 @@ def test_what_a_signed_release_became_must_be_known_before_another_is_signed(ope
         publish_to(operator, swallowing)
     pending = PublisherState.load(target_at(operator).state_file).pending
     assert pending == Seen(serial=1, signed_sha256=sha256(signed[0]))
-    with pytest.raises(commit.LostReleaseError, match=r"release 1 .*signed here and sent.*--restore"):
+    with pytest.raises(LostReleaseError, match=r"release 1 .*signed here and sent.*--restore"):
         publish_to(operator, opening_of_nothing)
 
 

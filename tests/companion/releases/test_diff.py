@@ -20,7 +20,7 @@ def entry(client: bytes, blob: int = 0) -> Entry:
 def compared(operator: Operator, before: int, after: int) -> Plan:
     async def question(base: Base) -> Plan:
         old, new = await held(base.reader, before), await held(base.reader, after)
-        difference = find_difference(old.listing, new.listing, coffer=operator.coffer, note_key=base.note_key)
+        difference = find_difference(base, old.listing, new.listing)
         return await compare(base, old, new, difference)
 
     return operator.look(question)
@@ -70,7 +70,7 @@ def test_publishers_are_no_clients(operator: Operator) -> None:
     async def question(base: Base) -> tuple[int, ReleaseDifference]:
         newest = await held(base.reader, 1)
         there = len(list(newest.listing.values()))
-        return there, find_difference(newest.listing, newest.listing, coffer=operator.coffer, note_key=base.note_key)
+        return there, find_difference(base, newest.listing, newest.listing)
 
     there, same = operator.look(question)
     assert there > 1

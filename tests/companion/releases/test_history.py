@@ -4,10 +4,10 @@ import sqlite3
 
 import pytest
 
+from coffer_companion.errors import NoReleaseError
 from coffer_companion.releases.commit import Base
 from coffer_companion.releases.history import Event, events
 from coffer_companion.releases.publishers import Addition, Retirement
-from coffer_companion.releases.reader import NoReleaseError
 from coffer_companion.releases.rollback import Rollback
 from coffer_protocol.errors import ReleaseError
 from coffer_protocol.identity import format_id

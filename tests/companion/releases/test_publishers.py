@@ -5,19 +5,10 @@ import dataclasses
 import pytest
 import trio
 
-from coffer_companion.releases.commit import Base, PublishersDifferError, preview
-from coffer_companion.releases.diff import EarlierNoteKeyError
+from coffer_companion.errors import EarlierNoteKeyError, NotLetInError, OwnKeyError, PublishersDifferError, UnknownPublisherError
+from coffer_companion.releases.commit import Base, preview
 from coffer_companion.releases.publisher_entry import PublisherEntry
-from coffer_companion.releases.publishers import (
-    Addition,
-    OwnKeyError,
-    Publisher,
-    Retirement,
-    UnknownPublisherError,
-    find_publisher,
-    publishers,
-)
-from coffer_companion.releases.reader import NotLetInError
+from coffer_companion.releases.publishers import Addition, Publisher, Retirement, find_publisher, publishers
 from coffer_companion.releases.rollback import Rollback
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target

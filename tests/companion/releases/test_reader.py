@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 import trio
 
-from coffer_companion.releases.reader import NoReleaseError, Reader, entered, in_batches, read_head_untrusted
+from coffer_companion.errors import NoReleaseError
+from coffer_companion.releases.reader import Reader, entered, in_batches, read_head_untrusted
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target
 from coffer_protocol import errors, question

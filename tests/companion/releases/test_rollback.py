@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import trio
 
+from coffer_companion.errors import NoReleaseError, NothingToTakeBackError
 from coffer_companion.releases.commit import preview
 from coffer_companion.releases.publishers import Addition, Retirement
-from coffer_companion.releases.reader import NoReleaseError
-from coffer_companion.releases.rollback import NothingToTakeBackError, Rollback
+from coffer_companion.releases.rollback import Rollback
 from coffer_protocol.errors import KeyNotFoundError
 from coffer_protocol.identity import Identity
 from coffer_protocol.release.head import SignedHead

@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 
 from coffer_companion.definition import Client, Definition
+from coffer_companion.errors import PublisherAsClientError
 from coffer_companion.releases import commit
 from coffer_companion.releases.commit import Draft
 from coffer_companion.releases.listing import Listing
 from coffer_companion.releases.plan import ChangeKind, ClientChange, Plan
 from coffer_companion.releases.publisher_entry import PublisherEntry, is_publisher
-from coffer_companion.releases.shards import (
-    DefinitionDifference,
-    PublisherAsClientError,
-    Wanted,
-    client_changes,
-    find_difference,
-    wanted_shards,
-)
+from coffer_companion.releases.shards import DefinitionDifference, Wanted, client_changes, find_difference, wanted_shards
 from coffer_protocol.errors import ShardError
 from coffer_protocol.identity import BareKey, ClientKey
 from coffer_protocol.message import Put

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import trio
 
+from coffer_companion.errors import PublisherAsClientError
 from coffer_companion.releases.commit import Base, preview
 from coffer_companion.releases.diff import held
 from coffer_companion.releases.plan import Plan
-from coffer_companion.releases.shards import PublisherAsClientError
 from tests.companion.conftest import NOW, Operator
 
 DAY = 86_400

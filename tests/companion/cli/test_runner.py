@@ -30,7 +30,7 @@ def test_a_wrong_coffer_name(operator: Operator, run: Run) -> None:
     file.write_text(file.read_text().replace(operator.coffer, "wrong"))
     done = run("upload", file)
     assert done.code == 4
-    assert "does not let this identity publish coffer 'wrong'. If the name is right" in done.err
+    assert "does not let this identity publish coffer 'wrong'\nhint: if the name is right" in done.err
 
 
 def test_a_server_that_is_not_there(operator: Operator, run: Run) -> None:
@@ -51,11 +51,11 @@ def test_a_server_of_another_id(operator: Operator, run: Run) -> None:
 @pytest.mark.parametrize(
     ("code", "sentence", "exit_code", "told"),
     [
-        ("busy", "an upload is open", 1, "the server is busy: an upload is open. Nothing was changed; try again in a minute"),
-        ("conflict", "another", 7, "another release came first, and this one changed nothing"),
-        ("limit", "too large", 1, "the server refused: too large (limit)"),
+        ("busy", "an upload is open", 1, "the server refused: busy: an upload is open\nhint: nothing was changed: try again in a minute\n"),
+        ("conflict", "another", 7, "another release came first, and this one changed nothing\nhint: look at it"),
+        ("limit", "too large", 1, "the server refused: limit: too large"),
         ("internal", "the server failed; its log says where", 1, "its log says where"),
-        ("suite", "registered for the other", 4, "registered for the other (suite)"),
+        ("suite", "registered for the other", 4, "suite: registered for the other"),
     ],
 )
 def test_what_the_server_refuses(operator: Operator, run: Run, code: str, sentence: str, exit_code: int, told: str) -> None:
@@ -111,7 +111,7 @@ def test_an_interrupted_upload_changes_nothing(operator: Operator) -> None:
         processes.append(process(operator, "upload", file, "--server", str(address)))
         _, err = processes[0].communicate(timeout=60)
     assert processes[0].returncode == 130
-    assert "coffer-companion: interrupted. Nothing was changed" in err
+    assert "coffer-companion: interrupted\nhint: nothing was changed" in err
     assert "Traceback" not in err
     assert came == [Put]
 
