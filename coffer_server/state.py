@@ -86,7 +86,7 @@ class StateFolder:
         return self.path / "identity.unfinished"
 
     def _begin(self, identity: Identity | None) -> Identity:
-        """Keep the identity that the folder gets, before anything is sealed with it: a `create` that was killed is finished by the next one.
+        """Keep the identity that the folder gets, before anything is sealed with it. The next `create` finishes one that was killed.
 
         Raises:
             StateError: if the folder holds something else.
