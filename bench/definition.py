@@ -32,7 +32,7 @@ OWN_KEYS = 5
 def write_definition(path: Path, clients: int, *, full: bool) -> None:
     """A definition of so many clients, each in two of five groups, with a template in each group and secrets of its own."""
     identities = [Identity(seed=number.to_bytes(32, "big")) for number in range(clients)]
-    keys = [identity.public().text() if full else identity.plain_id().hex() for identity in identities]
+    keys = [identity.public_text() if full else identity.plain_id().hex() for identity in identities]
     lines = ["[clients]", *(f'client-{number} = "{key}"' for number, key in enumerate(keys))]
     for group in range(GROUPS):
         members = [f'"client-{number}"' for number in range(clients) if number % GROUPS in (group, (group + 1) % GROUPS)]

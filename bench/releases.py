@@ -179,7 +179,7 @@ def run(clients: int, previous: dict[str, dict[str, float]]) -> dict[str, dict[s
     found = {}
     with tempfile.TemporaryDirectory() as name, running_server(Path(name) / "server") as server:
         key = Path(name) / "publisher.key"
-        server.add_publisher(COFFER, keyfile.create(key).public().text())
+        server.add_publisher(COFFER, keyfile.create(key).public_text())
         for step in STEPS:
             result = in_own_process(step, clients, server.address, key, Path(name) / "state.json")
             found[step] = result | {"server_mib": server_peak_mib(server)}

@@ -49,11 +49,11 @@ def published(folder: Path) -> Iterator[Setting]:
     definition = folder / "bench.toml"
     definition.touch(mode=0o600)
     definition.write_text(
-        f'[clients]\nweb = "{identity.public().text()}"\n[web]\ndb_url = "postgres://web:orchid-lantern@db.internal/shop"\n'
+        f'[clients]\nweb = "{identity.public_text()}"\n[web]\ndb_url = "postgres://web:orchid-lantern@db.internal/shop"\n'
     )
     with running_server(folder / "server") as server:
         command(folder, "coffer_companion", "init", str(server.address))
         publisher = keyfile.read(folder / ".config" / "coffer" / "publisher.key")
-        server.add_publisher("bench", publisher.public().text())
+        server.add_publisher("bench", publisher.public_text())
         address = ServerAddress.from_text(command(folder, "coffer_companion", "upload", "bench.toml").splitlines()[-1])
         yield Setting(server=server, address=address, identity=identity, identity_path=identity_path)

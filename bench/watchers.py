@@ -141,7 +141,7 @@ def main() -> None:
     ids = [Identity(seed=number.to_bytes(32, "big")).id() for number in seeds]
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder) / "server") as server:
         author = Author()
-        server.add_publisher(author.coffer, author.key.text())
+        server.add_publisher(author.coffer, author.identity.public_text())
         upload(server.address, author, author.first({id_: os.urandom(SHARD_BYTES) for id_ in ids}))
         # What a server has after its first sessions is not the watchers'.
         link(server.address, author.identity).socket.close()

@@ -48,13 +48,15 @@ class Release(Record):
 
     Attributes:
         coffer: the coffer's name.
-        serial: the release's number: 1, and one more with each release.
+        serial: the release's number: higher with each release.
+        signed_sha256: the hash of its signed head, 32 bytes, which tells two releases with one serial from each other.
         issued_s: when the release was signed, in seconds since 1970.
         expires_s: when it expires, in seconds since 1970; None if it never expires.
     """
 
     coffer: str
     serial: int
+    signed_sha256: bytes
     issued_s: int
     expires_s: int | None
 
@@ -96,7 +98,13 @@ class Coffer(Mapping[str, SecretValue]):
     def __init__(self, accepted: Accepted, *, stale: timedelta | None = None) -> None:
         head = accepted.release.head
         self._values = {secret.key: redact(secret.value) for secret in accepted.secrets}
-        self.release: Final = Release(coffer=head.coffer, serial=head.serial, issued_s=head.issued, expires_s=head.expires)
+        self.release: Final = Release(
+            coffer=head.coffer,
+            serial=head.serial,
+            signed_sha256=accepted.release.sha256,
+            issued_s=head.issued,
+            expires_s=head.expires,
+        )
         self.stale: Final = stale
 
     def __getitem__(self, key: str) -> SecretValue:

@@ -12,10 +12,12 @@ import os
 
 from coffer_common import files, paths
 from coffer_protocol import cbor
+from coffer_protocol.address import Host
 from coffer_protocol.errors import DecodeError, ForkError
 from coffer_protocol.identity import format_id
 from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.limits import MESSAGE_BYTES
+from coffer_protocol.release.evidence import FORK, Evidence
 from coffer_protocol.release.trust import Seen, Trust
 
 from .errors import StateError
@@ -23,8 +25,6 @@ from .errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, Self
-
-    from coffer_protocol.address import Host
 
     from .config.settings import Environment, Settings
 
@@ -76,24 +76,36 @@ class Cached(Record):
 
 
 class _Record(Record):
-    """The trust, and the publishers in the address that it grew from. If the operator's address names others, those count."""
+    """The trust, and what the address said that it grew from. If the operator's address changes either, the address counts.
+
+    Attributes:
+        root: the publishers of that address.
+        root_serial: its serial; 0 if it had none.
+        trust: what is known.
+    """
 
     root: tuple[bytes, ...]
+    root_serial: int
     trust: Trust
 
     def encode(self) -> bytes:
-        trust = self.trust
-        assert trust.seen is not None
+        trust, seen = self.trust, self.trust.seen
+        assert seen is not None
         return cbor.encode(
             {
-                "v": _VERSION,
+                "version": _VERSION,
                 "coffer": trust.coffer,
                 "root": self.root,
+                "root_serial": self.root_serial,
                 "publishers": trust.publishers,
                 "servers": trust.servers,
-                "serial": trust.seen.serial,
-                "signed_sha256": trust.seen.signed_sha256,
+                "hosts": trust.hosts,
+                "serial": seen.serial,
+                "signed_sha256": seen.signed_sha256,
+                "issued": seen.issued,
+                "signed": seen.signed,
                 "signer": trust.signer,
+                "latest": trust.latest,
             }
         )
 
@@ -103,28 +115,43 @@ class _Record(Record):
 
         Raises:
             DecodeError: `encode` did not make this.
+            _OldRecordError: a Coffer from before the protocol was revised made it.
         """
         match cbor.decode(data):
             case {
-                "v": version,
+                "version": version,
                 "coffer": str() as coffer,
                 "root": list() as root,
+                "root_serial": int() as root_serial,
                 "publishers": [_, *_] as publishers,
                 "servers": (list() | None) as servers,
+                "hosts": (list() | None) as hosts,
                 "serial": int() as serial,
                 "signed_sha256": bytes() as signed_sha256,
+                "issued": int() as issued,
+                "signed": (bytes() | None) as signed,
                 "signer": bytes() as signer,
+                "latest": int() as latest,
                 **others,
             } if version == _VERSION and not others:
                 trust = Trust(
                     coffer=coffer,
                     publishers=_keys(publishers),
                     servers=None if servers is None else _keys(servers),
-                    seen=Seen(serial=serial, signed_sha256=signed_sha256),
+                    hosts=None if hosts is None else tuple(map(str, hosts)),
+                    seen=Seen(serial=serial, signed_sha256=signed_sha256, issued=issued, signed=signed),
                     signer=signer,
+                    lowest=root_serial,
+                    latest=latest,
                 )
-                return cls(root=_keys(root), trust=trust)
+                return cls(root=_keys(root), root_serial=root_serial, trust=trust)
+            case {"v": 1}:
+                raise _OldRecordError
         raise DecodeError("not a state of this version")
+
+
+class _OldRecordError(Exception):
+    """The file is of a Coffer from before the protocol was revised."""
 
 
 def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
@@ -188,20 +215,26 @@ class Memory:
         if record is None:
             return self._initial
         trust = record.trust
-        if record.root == self._root:
+        if (record.root, record.root_serial) == (self._root, self._address.serial):
             return trust
+        from dataclasses import replace
+
         # The address names other publishers now, and the operator's address is what counts. If it starts at a release that this client has
         # not seen, nothing else counts: the heads up to there are signed by publishers that the address need not name, so nobody could
         # follow them under it.
         if _serial(trust) < self._address.serial:
-            return self._initial
-        from dataclasses import replace
+            return replace(self._initial, latest=trust.latest)
+        return replace(trust, publishers=self._initial.publishers, servers=None, hosts=None, lowest=self._initial.lowest)
 
-        return replace(trust, publishers=self._initial.publishers, servers=None)
+    def hosts(self, trust: Trust) -> tuple[Host, ...]:
+        """Return the server's hosts: first the one that served last, then those that heads have named, then the address's.
 
-    def hosts(self) -> tuple[Host, ...]:
-        """Return the address's hosts: first the one that served last, then the others in the address's order."""
+        Args:
+            trust: what `recall` gave.
+        """
         hosts = self._address.hosts
+        if trust.hosts is not None:
+            hosts = tuple(dict.fromkeys((*map(Host.from_text, trust.hosts), *hosts)))
         if len(hosts) == 1:
             return hosts
         last = self._last_host or self._read_host()
@@ -243,7 +276,7 @@ class Memory:
             ForkError: another process was given a different release with the same serial.
             StateError: the file is damaged.
         """
-        is_other_host = host != self.hosts()[0]
+        is_other_host = host != self.hosts(under)[0]
         self._last_host = str(host)
         try:
             if self._trust_path is None or self._lock_path is None:
@@ -257,7 +290,7 @@ class Memory:
                 # The cache is written first. A client that is killed between the two then has a cache that is newer than its trust; one
                 # that is older would be refused.
                 self._refresh_cache(Cached(body=body, fetched_at=int(now)))
-                record = _Record(root=self._root, trust=trust)
+                record = _Record(root=self._root, root_serial=self._address.serial, trust=trust)
                 if record != old:
                     _write(self._trust_path, record.encode())
                 self._unwritten = None
@@ -275,7 +308,7 @@ class Memory:
         if old is not None and old.body == new.body and 0 <= new.fetched_at - old.fetched_at < _REFRESH_S:
             return
         try:
-            _write(self._cache_path, cbor.encode({"v": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
+            _write(self._cache_path, cbor.encode({"version": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
         except OSError as error:
             self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so nothing is kept for when no server answers")
 
@@ -287,7 +320,7 @@ class Memory:
         except (OSError, DecodeError):
             return None
         match content:
-            case {"v": version, "fetched_at": int() as at, "body": bytes() as body, **others} if version == _VERSION and not others:
+            case {"version": version, "fetched_at": int() as at, "body": bytes() as body, **others} if version == _VERSION and not others:
                 return Cached(body=body, fetched_at=at)
         return None
 
@@ -311,6 +344,11 @@ class Memory:
             return None
         try:
             return _Record.decode(data)
+        except _OldRecordError:
+            raise StateError(
+                f"{self._trust_path}: this was written before Coffer's protocol was revised, and cannot be used any more",
+                hint="ask your operator for the address of the new server, and type: coffer-client trust reset",
+            ) from None
         except DecodeError:
             raise StateError(
                 f"{self._trust_path}: what this client remembers of its releases is damaged",
@@ -342,7 +380,7 @@ def _serial(trust: Trust) -> int:
 
 def _has_gone_on(known: Trust, *, since: Trust) -> bool:
     """Return whether another release has been accepted since."""
-    return known.is_anchored and known.seen != since.seen
+    return known.seen is not None and known.seen != since.seen
 
 
 def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
@@ -352,21 +390,26 @@ def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
         ForkError: the two are different releases with the same serial.
     """
     if _serial(trust) == _serial(by) and trust.seen != by.seen:
-        raise ForkError(
+        assert trust.seen is not None
+        assert by.seen is not None
+        error = ForkError(
             f"two processes of this client were given two different releases with the serial {_serial(by)}",
-            hint="the operator resolves this by publishing again: coffer-companion upload",
+            hint="the operator resolves this by publishing again: coffer-companion upload FILE",
         )
+        shown = trust.seen.signed
+        raise error.with_evidence(None if shown is None else Evidence(kind=FORK, known=by.seen.signed, shown=shown))
     return _serial(trust) < _serial(by)
 
 
 def describe(trust: Trust) -> str:
     """Return a trust as lines for people and scripts: a word and its value."""
     seen = trust.seen
-    if seen is None:
-        newest = "none"
+    if seen is not None:
+        newest = f"{seen.serial} {seen.signed_sha256.hex()}"
     else:
-        newest = f"{seen.serial} {seen.signed_sha256.hex()}" if seen.signed_sha256 else f"none; the address demands {seen.serial} or later"
+        newest = f"none; the address demands {trust.lowest} or later" if trust.lowest else "none"
     lines = [f"coffer {trust.coffer}", f"release {newest}"]
     lines += [f"publisher {format_id(key)}" for key in trust.publishers]
     lines += [f"server {format_id(server)}" for server in trust.servers or ()]
+    lines += [f"host {host}" for host in trust.hosts or ()]
     return "".join(f"{line}\n" for line in lines)

@@ -37,7 +37,7 @@ def create(path: Path) -> Identity:
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
     identity = Identity.generate()
-    write(path, identity.file_text(), identity.public().text())
+    write(path, identity.file_text(), identity.public_text())
     return identity
 
 

@@ -9,13 +9,18 @@
     ├── NothingToTakeBackError
     ├── OwnKeyError
     ├── PublisherAsClientError
+    ├── PublisherClockError
     ├── PublishersDifferError
     ├── RemovalsError
     ├── SettingsError
     └── UnknownPublisherError
 
     ReleaseError
-    └── LostReleaseError
+    ├── LostReleaseError
+    └── RestartError
+
+    UnreachableError
+    └── PendingReleaseError
 
     NoteError
     └── EarlierNoteKeyError
@@ -115,11 +120,23 @@ class NoteKeyMissingError(CofferError):
 
 
 class EarlierNoteKeyError(NoteError):
-    """A release was made under a note key that has been replaced since."""
+    """A release was made under a note key that this publisher does not have."""
 
 
 class LostReleaseError(ReleaseError):
-    """The server does not hold what was signed here before. Only its operator can know whether it lost that or hides it."""
+    """The server does not show what this publisher has seen. Whether it lost that or hides it, only its operator can know."""
+
+
+class RestartError(ReleaseError):
+    """Another publisher has begun the coffer's history again, and nobody here has said that it was meant."""
+
+
+class PendingReleaseError(UnreachableError):
+    """There is nothing to change, but a release that was signed here may still come to be the coffer's."""
+
+
+class PublisherClockError(CofferError):
+    """This machine's clock, or that of the publisher of the release before, is wrong by more than a day."""
 
 
 class UnknownPublisherError(CofferError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +18,12 @@ from coffer_common.errors import MissingFileError, TextFileError
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import format_id
-from coffer_protocol.release.trust import Seen
+from coffer_protocol.release.trust import Seen, Trust
 
 from .errors import SettingsError
 
-# A key is 64 digits, and a release names some hundreds of publishers at most.
-_STATE_BYTES: Final = 1 << 20
+# A publisher is some 3000 characters, and a coffer has some hundreds of them at most.
+_STATE_BYTES: Final = 1 << 22
 _SETTINGS: Final = "companion.toml"
 _AGAIN: Final = "`coffer-companion init ADDRESS` writes it again"
 
@@ -115,75 +117,186 @@ def _write(path: Path, text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRelease:
+    """A release that was signed here, and that no head has been seen to be or to follow.
+
+    Attributes:
+        serial: its serial.
+        sha256: the hash of its *signed*, 32 bytes.
+        is_spent: whether another release has been accepted in its place: it must never turn up.
+    """
+
+    serial: int
+    sha256: bytes
+    is_spent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPublisher:
+    """A publisher in the coffer's tree: its name, which may be empty, and the body of its public key text."""
+
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherState:
-    """What this publisher knows of one coffer on one server. All else that it needs, the server is asked for.
+    """What this publisher knows of one coffer on one server. It asks the server for everything else.
 
     Attributes:
         seen: the newest release that it has made or checked, or None before the first.
-        signer: who signed it, a key of 32 bytes.
-        publishers: the keys trusted from the release behind it on, or None where no release has named them yet.
-        pending: a release that was signed and sent, and of which the server has not said what became of it.
+        signer: the publisher of that release, a key of 32 bytes.
+        publishers: the keys trusted from the next release on, or None if no release has named them yet.
+        servers: the ids under which the server may answer, or None if no release has named any.
+        hosts: the places where it may be reached, or None if no release has named any.
+        latest: the highest `issued` that was ever accepted, in seconds since 1970.
+        signed: what was signed here, and may or must not turn up.
+        tree: the publishers in the tree, as of the last release made here.
     """
 
     seen: Seen | None = None
     signer: bytes | None = None
     publishers: frozenset[bytes] | None = None
-    pending: Seen | None = None
+    servers: tuple[bytes, ...] | None = None
+    hosts: tuple[str, ...] | None = None
+    latest: int = 0
+    signed: tuple[SignedRelease, ...] = ()
+    tree: tuple[KnownPublisher, ...] = ()
+
+    @property
+    def highest_serial(self) -> int:
+        """The highest serial of all that was seen or signed here; 0 if there is none."""
+        return max((0 if self.seen is None else self.seen.serial, *(release.serial for release in self.signed)))
+
+    @property
+    def pending(self) -> tuple[SignedRelease, ...]:
+        """The releases that may still come to be the coffer's."""
+        return tuple(release for release in self.signed if not release.is_spent)
+
+    def following(self, trust: Trust, accepted: Collection[bytes], *, is_named: bool) -> PublisherState:
+        """Return the state after a release has been accepted.
+
+        Args:
+            trust: what follows from it.
+            accepted: the hashes of that release and of those before it that were accepted with it.
+            is_named: whether a release has named the publishers.
+        """
+        assert trust.seen is not None
+        # What is among them has come to be. Of the others, those that are not above the newest can no longer.
+        left = (
+            replace(release, is_spent=release.is_spent or release.serial <= trust.seen.serial)
+            for release in self.signed
+            if release.sha256 not in accepted
+        )
+        return replace(
+            self,
+            seen=trust.seen,
+            signer=trust.signer,
+            publishers=frozenset(trust.publishers) if is_named else self.publishers,
+            servers=trust.servers,
+            hosts=trust.hosts,
+            latest=trust.latest,
+            signed=tuple(left),
+        )
 
     @classmethod
     def load(cls, path: Path) -> PublisherState:
-        """Read it, or an empty one where there is no file.
+        """Read the state, or return an empty one if there is no file.
 
         Raises:
-            SettingsError: the file is damaged: to go on without it would let an old release pass for the newest.
+            SettingsError: the file is damaged, or was written before the protocol was revised. To go on without it would let an old release
+                pass for the newest.
         """
         try:
             content = json.loads(files.read_text(path, limit_bytes=_STATE_BYTES))
-            publishers = content["publishers"]
+            if isinstance(content, dict) and "version" not in content:
+                raise SettingsError(
+                    f"{path}: this was written before Coffer's protocol was revised, and cannot be used any more",
+                    hint=f"remove it: rm {shlex.quote(str(path))}\nOnce the server was made again, its operator lets this publisher in "
+                    "with the text that `coffer-companion id --text` prints:\n  coffer-server publisher add DIR COFFER TEXT\n"
+                    "Then upload: coffer-companion upload FILE",
+                )
+            if content["version"] != _VERSION:
+                raise SettingsError(f"{path}: this was written by another version of Coffer: install that version, or a newer one")
+            publishers, servers, hosts = content["publishers"], content["servers"], content["hosts"]
             return cls(
                 seen=_seen_from(content["seen"]),
                 signer=None if content["signer"] is None else bytes.fromhex(content["signer"]),
-                publishers=None if publishers is None else frozenset(bytes.fromhex(key) for key in publishers),
-                pending=_seen_from(content["pending"]),
+                publishers=None if publishers is None else frozenset(map(bytes.fromhex, publishers)),
+                servers=None if servers is None else tuple(map(bytes.fromhex, servers)),
+                hosts=None if hosts is None else tuple(map(str, hosts)),
+                latest=int(content["latest"]),
+                signed=tuple(
+                    SignedRelease(serial=int(item["serial"]), sha256=bytes.fromhex(item["sha256"]), is_spent=bool(item["spent"]))
+                    for item in content["signed"]
+                ),
+                tree=tuple(KnownPublisher(name=str(item["name"]), body=bytes.fromhex(item["body"])) for item in content["tree"]),
             )
         except MissingFileError:
             return cls()
         except (TextFileError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
-                f"{path}: this publisher's memory of its releases cannot be read ({type(error).__name__}). Restore it from a backup, or, "
-                "if the server is known to show its newest release, remove the file"
+                f"{path}: this publisher's memory of its releases cannot be read ({type(error).__name__})",
+                hint="restore it from a backup; or, if the server is known to show its newest release, remove the file",
             ) from None
 
-    def save(self, path: Path) -> None:
-        """Write it, atomically, unless what is there is of a newer release: another command may have been faster.
+    def _save(self, path: Path) -> None:
+        content = {
+            "version": _VERSION,
+            "seen": _seen_to(self.seen),
+            "signer": None if self.signer is None else self.signer.hex(),
+            "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
+            "servers": None if self.servers is None else [server.hex() for server in self.servers],
+            "hosts": None if self.hosts is None else list(self.hosts),
+            "latest": self.latest,
+            "signed": [{"serial": item.serial, "sha256": item.sha256.hex(), "spent": item.is_spent} for item in self.signed],
+            "tree": [{"name": item.name, "body": item.body.hex()} for item in self.tree],
+        }
+        _write(path, json.dumps(content))
+
+    @classmethod
+    def update(cls, path: Path, change: Callable[[PublisherState], PublisherState]) -> PublisherState:
+        """Change the state in its file, so that no other command of this publisher is in between.
+
+        Args:
+            path: the file.
+            change: given what is there, returns what is to be there.
+
+        Returns:
+            What is there now.
 
         Raises:
             OSError: it cannot be written.
             SettingsError: what is there is damaged.
         """
-        there = PublisherState.load(path).seen
-        if there is not None and (self.seen is None or there.serial > self.seen.serial):
-            return
-        content = {
-            "seen": _seen_to(self.seen),
-            "signer": None if self.signer is None else self.signer.hex(),
-            "publishers": None if self.publishers is None else sorted(key.hex() for key in self.publishers),
-            "pending": _seen_to(self.pending),
-        }
-        _write(path, json.dumps(content))
+        with files.Lock(f"{path}.lock"):
+            before = cls.load(path)
+            after = change(before)
+            if after != before:
+                after._save(path)
+        return after
+
+
+_VERSION: Final = 1
 
 
 def _seen_to(seen: Seen | None) -> dict[str, Any] | None:
     if seen is None:
         return None
-    return {"serial": seen.serial, "signed_sha256": None if seen.signed_sha256 is None else seen.signed_sha256.hex()}
+    signed = None if seen.signed is None else seen.signed.hex()
+    return {"serial": seen.serial, "sha256": seen.signed_sha256.hex(), "issued": seen.issued, "signed": signed}
 
 
 def _seen_from(content: dict[str, Any] | None) -> Seen | None:
     if content is None:
         return None
-    digest = content["signed_sha256"]
-    return Seen(serial=int(content["serial"]), signed_sha256=None if digest is None else bytes.fromhex(digest))
+    signed = content["signed"]
+    return Seen(
+        serial=int(content["serial"]),
+        signed_sha256=bytes.fromhex(content["sha256"]),
+        issued=int(content["issued"]),
+        signed=None if signed is None else bytes.fromhex(signed),
+    )
 
 
 def parse_address(text: str, source: str) -> ServerAddress:

@@ -1,4 +1,4 @@
-"""What both ends of Coffer must agree on: keys, frames, sessions, shards and releases (PROTOCOL.md).
+"""What both ends of Coffer must agree on: keys, frames, sessions, shards and releases (docs/protocol.md).
 
 Pure: bytes in, values out. Nothing here opens a socket or a file, reads a clock or logs; time, randomness and bytes are arguments.
 
@@ -9,6 +9,7 @@ Modules:
     session.py     a session as a state machine: bytes in, messages out
     message.py     the messages, and the table of who may send which of them when
     question.py    the questions that a client may ask, and their answers
+    enrolment.py   what a client that asks to be let in proves
     frame.py       frames: the length and the type in front of each message
     identity.py    identities, public keys, and their texts
     address.py     the address of a server, and what it demands of releases

@@ -1,10 +1,10 @@
-"""The address of a server, and what a client demands of the releases that it serves (PROTOCOL.md, 1)."""
+"""The address of a server, and what a client demands of the releases that it serves (docs/protocol.md, 1)."""
 
 from __future__ import annotations
 
 from .crypto.primitives import check_ed25519_public, check_x25519_public
 from .errors import KeyTextError
-from .identity import format_id, parse_id, parse_publisher_key
+from .identity import INVITE_CODE_BYTES, format_id, format_invite_code, parse_id, parse_invite_code, parse_publisher_key
 from .lean import TYPE_CHECKING, Record
 from .limits import NAME_CHARACTERS
 
@@ -24,10 +24,10 @@ _IPV6_ALPHABET: Final = frozenset(_LOWER + _LOWER.upper() + _DIGITS + ":.%")
 
 
 def check_name(name: str, what: str) -> str:
-    """The name of a coffer or a client, if it is one: 1 to 64 characters of `a-z 0-9 - _ .` (PROTOCOL.md, 9).
+    """Return the name of a coffer or a client, if it is one: 1 to 64 characters of `a-z 0-9 - _ .` (docs/protocol.md, 9).
 
     Raises:
-        KeyTextError: it is not; the text names `what`.
+        KeyTextError: it is not a name; the error names `what`.
     """
     if not 1 <= len(name) <= NAME_CHARACTERS or not _NAME_ALPHABET.issuperset(name):
         raise KeyTextError(f"{what} {name!r}: a name is 1 to {NAME_CHARACTERS} characters of a-z, 0-9, '-', '_' and '.'")
@@ -49,12 +49,12 @@ class Host(Record):
         """Parse `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Port 0 is left to the caller.
 
         Raises:
-            KeyTextError: it is none of these.
+            KeyTextError: the text has another form.
         """
         if text.startswith("["):
             name, bracket, rest = text[1:].partition("]")
             if not bracket or ":" not in name or not _IPV6_ALPHABET.issuperset(name) or (rest and not rest.startswith(":")):
-                raise KeyTextError(f"host {text!r}: an IPv6 address stands as [ADDRESS] or [ADDRESS]:PORT")
+                raise KeyTextError(f"host {text!r}: an IPv6 address is written as [ADDRESS] or [ADDRESS]:PORT")
             port = rest[1:] if rest else None
         else:
             name, colon, rest = text.partition(":")
@@ -69,7 +69,7 @@ class Host(Record):
 
 
 class ServerAddress(Record):
-    """`coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX[&publisher=HEX…][&serial=N]`.
+    """`coffer://ID@HOST[:PORT][,HOST[:PORT]…]/COFFER?publisher=HEX[&publisher=HEX…][&serial=N][&server=ID…][&invite=CODE]`.
 
     Attributes:
         server: the server's id, 32 bytes (for suite 0 its plain id).
@@ -77,9 +77,11 @@ class ServerAddress(Record):
         coffer: the coffer demanded, or None.
         publishers: the publisher keys trusted, 32 bytes each.
         serial: the lowest serial accepted, 0 for any.
+        servers: further ids of the server, while its identity changes.
+        invite: the code of an invite, 16 bytes, or None. It is a secret: it stays out of `repr`, and `str` leaves it out.
 
     Raises:
-        KeyTextError: a key is not one that can be used.
+        KeyTextError: a key cannot be used, or the invite's code has another length.
     """
 
     server: bytes
@@ -87,27 +89,44 @@ class ServerAddress(Record):
     coffer: str | None = None
     publishers: tuple[bytes, ...] = ()
     serial: int = 0
+    servers: tuple[bytes, ...] = ()
+    invite: bytes | None = None
 
     def __post_init__(self) -> None:
-        check_x25519_public(self.server)
+        for server_id in (self.server, *self.servers):
+            check_x25519_public(server_id)
         for key in self.publishers:
             check_ed25519_public(key)
+        if self.invite is not None and len(self.invite) != INVITE_CODE_BYTES:
+            raise KeyTextError(f"an invite's code has {INVITE_CODE_BYTES} bytes")
+
+    def __repr__(self) -> str:
+        return f"ServerAddress({str(self)!r})"
 
     def __str__(self) -> str:
+        """Return the address without the invite's code, which a program never shows again."""
         text = f"{SCHEME}{format_id(self.server)}@{','.join(map(str, self.hosts))}"
         if self.coffer is not None:
             text += f"/{self.coffer}"
         query = [f"publisher={format_id(key)}" for key in self.publishers]
         if self.serial:
             query.append(f"serial={self.serial}")
+        query += [f"server={format_id(server_id)}" for server_id in self.servers]
         return text + ("?" + "&".join(query) if query else "")
+
+    def text_with_invite(self) -> str:
+        """Return the address with the invite's code: for the publisher that has made it, to hand it out once."""
+        if self.invite is None:
+            return str(self)
+        text = str(self)
+        return f"{text}{'&' if '?' in text else '?'}invite={format_invite_code(self.invite)}"
 
     @classmethod
     def from_text(cls, text: str) -> ServerAddress:
         """Parse a server's address.
 
         Raises:
-            KeyTextError: it is not one; the text says which part is wrong.
+            KeyTextError: it is not an address; the error says which part is wrong.
         """
         text = text.strip()
         if not text.startswith(SCHEME):
@@ -122,12 +141,20 @@ class ServerAddress(Record):
             if host.port == 0:
                 raise KeyTextError(f"host {host.name!r}: port 0 cannot be connected to")
         publishers: list[bytes] = []
+        servers: list[bytes] = []
         serial = 0
+        invite: bytes | None = None
         for parameter in query.split("&") if question else []:
             name, _, value = parameter.partition("=")
             match name:
                 case "publisher":
                     publishers.append(parse_publisher_key(value))
+                case "server":
+                    servers.append(parse_id(value))
+                case "invite" if invite is not None:
+                    raise KeyTextError("the address has two invites: leave one")
+                case "invite":
+                    invite = parse_invite_code(value)
                 case "serial" if serial:
                     raise KeyTextError("the address has two serials: leave the higher one")
                 case "serial":
@@ -135,11 +162,13 @@ class ServerAddress(Record):
                         raise KeyTextError(f"serial={value}: a serial is a whole number from 1")
                     serial = int(value)
                 case _:
-                    raise KeyTextError(f"the address has the parameter {name!r}; only publisher and serial are known")
+                    raise KeyTextError(f"the address has the parameter {name!r}; only publisher, serial, server and invite are known")
         return cls(
             server=parse_id(server),
             hosts=parsed_hosts,
             coffer=check_name(coffer, "the coffer in the address") if slash and coffer else None,
             publishers=tuple(dict.fromkeys(publishers)),
             serial=serial,
+            servers=tuple(dict.fromkeys(servers)),
+            invite=invite,
         )

@@ -264,10 +264,10 @@ def split_first(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX
 
 
 def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> Iterator[Value]:
-    """The `count` values that stand one behind the other in `data`, each decoded only when it is asked for.
+    """Yield the `count` values in `data`, one behind the other, each decoded only when it is asked for.
 
     Raises:
-        DecodeError: as `decode`, at the item that is wrong; and behind the last, where bytes are left.
+        DecodeError: as `decode`, at the item that is wrong; and after the last one, if bytes are left.
     """
     offset = 0
     for _ in range(count):
@@ -276,3 +276,15 @@ def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = (), max_items
         offset = end
     if offset != len(data):
         raise DecodeError("bytes behind the last item")
+
+
+def split_items(data: bytes, count: int, *, max_items: int = MAX_ITEMS) -> tuple[bytes, bytes]:
+    """Return the first `count` values in `data`, not decoded, for `iter_items`, and the bytes behind them.
+
+    Raises:
+        DecodeError: they are cut short, or one of them holds more than `max_items` items.
+    """
+    end = 0
+    for _ in range(count):
+        end = _end_of_item(data, end, max_items)
+    return data[:end], data[end:]

@@ -7,6 +7,8 @@
     ├── UnavailableError
     │   └── SelfTestError
     ├── UnreachableError
+    ├── ClockError
+    ├── EnrolmentError
     ├── ProtocolError
     │   ├── LocalProtocolError
     │   ├── RemoteProtocolError
@@ -27,9 +29,12 @@
         ├── SerialJumpError
         ├── ForkError
         ├── ChainError
+        ├── IssuedEarlierError
+        ├── IssuedAheadError
         ├── InclusionError
         ├── BlobError
         ├── NoteError
+        ├── ReceiptError
         └── ListingError
 
 An error's text is for the person at this end: what happened, where, and what to do. A stranger on the wire is told no more than
@@ -37,6 +42,13 @@ An error's text is for the person at this end: what happened, where, and what to
 """
 
 from __future__ import annotations
+
+from .lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .release.evidence import Evidence
 
 
 class CofferError(Exception):
@@ -58,7 +70,7 @@ class CofferError(Exception):
 
 
 class KeyTextError(CofferError):
-    """A key, an id or a server's address cannot be used, whether it is text or bytes (PROTOCOL.md, 1)."""
+    """A key, an id or a server's address cannot be used, whether it is text or bytes (docs/protocol.md, 1)."""
 
 
 class DecodeError(CofferError):
@@ -66,7 +78,7 @@ class DecodeError(CofferError):
 
 
 class ShardError(CofferError):
-    """A shard, or a secret in one, breaks a rule of PROTOCOL.md, 6."""
+    """A shard, or a secret in one, breaks a rule of docs/protocol.md, 6."""
 
 
 class UnavailableError(CofferError):
@@ -79,6 +91,14 @@ class SelfTestError(UnavailableError):
 
 class UnreachableError(CofferError):
     """No server could be reached, or none answered in time."""
+
+
+class ClockError(CofferError):
+    """This machine's clock cannot be right, and nothing else tells the time."""
+
+
+class EnrolmentError(CofferError):
+    """A request to be let in does not prove what it claims (docs/protocol.md, 8a)."""
 
 
 # ---------------------------------------------------------------------------------------------------- sessions
@@ -103,17 +123,17 @@ class RemoteProtocolError(ProtocolError):
 
 
 class UnopenableError(RemoteProtocolError):
-    """A frame has the wrong length or cannot be opened: it was forged, replayed or reordered, or is for another key."""
+    """A frame has the wrong length or an unknown type, or cannot be opened: it was forged, replayed or reordered, or is for another key."""
 
 
 class TurnError(RemoteProtocolError):
-    """A frame came that may not follow the one before it (PROTOCOL.md, 3)."""
+    """A frame came that may not follow the one before it (docs/protocol.md, 3)."""
 
     code = "turn"
 
 
 class LimitError(RemoteProtocolError):
-    """The peer sent more bytes or frames than PROTOCOL.md, 9 allows."""
+    """The peer sent more bytes or frames than docs/protocol.md, 9 allows."""
 
     code = "limit"
 
@@ -129,7 +149,7 @@ class TruncatedError(RemoteProtocolError):
 
 
 class ServerError(ProtocolError):
-    """The server answered with Error. Programs act on `code` alone (PROTOCOL.md, 3); `sentence` is for people.
+    """The server answered with Error. Programs act on `code` alone (docs/protocol.md, 3); `sentence` is for people.
 
     Args:
         code, sentence: as the server gave them.
@@ -154,7 +174,18 @@ class KeyNotFoundError(ProtocolError):
 
 
 class ReleaseError(CofferError):
-    """A release, or a shard of one, is refused (PROTOCOL.md, 7). Each reason has a subclass."""
+    """A release, or a shard of one, is refused (docs/protocol.md, 7). Each reason has a subclass.
+
+    Attributes:
+        evidence: what shows that the server gives different releases to different readers; None if the refusal shows nothing like that.
+    """
+
+    evidence: Evidence | None = None
+
+    def with_evidence(self, evidence: Evidence | None) -> Self:
+        """Return the error itself, with evidence."""
+        self.evidence = evidence
+        return self
 
 
 class NotAReleaseError(ReleaseError):
@@ -190,7 +221,15 @@ class ForkError(ReleaseError):
 
 
 class ChainError(ReleaseError):
-    """The heads that the server showed do not lead from the release that the reader knows to the one that it was given."""
+    """A release does not follow the one that the reader has seen, and the heads that the server showed do not lead to it."""
+
+
+class IssuedEarlierError(ReleaseError):
+    """The release was issued before the one that the reader has seen, and is no restart."""
+
+
+class IssuedAheadError(ReleaseError):
+    """The release was issued more than a day ahead of the reader's time."""
 
 
 class InclusionError(ReleaseError):
@@ -203,6 +242,10 @@ class BlobError(ReleaseError):
 
 class NoteError(ReleaseError):
     """A note cannot be opened with this note key, or its content is not a note."""
+
+
+class ReceiptError(ReleaseError):
+    """A receipt is not signed by the client that it names."""
 
 
 class ListingError(ReleaseError):

@@ -1,7 +1,11 @@
-"""Identities, public keys and their texts (PROTOCOL.md, 1).
+"""Identities, public keys and their texts (docs/protocol.md, 1).
 
-An `Identity` is a seed and can do everything; a `PublicKey` is what its owner gives away; a `BareKey` is all that is known of a client
-that speaks suite 0. Files are read and written by the programs; what stands in them is made and parsed here.
+An `Identity` is a seed and can do everything. A `PublicKey` is what its owner gives away. A `BareKey` is all that is known of a client
+that speaks suite 0. The programs read and write the files; their contents are made and parsed here.
+
+A public key text ends with a proof of the signing key. A reader checks that proof once and keeps the keys alone. It says nothing of the
+other three keys: anybody who signs can put another client's id into a text of their own. Therefore people compare the *fingerprint*, which
+covers all four.
 """
 
 from __future__ import annotations
@@ -29,21 +33,30 @@ _INFO: Final = "coffer/identity/1/"
 _AT_REST_INFO: Final = b"coffer/server/1/at-rest"
 _CHECKSUM_BYTES: Final = 4
 _XWING_SEED_BYTES: Final = 96
-_PUBLIC_BODY_BYTES: Final = primitives.X25519_BYTES + primitives.ED25519_BYTES + primitives.MLKEM768_PUBLIC_BYTES + primitives.X25519_BYTES
+PUBLIC_BODY_BYTES: Final = primitives.X25519_BYTES + primitives.ED25519_BYTES + primitives.MLKEM768_PUBLIC_BYTES + primitives.X25519_BYTES
+OWNER_BYTES: Final = primitives.ED25519_SIGNATURE_BYTES
+FINGERPRINT_BYTES: Final = 16
+_OWNER_LABEL: Final = b"coffer/1 owner"
+_FINGERPRINT_LABEL: Final = b"coffer/1 key"
+_FINGERPRINT_GROUP_DIGITS: Final = 4
+# The code of an invite (docs/protocol.md, 8a).
+INVITE_CODE_BYTES: Final = 16
+# The digits of a public key text before there were proofs.
+_UNPROVEN_DIGITS: Final = -(-(PUBLIC_BODY_BYTES + _CHECKSUM_BYTES) * 8 // 5)
 # Owner only: any bit for the group or for others, as ssh demands of its keys.
 _FORBIDDEN_MODE: Final = 0o077
 
 
 def format_id(key: bytes) -> str:
-    """A 32-byte id, or a publisher key, as 64 upper-case hex digits."""
+    """Return a 32-byte id, or a publisher key, as 64 upper-case hex digits."""
     return key.hex().upper()
 
 
 def parse_id(text: str) -> bytes:
-    """The 32 bytes of an id: 64 hex digits of either case, dashes anywhere.
+    """Return the 32 bytes of an id: 64 hex digits of either case, with dashes anywhere.
 
     Raises:
-        KeyTextError: it is not one, or the key is not canonical or of low order.
+        KeyTextError: the text is not an id, or the key is not canonical or is of low order.
     """
     key = _parse_hex(text, "an id")
     primitives.check_x25519_public(key)
@@ -51,24 +64,39 @@ def parse_id(text: str) -> bytes:
 
 
 def parse_publisher_key(text: str) -> bytes:
-    """The 32 bytes of a publisher key: 64 hex digits of either case, dashes anywhere.
+    """Return the 32 bytes of a publisher key: 64 hex digits of either case, with dashes anywhere.
 
     Raises:
-        KeyTextError: it is not one, or not a point that can be used.
+        KeyTextError: the text is not a publisher key, or the key is not a point that can be used.
     """
     key = _parse_hex(text, "a publisher key")
     primitives.check_ed25519_public(key)
     return key
 
 
-def _parse_hex(text: str, what: str) -> bytes:
+def format_fingerprint(fingerprint: bytes) -> str:
+    """Return a fingerprint of 16 bytes as people compare it: eight groups of four lower-case hex digits, joined by dashes."""
+    digits = fingerprint.hex()
+    return "-".join(digits[start : start + _FINGERPRINT_GROUP_DIGITS] for start in range(0, len(digits), _FINGERPRINT_GROUP_DIGITS))
+
+
+def parse_fingerprint(text: str) -> bytes:
+    """Return the 16 bytes of a fingerprint: 32 hex digits of either case, with dashes anywhere.
+
+    Raises:
+        KeyTextError: the text is not a fingerprint.
+    """
+    return _parse_hex(text, "a fingerprint", size_bytes=FINGERPRINT_BYTES)
+
+
+def _parse_hex(text: str, what: str, *, size_bytes: int = ID_BYTES) -> bytes:
     digits = text.strip().replace("-", "")
-    if len(digits) != 2 * ID_BYTES or not digits.isascii() or not digits.isalnum():
-        raise KeyTextError(f"{what} is 64 hex digits; this has {len(digits)} characters")
+    if len(digits) != 2 * size_bytes or not digits.isascii() or not digits.isalnum():
+        raise KeyTextError(f"{what} is {2 * size_bytes} hex digits; this has {len(digits)} characters")
     try:
         return bytes.fromhex(digits)
     except ValueError:
-        raise KeyTextError(f"{what} is 64 hex digits; this has other characters") from None
+        raise KeyTextError(f"{what} is {2 * size_bytes} hex digits; this has other characters") from None
 
 
 def _checksum(prefix: str, body: bytes) -> bytes:
@@ -76,27 +104,43 @@ def _checksum(prefix: str, body: bytes) -> bytes:
 
 
 def _base32(data: bytes) -> str:
-    """RFC 4648 base32, upper-case, without padding."""
+    """Encode in RFC 4648 base32, upper-case, without padding."""
     digits = -(-len(data) * 8 // 5)
     number = int.from_bytes(data, "big") << digits * 5 - len(data) * 8
     return "".join([_BASE32[number >> 5 * place & 31] for place in range(digits - 1, -1, -1)])
 
 
 def _unbase32(text: str, size_bytes: int) -> bytes:
-    """What `_base32` was given, refusing every text but the one that encodes the bytes.
+    """Return what `_base32` was given, and refuse every text but the one that encodes those bytes.
 
     Raises:
-        KeyTextError: it is not that text, or encodes another number of bytes.
+        KeyTextError: the text is another one, or encodes another number of bytes.
     """
     if not set(_BASE32).issuperset(text):
-        raise KeyTextError("the key text has characters that base32 does not: copy it anew, whole")
+        raise KeyTextError("the key text has characters that base32 does not have: copy it again, whole")
     try:
         data = (int(text.translate(_FROM_BASE32) or "0", 32) >> -size_bytes * 8 % 5).to_bytes(size_bytes, "big")
     except OverflowError:
         data = b""
     if _base32(data) != text:
-        raise KeyTextError(f"the key text is cut short or too long ({len(text)} characters): copy it anew, whole")
+        raise KeyTextError(f"the key text is cut short or too long ({len(text)} characters): copy it again, whole")
     return data
+
+
+def parse_invite_code(text: str) -> bytes:
+    """Return the 16 bytes of an invite's code: lower-case base32 without padding (docs/protocol.md, 8a).
+
+    Raises:
+        KeyTextError: the text is not a code.
+    """
+    if text != text.lower() or not text.isascii():
+        raise KeyTextError("an invite's code is lower-case: copy it again, whole")
+    return _unbase32(text.upper(), INVITE_CODE_BYTES)
+
+
+def format_invite_code(code: bytes) -> str:
+    """Return an invite's code of 16 bytes as it is written in an address."""
+    return _base32(code).lower()
 
 
 class BareKey(Record):
@@ -108,7 +152,11 @@ class BareKey(Record):
         primitives.check_x25519_public(self.id)
 
     def text(self) -> str:
-        """The id as text."""
+        """Return the id as text."""
+        return format_id(self.id)
+
+    def fingerprint_text(self) -> str:
+        """Return what people compare: the id, for there is no other key."""
         return format_id(self.id)
 
 
@@ -120,6 +168,9 @@ class PublicKey(Record):
         sign: the Ed25519 key that verifies releases, 32 bytes: the *publisher key*.
         seal_mlkem: the ML-KEM-768 encapsulation key of the seal pair, 1,184 bytes.
         seal_x25519: the X25519 key of the seal pair, 32 bytes.
+
+    Raises:
+        KeyTextError: a key cannot be used.
     """
 
     id: bytes
@@ -133,43 +184,90 @@ class PublicKey(Record):
         primitives.check_mlkem_public(self.seal_mlkem)
         primitives.check_x25519_public(self.seal_x25519)
 
-    def text(self) -> str:
-        """`coffer1…`, the public key text."""
-        body = self.id + self.sign + self.seal_mlkem + self.seal_x25519
-        return PUBLIC_PREFIX + _base32(body + _checksum(PUBLIC_PREFIX, body)).lower()
+    @property
+    def body(self) -> bytes:
+        """The four keys side by side, 1,280 bytes."""
+        return self.id + self.sign + self.seal_mlkem + self.seal_x25519
+
+    def fingerprint(self) -> bytes:
+        """Return the 16 bytes that stand for all four keys."""
+        return primitives.sha256(_FINGERPRINT_LABEL + self.body)[:FINGERPRINT_BYTES]
+
+    def fingerprint_text(self) -> str:
+        """Return the fingerprint as people compare it."""
+        return format_fingerprint(self.fingerprint())
+
+    def text(self, owner: bytes) -> str:
+        """Return `coffer1…`, the public key text.
+
+        Args:
+            owner: the proof of the signing key, 64 bytes (`Identity.owner_proof`).
+        """
+        data = self.body + owner
+        return PUBLIC_PREFIX + _base32(data + _checksum(PUBLIC_PREFIX, data)).lower()
+
+    @classmethod
+    def from_body(cls, body: bytes) -> PublicKey:
+        """Return the key whose `body` this is.
+
+        Raises:
+            KeyTextError: the body has another length, or a key in it cannot be used.
+        """
+        if len(body) != PUBLIC_BODY_BYTES:
+            raise KeyTextError(f"the body of a public key has {PUBLIC_BODY_BYTES} bytes, got {len(body)}")
+        return cls(id=body[:32], sign=body[32:64], seal_mlkem=body[64:-32], seal_x25519=body[-32:])
+
+    @classmethod
+    def from_owned_untrusted(cls, body: bytes, owner: bytes) -> PublicKey:
+        """Return the key whose `body` this is, if `owner` proves its signing key.
+
+        Raises:
+            KeyTextError: as `from_body`; or the proof is not good.
+        """
+        key = cls.from_body(body)
+        try:
+            primitives.ed25519_verify(key.sign, _OWNER_LABEL + body, owner)
+        except ValueError:
+            raise KeyTextError("the public key's proof is not good: copy the text again from its owner") from None
+        return key
 
     @classmethod
     def from_text(cls, text: str) -> PublicKey:
-        """Parse a public key text.
+        """Parse a public key text, and check the proof in it.
 
         Raises:
-            KeyTextError: the text is damaged, is a secret, or holds a key that cannot be used.
+            KeyTextError: the text is damaged or is a secret, holds a key that cannot be used, or does not prove its signing key.
         """
         text = text.strip()
         if text.upper().startswith(SECRET_PREFIX[:17]):
-            raise KeyTextError("this is a SECRET key where a public one belongs: keep it private, and give the line from its .pub file")
+            raise KeyTextError("this is a SECRET key, and a public one is expected: keep it private, and give the line from its .pub file")
         if not text.startswith(PUBLIC_PREFIX):
             raise KeyTextError(f"a public key text begins with {PUBLIC_PREFIX}")
         encoded = text[len(PUBLIC_PREFIX) :]
-        # Some letters outside ASCII become ASCII where they are made upper-case.
+        # Some letters outside ASCII become ASCII when they are made upper-case.
         if encoded != encoded.lower() or not encoded.isascii():
-            raise KeyTextError("a public key text is lower-case: copy it anew, whole")
-        data = _unbase32(encoded.upper(), _PUBLIC_BODY_BYTES + _CHECKSUM_BYTES)
-        body, check = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
-        if check != _checksum(PUBLIC_PREFIX, body):
-            raise KeyTextError("the public key text does not match its checksum: copy it anew, whole")
-        return cls(id=body[:32], sign=body[32:64], seal_mlkem=body[64:-32], seal_x25519=body[-32:])
+            raise KeyTextError("a public key text is lower-case: copy it again, whole")
+        if len(encoded) == _UNPROVEN_DIGITS:
+            raise KeyTextError(
+                "this public key text is of an earlier Coffer, which had no proof in it. The key file stays good: print the new text with "
+                "`coffer-client id`, or `coffer-companion id --text`"
+            )
+        data = _unbase32(encoded.upper(), PUBLIC_BODY_BYTES + OWNER_BYTES + _CHECKSUM_BYTES)
+        proven, check = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
+        if check != _checksum(PUBLIC_PREFIX, proven):
+            raise KeyTextError("the public key text does not match its checksum: copy it again, whole")
+        return cls.from_owned_untrusted(proven[:-OWNER_BYTES], proven[-OWNER_BYTES:])
 
 
-# A client as the operator knows it: whoever its shards are sealed to.
+# A client as the operator knows it: the key that its shards are sealed to.
 ClientKey: TypeAlias = BareKey | PublicKey
 
 
 def parse_client_key(text: str) -> ClientKey:
-    """A client's key as a definition has it: a public key text, or an id for one that speaks suite 0.
+    """Parse a client's key as a definition has it: a public key text, or the id of a client that speaks suite 0.
 
     Raises:
-        KeyTextError: it is neither, or cannot be used.
+        KeyTextError: the text is neither, or the key cannot be used.
     """
     if len(text.strip().replace("-", "")) == 2 * ID_BYTES:
         return BareKey(id=parse_id(text))
@@ -179,32 +277,41 @@ def parse_client_key(text: str) -> ClientKey:
 
 
 def parse_public_file(text: str) -> PublicKey:
-    """The public key in a `.pub` file, or piped from one: blank lines and comments are skipped.
+    """Parse the contents of a `.pub` file with a public key text; blank lines and comments are skipped.
 
     Raises:
-        KeyTextError: it does not hold exactly one public key text.
+        KeyTextError: there is not exactly one public key text.
     """
-    return PublicKey.from_text(_only_line(text, "public key"))
+    return PublicKey.from_text(only_line(text, "public key"))
 
 
 def parse_client_file(text: str) -> ClientKey:
-    """The client's key in a `.pub` file: a public key text, or the id of a bare identity; blank lines and comments are skipped.
+    """Parse the contents of a `.pub` file: a public key text, or the id of a bare identity; blank lines and comments are skipped.
 
     Raises:
-        KeyTextError: it does not hold exactly one key.
+        KeyTextError: there is not exactly one key.
     """
-    return parse_client_key(_only_line(text, "public key"))
+    return parse_client_key(only_line(text, "public key"))
 
 
-def _only_line(text: str, what: str) -> str:
+def only_line(text: str, what: str) -> str:
+    """Return the one line of a file's text that is neither blank nor a comment.
+
+    Args:
+        text: the contents.
+        what: what the line holds, for the error.
+
+    Raises:
+        KeyTextError: there is not exactly one.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     if len(lines) != 1:
-        raise KeyTextError(f"there must be one {what}, one line beside comments; here are {len(lines)}")
+        raise KeyTextError(f"expected one {what}, on a line of its own; got {len(lines)} lines that are not comments")
     return lines[0]
 
 
 class Identity(Record):
-    """A seed of 32 bytes, and the key pairs that follow from it, each derived when it is asked for."""
+    """A seed of 32 bytes. The key pairs that follow from it are derived when they are asked for."""
 
     seed: bytes
 
@@ -217,47 +324,47 @@ class Identity(Record):
 
     @classmethod
     def generate(cls, random: Random = primitives.random_bytes) -> Identity:
-        """A new identity."""
+        """Make a new identity."""
         return cls(seed=random(SEED_BYTES))
 
     def _derive(self, name: str) -> bytes:
         return primitives.hkdf_sha256(ikm=self.seed, salt=b"", info=(_INFO + name).encode(), size_bytes=32)
 
     def box_secret(self) -> bytes:
-        """The X25519 secret key of suite 1's sessions."""
+        """Return the X25519 secret key of suite 1's sessions."""
         return self._derive("box")
 
     def plain_secret(self) -> bytes:
-        """The X25519 secret key of suite 0, and of blobs of alg 1."""
+        """Return the X25519 secret key of suite 0, and of blobs of alg 1."""
         return self._derive("plain")
 
     def sign_seed(self) -> bytes:
-        """The Ed25519 seed that signs releases."""
+        """Return the Ed25519 seed that signs releases and receipts."""
         return self._derive("sign")
 
     def seal_secret(self) -> tuple[bytes, bytes]:
-        """The secrets that open blobs of alg 2: an ML-KEM-768 seed d ‖ z (64 bytes) and an X25519 secret (32)."""
+        """Return the secrets that open blobs of alg 2: an ML-KEM-768 seed d ‖ z (64 bytes) and an X25519 secret (32)."""
         expanded = primitives.shake256(self._derive("seal"), _XWING_SEED_BYTES)
         return expanded[: primitives.MLKEM768_SEED_BYTES], expanded[primitives.MLKEM768_SEED_BYTES :]
 
     def at_rest_key(self) -> bytes:
-        """The key, 32 bytes, under which a server wraps what it keeps its store's rows sealed with (docs/storage.md)."""
+        """Return the key, 32 bytes, under which a server wraps the keys that seal its store's rows (docs/storage.md)."""
         return primitives.hkdf_sha256(ikm=self.seed, salt=b"", info=_AT_REST_INFO, size_bytes=32)
 
     def id(self) -> bytes:
-        """The id in suite 1: the public key of `box_secret`."""
+        """Return the id in suite 1: the public key of `box_secret`."""
         return primitives.x25519_public(self.box_secret())
 
     def plain_id(self) -> bytes:
-        """The id in suite 0: the public key of `plain_secret`."""
+        """Return the id in suite 0: the public key of `plain_secret`."""
         return primitives.x25519_public(self.plain_secret())
 
     def publisher_key(self) -> bytes:
-        """The Ed25519 public key that verifies what this identity signs."""
+        """Return the Ed25519 public key that verifies what this identity signs."""
         return primitives.ed25519_public(self.sign_seed())
 
     def public(self) -> PublicKey:
-        """All that others need, as one value.
+        """Return the public keys.
 
         Raises:
             UnavailableError: this machine's libraries have no ML-KEM-768.
@@ -270,20 +377,36 @@ class Identity(Record):
             seal_x25519=primitives.x25519_public(x25519_secret),
         )
 
+    def owner_proof(self) -> bytes:
+        """Return the proof of the signing key that a public key text ends with, 64 bytes.
+
+        Raises:
+            UnavailableError: this machine's libraries have no ML-KEM-768.
+        """
+        return primitives.ed25519_sign(self.sign_seed(), _OWNER_LABEL + self.public().body)
+
+    def public_text(self) -> str:
+        """Return `coffer1…`, the public key text.
+
+        Raises:
+            UnavailableError: this machine's libraries have no ML-KEM-768.
+        """
+        return self.public().text(self.owner_proof())
+
     def secret_text(self) -> str:
-        """`COFFER-SECRET-KEY-1…`. Whoever has it is this identity."""
+        """Return `COFFER-SECRET-KEY-1…`: everybody who knows it is this identity."""
         return SECRET_PREFIX + _base32(self.seed + _checksum(SECRET_PREFIX, self.seed))
 
     @classmethod
     def from_text(cls, text: str) -> Identity:
-        """Parse a secret text. Errors never repeat any of it.
+        """Parse a secret text. Errors never repeat any part of it.
 
         Raises:
-            KeyTextError: the text is damaged, or is not a secret.
+            KeyTextError: the text is damaged, or is not a secret text.
         """
         text = text.strip()
         if text.startswith(PUBLIC_PREFIX):
-            raise KeyTextError("this is a public key where a secret one is wanted: name the file without .pub")
+            raise KeyTextError("this is a public key, and a secret one is expected: name the file without .pub")
         if not text.startswith(SECRET_PREFIX):
             raise KeyTextError(f"an identity begins with {SECRET_PREFIX}")
         data = _unbase32(text[len(SECRET_PREFIX) :], SEED_BYTES + _CHECKSUM_BYTES)
@@ -293,21 +416,26 @@ class Identity(Record):
         return cls(seed=seed)
 
     def file_text(self) -> str:
-        """What an identity file holds: the id and the public key as comments, and the secret text."""
+        """Return the contents of an identity file: the id and the public key text as comments, and the secret text."""
         return (
-            "# A Coffer identity. Whoever can read this file is its owner.\n"
+            "# A Coffer identity. Everybody who can read this file is its owner.\n"
             f"# id: {format_id(self.id())}\n"
-            f"# public key: {self.public().text()}\n"
+            f"# fingerprint: {self.public().fingerprint_text()}\n"
+            f"# public key: {self.public_text()}\n"
             f"{self.secret_text()}\n"
         )
 
     @classmethod
     def from_file_text(cls, text: str, *, mode: int) -> Identity:
-        """Parse what an identity file holds. `mode` is the file's permission bits.
+        """Parse the contents of an identity file.
+
+        Args:
+            text: the contents.
+            mode: the file's permission bits.
 
         Raises:
-            KeyTextError: others than its owner can use the file, or it does not hold exactly one secret text.
+            KeyTextError: other users can access the file, or there is not exactly one secret text in it.
         """
         if mode & _FORBIDDEN_MODE:
             raise KeyTextError(f"others can read it (mode {mode & 0o777:04o}): chmod 600 it, and make a new key if somebody might have")
-        return cls.from_text(_only_line(text, "secret key"))
+        return cls.from_text(only_line(text, "secret key"))

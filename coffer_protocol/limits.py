@@ -32,9 +32,23 @@ UPLOAD_SHARDS: Final = 1_000_000
 UPLOAD_SILENCE_S: Final = 60.0
 # `heads` in one answer.
 HEADS_PER_ANSWER: Final = 1000
+# `notes` in one answer: of usual notes, a quarter of what a Tell may hold.
+NOTES_PER_ANSWER: Final = 10_000
+# `activity` in one answer.
+ACTIVITIES_PER_ANSWER: Final = 10_000
 # Names of coffers and clients.
 NAME_CHARACTERS: Final = 64
 # A secret's key, in bytes of UTF-8.
 KEY_BYTES: Final = 255
 # Releases that a client may have missed. A jump beyond it would let one forged head lock a client out for good.
 SERIAL_JUMP: Final = 1 << 20
+# How far a restart goes above every serial that its publisher knows: what other publishers may have made lies below it.
+RESTART_GAP: Final = 1000
+# How far ahead of a reader's clock a release may have been issued. Clocks are wrong by hours, through a wrong time zone; not by more.
+ISSUED_AHEAD_S: Final = 86400
+# A clock before 2025 is not that of a machine whose time was set. Seconds since 1970.
+CLOCK_START: Final = 1_735_689_600
+# From here on a publisher says that the release before was issued ahead of its own clock.
+ISSUED_NOTICE_S: Final = 3600
+# Note keys that were replaced, and are handed on so that older notes stay readable.
+EARLIER_NOTE_KEYS: Final = 64

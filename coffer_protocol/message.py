@@ -15,8 +15,13 @@ followers of the last one is the error, and both sides find it by the same looku
            |         +-> Ask ----> Tell -----> Ask, Open, Get, Watch or Bye
            |         +-> Bye
            +-> KeyNotFound
+    Enrol -+-> Welcome --> Request --> OkRequest --> Bye
+           +-> Link (as above)
 
-The server may also send Error at any time after Hello. Nothing follows Bye, KeyNotFound and Error.
+The server may also send Error at any time after Hello or Enrol. Nothing follows Bye, KeyNotFound and Error.
+
+Two types are outside of the turn, and their rules have no followers. A Part goes wherever the message may go of which it is a piece. A
+Held may come at any time after the session's first OkGet, has no answer, and leaves the turn as it was. `session` sees to both.
 
 A message exists in three forms, and this module alone converts between them:
 
@@ -51,7 +56,7 @@ from __future__ import annotations
 from . import cbor
 from .crypto.primitives import check_x25519_public
 from .errors import DecodeError, KeyTextError, MalformedMessageError
-from .identity import ID_BYTES
+from .identity import ID_BYTES, OWNER_BYTES, PUBLIC_BODY_BYTES
 from .lean import TYPE_CHECKING, IntEnum, Record
 from .limits import ERROR_BYTES, LISTING_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, NOTE_BYTES, SIGNED_BYTES
 
@@ -60,14 +65,20 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     from .cbor import Value
+    from .enrolment import Proof
 
 HASH_BYTES: Final = 32
 MARK_BYTES: Final = 16
+RECEIPT_BYTES: Final = 64
+# What a receipt says of its release: handed out once, or put to use by a program that follows releases (docs/protocol.md, 7).
+USE_ONCE: Final = 0
+USE_FOLLOWED: Final = 1
+USES: Final = (USE_ONCE, USE_FOLLOWED)
 _UINT_LIMIT: Final = 1 << 63
 
 
 class MessageType(IntEnum):
-    """The ordinals."""
+    """The ordinals of the messages."""
 
     HELLO = 0x00
     LINK = 0x01
@@ -76,6 +87,11 @@ class MessageType(IntEnum):
     WATCH = 0x04
     STILL = 0x05
     PART = 0x06
+    HELD = 0x07
+    ENROL = 0x08
+    WELCOME = 0x09
+    REQUEST = 0x0A
+    OK_REQUEST = 0x0B
     OPEN = 0x10
     OK_OPEN = 0x11
     PUT = 0x12
@@ -91,20 +107,20 @@ class MessageType(IntEnum):
 
 
 class Direction(IntEnum):
-    """Who sends. The value is the byte that stands for it in suite 0's nonces (PROTOCOL.md, 4)."""
+    """The sender's side. The value is the byte for it in suite 0's nonces (docs/protocol.md, 4)."""
 
     CLIENT_TO_SERVER = 0x43
     SERVER_TO_CLIENT = 0x53
 
 
 class Rule(Record):
-    """What the table says of one message.
+    """One row of the table of messages.
 
     Attributes:
-        sender: whose message it is; None where both may send it.
-        followers: what may come next, from either side. Error may besides, at any time after Hello.
-        suites: the suites that have it.
-        limit_bytes: what its body may have, in all its parts together.
+        sender: the side that sends the message; None if both may.
+        followers: what may come next, from either side. In addition, Error may come at any time after Hello.
+        suites: the suites that have the message.
+        limit_bytes: how long its body may be, in all its parts together.
     """
 
     sender: Direction | None
@@ -120,10 +136,18 @@ _BOTH: Final = frozenset({0, 1})
 _ONE: Final = frozenset({1})
 _CHANGE: Final = frozenset({_T.PUT, _T.REUSE, _T.DROP, _T.COMMIT, _T.BYE})
 _END: Final[frozenset[MessageType]] = frozenset()
+_NULL: Final = b"\xf6"
 # The CBOR heads of an integer, and of a string that is shorter than 64 KiB, at their longest.
 _UINT_BYTES: Final = 9
 _STRING_HEAD_BYTES: Final = 3
-_REUSE_BYTES: Final = 1 + 3 * _STRING_HEAD_BYTES + ID_BYTES + MARK_BYTES + HASH_BYTES + 2 * _UINT_BYTES
+_ID_ITEM_BYTES: Final = _STRING_HEAD_BYTES + ID_BYTES
+_HASH_ITEM_BYTES: Final = _STRING_HEAD_BYTES + HASH_BYTES
+_NAME_ITEM_BYTES: Final = _STRING_HEAD_BYTES + NAME_CHARACTERS
+_REUSE_BYTES: Final = 1 + _ID_ITEM_BYTES + _STRING_HEAD_BYTES + MARK_BYTES + _HASH_ITEM_BYTES + 2 * _UINT_BYTES
+_HELD_BYTES: Final = 1 + 2 * _UINT_BYTES + _HASH_ITEM_BYTES + _STRING_HEAD_BYTES + RECEIPT_BYTES
+# The longest proof is that of a successor with an invite: `["successor", old id, issued, signature, tag, mac]`.
+_PROOF_BYTES: Final = 1 + _NAME_ITEM_BYTES + _ID_ITEM_BYTES + _UINT_BYTES + 2 * _STRING_HEAD_BYTES + OWNER_BYTES + 16 + _HASH_ITEM_BYTES
+_REQUEST_BYTES: Final = 1 + 2 * _NAME_ITEM_BYTES + 2 * _STRING_HEAD_BYTES + PUBLIC_BODY_BYTES + OWNER_BYTES + _PROOF_BYTES
 
 RULES: Final[Mapping[MessageType, Rule]] = {
     _T.HELLO: Rule(sender=_C, followers=frozenset({_T.LINK, _T.KEY_NOT_FOUND, _T.ERROR}), suites=_BOTH, limit_bytes=ID_BYTES),
@@ -132,12 +156,18 @@ RULES: Final[Mapping[MessageType, Rule]] = {
     _T.OK_GET: Rule(sender=_S, followers=frozenset({_T.WATCH, _T.ASK, _T.BYE}), suites=_BOTH, limit_bytes=MESSAGE_BYTES),
     _T.WATCH: Rule(sender=_C, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=_UINT_BYTES),
     _T.STILL: Rule(sender=_S, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=0),
-    # What may follow a part is what could have stood in its place; the session sees to that, and to the sum.
+    # What may follow a part is what could have come in its place; the session sees to that, and to the sum.
     _T.PART: Rule(sender=None, followers=_END, suites=_ONE, limit_bytes=LISTING_BYTES),
-    _T.OPEN: Rule(sender=_C, followers=frozenset({_T.OK_OPEN, _T.ERROR}), suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + NAME_CHARACTERS),
+    # What may follow a Held is what might have followed the message before it; the session leaves the turn as it was.
+    _T.HELD: Rule(sender=_C, followers=_END, suites=_ONE, limit_bytes=_HELD_BYTES),
+    _T.ENROL: Rule(sender=_C, followers=frozenset({_T.WELCOME, _T.LINK, _T.ERROR}), suites=_ONE, limit_bytes=ID_BYTES),
+    _T.WELCOME: Rule(sender=_S, followers=frozenset({_T.REQUEST, _T.BYE}), suites=_ONE, limit_bytes=0),
+    _T.REQUEST: Rule(sender=_C, followers=frozenset({_T.OK_REQUEST, _T.ERROR}), suites=_ONE, limit_bytes=_REQUEST_BYTES),
+    _T.OK_REQUEST: Rule(sender=_S, followers=frozenset({_T.BYE}), suites=_ONE, limit_bytes=0),
+    _T.OPEN: Rule(sender=_C, followers=frozenset({_T.OK_OPEN, _T.ERROR}), suites=_ONE, limit_bytes=1 + _NAME_ITEM_BYTES + _HASH_ITEM_BYTES),
     _T.OK_OPEN: Rule(sender=_S, followers=_CHANGE, suites=_ONE, limit_bytes=LISTING_BYTES),
     _T.PUT: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=MESSAGE_BYTES),
-    _T.DROP: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + ID_BYTES),
+    _T.DROP: Rule(sender=_C, followers=_CHANGE, suites=_ONE, limit_bytes=_ID_ITEM_BYTES),
     _T.COMMIT: Rule(sender=_C, followers=frozenset({_T.OK_COMMIT, _T.ERROR}), suites=_ONE, limit_bytes=_STRING_HEAD_BYTES + SIGNED_BYTES),
     _T.OK_COMMIT: Rule(sender=_S, followers=frozenset({_T.BYE}), suites=_ONE, limit_bytes=_UINT_BYTES),
     _T.ASK: Rule(sender=_C, followers=frozenset({_T.TELL, _T.ERROR}), suites=_ONE, limit_bytes=MESSAGE_BYTES),
@@ -147,6 +177,11 @@ RULES: Final[Mapping[MessageType, Rule]] = {
     _T.KEY_NOT_FOUND: Rule(sender=_S, followers=_END, suites=_BOTH, limit_bytes=ID_BYTES),
     _T.ERROR: Rule(sender=_S, followers=_END, suites=_BOTH, limit_bytes=ERROR_BYTES),
 }
+
+# The types that begin a session.
+OPENERS: Final = frozenset({_T.HELLO, _T.ENROL})
+# The types that leave a session ended. A Part and a Held have no followers of their own either.
+ENDS: Final = frozenset({_T.BYE, _T.KEY_NOT_FOUND, _T.ERROR})
 
 # The codes of Error. Programs act on these alone.
 ERROR_CODES: Final = frozenset({"turn", "denied", "conflict", "limit", "busy", "suite", "unsupported", "internal"})
@@ -168,6 +203,15 @@ def _check_bytes(value: Value, size_bytes: int, name: str) -> None:
         raise MalformedMessageError(f"{name} is not {size_bytes} bytes")
 
 
+def _check_name(value: str, name: str) -> None:
+    from .address import check_name
+
+    try:
+        check_name(value, name)
+    except KeyTextError as error:
+        raise MalformedMessageError(str(error)) from None
+
+
 def _check_uint(value: Value, name: str, *, least: int = 0) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _UINT_LIMIT:
         raise MalformedMessageError(f"{name} is not a whole number from {least}")
@@ -177,7 +221,7 @@ def _check_uint(value: Value, name: str, *, least: int = 0) -> None:
 
 
 class Hello(Record):
-    """Initiates communication. The handshake proves `client`, 32 bytes, before this exists."""
+    """Initiates communication. Before this value exists, the handshake has proven `client`, 32 bytes."""
 
     client: bytes
 
@@ -186,21 +230,21 @@ class Hello(Record):
 
 
 class Link(Record):
-    """Link established."""
+    """Says that the link is established."""
 
 
 class Get(Record):
-    """Retrieve the client's secrets."""
+    """Retrieves the client's secrets."""
 
 
 class OkGet(Record):
-    """The secrets: `coffer` is the sealed CBOR of PROTOCOL.md, 7, for `release.accept`."""
+    """The secrets: `coffer` is the sealed CBOR of docs/protocol.md, 7, for `release.coffer.accept_untrusted`."""
 
     coffer: bytes
 
 
 class Watch(Record):
-    """As Get, answered once the release is newer than `serial`."""
+    """Like Get, but answered once the release is newer than `serial`."""
 
     serial: int
 
@@ -209,13 +253,83 @@ class Watch(Record):
 
 
 class Still(Record):
-    """Nothing newer yet."""
+    """Says that there is nothing newer yet."""
+
+
+class Held(Record):
+    """A receipt for a release that this session has given (docs/protocol.md, 7). It has no answer.
+
+    Attributes:
+        serial: the release's.
+        sha256: the hash of its *signed*, 32 bytes.
+        use: one of `USES`.
+        receipt: the client's signature, 64 bytes.
+    """
+
+    serial: int
+    sha256: bytes
+    use: int
+    receipt: bytes
+
+    def __post_init__(self) -> None:
+        _check_uint(self.serial, "the serial", least=1)
+        _check_bytes(self.sha256, HASH_BYTES, "a hash")
+        _check_uint(self.use, "a use")
+        if self.use not in USES:
+            raise MalformedMessageError("a use is neither 0 nor 1")
+        _check_bytes(self.receipt, RECEIPT_BYTES, "a receipt")
+
+
+class Enrol(Record):
+    """Like Hello, from a client that asks to be let in (docs/protocol.md, 8a)."""
+
+    client: bytes
+
+    def __post_init__(self) -> None:
+        _check_id(self.client, "the client's id")
+
+
+class Welcome(Record):
+    """Says that the link is established, for a Request alone."""
+
+
+class Request(Record):
+    """A request to be let in: the keys in `body` and `owner` are not verified yet.
+
+    Attributes:
+        coffer: the coffer's name.
+        body: the four keys of the client's public key text, 1,280 bytes.
+        owner: the proof in it, 64 bytes.
+        name: what the client's machine calls it.
+        proof: why it should be let in; None if only a comparison of fingerprints can tell.
+    """
+
+    coffer: str
+    body: bytes
+    owner: bytes
+    name: str
+    proof: Proof | None
+
+    def __post_init__(self) -> None:
+        _check_name(self.coffer, "the coffer")
+        _check_bytes(self.body, PUBLIC_BODY_BYTES, "the keys")
+        _check_bytes(self.owner, OWNER_BYTES, "the keys' proof")
+        _check_name(self.name, "the client")
+
+
+class OkRequest(Record):
+    """Says that the request is kept for the publishers to see."""
 
 
 class Open(Record):
-    """Begin a release of `coffer`."""
+    """Begins a release of `coffer`. A publisher that has the list of a release gives the hash of its *signed* as `known`."""
 
     coffer: str
+    known: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.known is not None:
+            _check_bytes(self.known, HASH_BYTES, "a hash")
 
 
 class Entry(Record):
@@ -223,10 +337,10 @@ class Entry(Record):
 
     Attributes:
         id: the client's id, 32 bytes.
-        alg: how its blob is sealed, 1 or 2 (PROTOCOL.md, 7).
-        since: the serial of the release in which the blob was made.
+        alg: how its blob is sealed, 1 or 2 (docs/protocol.md, 7).
+        since: the serial of the release for which the blob was made.
         sha256: of the blob.
-        mark: 16 bytes that say, to a publisher, whether the shard has changed.
+        mark: 16 bytes that tell a publisher whether this blob holds the shard that it wants.
     """
 
     id: bytes
@@ -244,45 +358,75 @@ class Entry(Record):
 
 
 class OkOpen(Record):
-    """The current release: `signed`, or None where there is none, and its entries, still packed: there may be a million."""
+    """The current release, and its entries, still packed: there may be a million.
+
+    Attributes:
+        signed: the release's *signed*; None if there is no release.
+        packed: the entries' bytes side by side; None if the release is the one that Open named, whose list its publisher has.
+        count: how many entries there are.
+    """
 
     signed: bytes | None
-    packed: bytes
-    count: int
+    packed: bytes | None
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if self.signed is None and (self.packed is None or self.count):
+            raise MalformedMessageError("a listing has entries, or leaves them out, and no release")
 
     @classmethod
     def pack(cls, signed: bytes | None, entries: Iterable[Entry]) -> OkOpen:
         """Make one of entries, in the order of their ids."""
-        packed = bytearray()
-        number = 0
-        for entry in entries:
-            packed += cbor.encode([entry.id, entry.alg, entry.since, entry.sha256, entry.mark])
-            number += 1
-        return cls(signed=signed, packed=bytes(packed), count=number)
+        packed, number = pack_entries(entries)
+        return cls(signed=signed, packed=packed, count=number)
 
     def entries(self) -> Iterator[Entry]:
-        """The entries one by one.
+        """Yield the entries one by one. The list must be there.
 
         Raises:
-            MalformedMessageError: at the first that is not one.
+            MalformedMessageError: at the first that is not an entry.
         """
-        for number in _iter_values(self.packed, self.count):
-            match number:
-                case [bytes() as id_, int() as alg, int() as since, bytes() as sha256, bytes() as mark]:
-                    yield Entry(id=id_, alg=alg, since=since, sha256=sha256, mark=mark)
-                case _:
-                    raise MalformedMessageError("an entry of the listing is not [id, alg, since, sha256, mark]")
+        assert self.packed is not None
+        return iter_entries_untrusted(self.packed, self.count)
 
 
-def _iter_values(data: bytes, number: int) -> Iterator[Value]:
+def pack_entries(entries: Iterable[Entry]) -> tuple[bytes, int]:
+    """Return the bytes of entries side by side, and how many they are."""
+    packed = bytearray()
+    number = 0
+    for entry in entries:
+        packed += cbor.encode([entry.id, entry.alg, entry.since, entry.sha256, entry.mark])
+        number += 1
+    return bytes(packed), number
+
+
+def iter_entries_untrusted(packed: bytes, count: int) -> Iterator[Entry]:
+    """Yield the entries in what `pack_entries` made, one by one.
+
+    Raises:
+        MalformedMessageError: at the first that is not an entry.
+    """
     try:
-        yield from cbor.iter_items(data, number)
+        for item in cbor.iter_items(packed, count):
+            yield entry_untrusted(item)
     except DecodeError as error:
         raise MalformedMessageError(f"the listing is {error}") from None
 
 
+def entry_untrusted(item: Value) -> Entry:
+    """Return the entry that a decoded item is.
+
+    Raises:
+        MalformedMessageError: it is not an entry.
+    """
+    match item:
+        case [bytes() as id_, int() as alg, int() as since, bytes() as sha256, bytes() as mark]:
+            return Entry(id=id_, alg=alg, since=since, sha256=sha256, mark=mark)
+    raise MalformedMessageError("an entry of the listing is not [id, alg, since, sha256, mark]")
+
+
 class Put(Record):
-    """Set the shard of client `id`: a new blob, made for the release that is being made."""
+    """Sets the shard of client `id` to a new blob, made for the release that is being made."""
 
     id: bytes
     mark: bytes
@@ -299,7 +443,7 @@ class Put(Record):
 
 
 class Drop(Record):
-    """Remove client `id`."""
+    """Removes client `id`."""
 
     id: bytes
 
@@ -308,7 +452,7 @@ class Drop(Record):
 
 
 class Reuse(Record):
-    """Set the shard of client `id` to a blob that the server still holds."""
+    """Sets the shard of client `id` to a blob that the server still holds."""
 
     id: bytes
     mark: bytes
@@ -325,13 +469,13 @@ class Reuse(Record):
 
 
 class Commit(Record):
-    """Make it the release that `signed` says."""
+    """Makes the coffer the release that `signed` describes."""
 
     signed: bytes
 
 
 class OkCommit(Record):
-    """It is the release, durably."""
+    """Says that the release is committed, durably."""
 
     serial: int
 
@@ -340,20 +484,20 @@ class OkCommit(Record):
 
 
 class Ask(Record):
-    """A question (PROTOCOL.md, 8): its name and parameters."""
+    """A question (docs/protocol.md, 8): its name and parameters."""
 
     name: str
     params: list[Value]
 
 
 class Tell(Record):
-    """Its answer, as CBOR: what it must be depends on the question."""
+    """The answer to a question, as CBOR: what it must be depends on the question."""
 
     answer: bytes
 
 
 class Bye(Record):
-    """Close."""
+    """Ends the session."""
 
     client: bytes
 
@@ -362,7 +506,7 @@ class Bye(Record):
 
 
 class KeyNotFound(Record):
-    """The server does not know `client`."""
+    """Says that the server does not know `client`."""
 
     client: bytes
 
@@ -371,7 +515,7 @@ class KeyNotFound(Record):
 
 
 class Error(Record):
-    """An error, with its reason: `code` is one of `ERROR_CODES` from this side; another's may be newer."""
+    """An error with its reason. This side sends a `code` of `ERROR_CODES`; another implementation may have more."""
 
     code: str
     sentence: str
@@ -384,6 +528,11 @@ Message: TypeAlias = (
     | OkGet
     | Watch
     | Still
+    | Held
+    | Enrol
+    | Welcome
+    | Request
+    | OkRequest
     | Open
     | OkOpen
     | Put
@@ -405,6 +554,11 @@ _TYPES: Final[Mapping[type[Message], MessageType]] = {
     OkGet: _T.OK_GET,
     Watch: _T.WATCH,
     Still: _T.STILL,
+    Held: _T.HELD,
+    Enrol: _T.ENROL,
+    Welcome: _T.WELCOME,
+    Request: _T.REQUEST,
+    OkRequest: _T.OK_REQUEST,
     Open: _T.OPEN,
     OkOpen: _T.OK_OPEN,
     Put: _T.PUT,
@@ -421,25 +575,30 @@ _TYPES: Final[Mapping[type[Message], MessageType]] = {
 
 
 def type_of(message: Message) -> MessageType:
-    """The type under which a message goes."""
+    """Return the type under which a message is sent."""
     return _TYPES[type(message)]
 
 
 def encode_body(message: Message) -> bytes:
-    """The body of a message, as the table's third column has it."""
+    """Return the body of a message, as the table's third column has it."""
     match message:
-        case Link() | Get() | Still():
+        case Link() | Get() | Still() | Welcome() | OkRequest():
             return b""
-        case Hello(client=client) | Bye(client=client) | KeyNotFound(client=client):
+        case Hello(client=client) | Enrol(client=client) | Bye(client=client) | KeyNotFound(client=client):
             return client
         case OkGet(coffer=coffer):
             return coffer
         case Watch(serial=serial) | OkCommit(serial=serial):
             return cbor.encode(serial)
-        case Open(coffer=name):
-            return cbor.encode(name)
-        case OkOpen():
-            return b"\x82" + cbor.encode(message.signed) + cbor.array_head(message.count) + message.packed
+        case Held():
+            return cbor.encode([message.serial, message.sha256, message.use, message.receipt])
+        case Request(proof=proof):
+            return cbor.encode([message.coffer, message.body, message.owner, message.name, None if proof is None else proof.to_cbor()])
+        case Open(coffer=name, known=known):
+            return cbor.encode(name if known is None else [name, known])
+        case OkOpen(packed=packed):
+            entries = cbor.encode(None) if packed is None else cbor.array_head(message.count) + packed
+            return cbor.array_head(2) + cbor.encode(message.signed) + entries
         case Put():
             return cbor.encode([message.id, message.mark, message.note, message.alg, message.blob])
         case Drop(id=id_):
@@ -458,7 +617,7 @@ def encode_body(message: Message) -> bytes:
 
 
 def decode_body_untrusted(kind: MessageType, body: bytes) -> Message:
-    """The message of type `kind` that `body` holds.
+    """Return the message of type `kind` that `body` holds.
 
     Raises:
         MalformedMessageError: the body is not what the table promises.
@@ -469,18 +628,25 @@ def decode_body_untrusted(kind: MessageType, body: bytes) -> Message:
         raise MalformedMessageError(f"the body of {kind.name} is {error}") from None
 
 
+_EMPTY: Final[Mapping[MessageType, type[Link | Get | Still | Welcome | OkRequest]]] = {
+    _T.LINK: Link,
+    _T.GET: Get,
+    _T.STILL: Still,
+    _T.WELCOME: Welcome,
+    _T.OK_REQUEST: OkRequest,
+}
+
+
 def _decode_body(kind: MessageType, body: bytes) -> Message:
-    match kind:
-        case _T.LINK | _T.GET | _T.STILL if body:
+    if (empty := _EMPTY.get(kind)) is not None:
+        if body:
             raise MalformedMessageError(f"{kind.name} has a body")
-        case _T.LINK:
-            return Link()
-        case _T.GET:
-            return Get()
-        case _T.STILL:
-            return Still()
+        return empty()
+    match kind:
         case _T.HELLO:
             return Hello(client=body)
+        case _T.ENROL:
+            return Enrol(client=body)
         case _T.BYE:
             return Bye(client=body)
         case _T.KEY_NOT_FOUND:
@@ -493,15 +659,21 @@ def _decode_body(kind: MessageType, body: bytes) -> Message:
             return _decode_error(body)
         case _T.OK_OPEN:
             return _decode_listing(body)
-    # Of these, a question alone may hold a list: of ids, which have 32 bytes each.
+    # Only a question may hold a list: of ids, which have 32 bytes each.
     max_items = max(cbor.MAX_ITEMS, len(body) // ID_BYTES) if kind is _T.ASK else cbor.MAX_ITEMS
     match kind, cbor.decode(body, max_items=max_items):
         case _T.WATCH, int() as serial:
             return Watch(serial=serial)
+        case _T.HELD, [int() as serial, bytes() as sha256, int() as use, bytes() as receipt]:
+            return Held(serial=serial, sha256=sha256, use=use, receipt=receipt)
+        case _T.REQUEST, [str() as coffer, bytes() as keys, bytes() as owner, str() as name, proof]:
+            return Request(coffer=coffer, body=keys, owner=owner, name=name, proof=_decode_proof(proof))
         case _T.OK_COMMIT, int() as serial:
             return OkCommit(serial=serial)
         case _T.OPEN, str() as name:
             return Open(coffer=name)
+        case _T.OPEN, [str() as name, bytes() as known]:
+            return Open(coffer=name, known=known)
         case _T.DROP, bytes() as id_:
             return Drop(id=id_)
         case _T.COMMIT, bytes() as signed:
@@ -515,16 +687,24 @@ def _decode_body(kind: MessageType, body: bytes) -> Message:
     raise MalformedMessageError(f"the body of {kind.name} is not what protocol 1 says")
 
 
+def _decode_proof(value: Value) -> Proof | None:
+    # Only a server reads requests, and only when somebody enrols.
+    from .enrolment import proof_from_cbor_untrusted
+
+    return proof_from_cbor_untrusted(value)
+
+
 def _decode_error(body: bytes) -> Error:
     try:
         code, _, sentence = body.decode().partition(": ")
     except UnicodeDecodeError:
         raise MalformedMessageError("the text of an Error is not UTF-8") from None
     # The sentence goes to a terminal or a log: nothing in it may steer one.
-    return Error(code=_printable(code), sentence=_printable(sentence))
+    return Error(code=printable(code), sentence=printable(sentence))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return another's text with everything replaced that could steer a terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
@@ -535,5 +715,7 @@ def _decode_listing(body: bytes) -> OkOpen:
     signed, rest = cbor.split_first(rest)
     if signed is not None and not isinstance(signed, bytes):
         raise MalformedMessageError("a listing begins with a signed head, or null")
+    if rest == _NULL:
+        return OkOpen(signed=signed, packed=None)
     number, packed = cbor.split_array(rest)
     return OkOpen(signed=signed, packed=packed, count=number)

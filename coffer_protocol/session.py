@@ -1,11 +1,11 @@
-"""Sessions, sans-IO: bytes in, messages out; messages in, bytes out (PROTOCOL.md, 2 and 3).
+"""Sessions, sans-IO: bytes in, messages out; messages in, bytes out (docs/protocol.md, 2 and 3).
 
-    session.receive(bytes from the peer)      b"" where the peer has closed
+    session.receive(bytes from the peer)      b"" if the peer has closed
     session.next_message()                    the next whole message, or None: receive more first
     session.send(message)                     the bytes to write
     session.send_pieces(message)              the same, a frame at a time
 
-A session knows the table in `message.RULES` and one suite's handshake; it reads no socket and no clock. After an error it stays dead.
+A session knows the table in `message.RULES` and one suite's handshake. It reads no socket and no clock. After an error it stays dead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .errors import (
 from .frame import Frame
 from .lean import TYPE_CHECKING
 from .limits import FRAME_CONTENT_BYTES, SESSION_FRAMES, UNKNOWN_CLIENT_BYTES
-from .message import RULES, Bye, Direction, Error, Hello, KeyNotFound, MessageType
+from .message import ENDS, OPENERS, RULES, Bye, Direction, Enrol, Error, Hello, KeyNotFound, MessageType
 from .suite import ANSWER_OVERHEAD_BYTES, HELLO_BYTES, OVERHEAD_BYTES
 
 if TYPE_CHECKING:
@@ -44,19 +44,21 @@ _NO_ANSWER: Final = (
 
 
 class _Session:
-    """What both ends share: the turn, the frames, the parts and the end."""
+    """The part that both ends share: the turn, the frames, the parts and the end."""
 
     _own: Direction
     _peer: Direction
-    # What it means that the peer has closed; a client says more of it while nothing has come back.
+    # What it means that the peer has closed. A client says more about it until something has come back.
     _truncated = "the connection was closed in the middle of the session"
 
     def __init__(self) -> None:
         self._decoder = frame.Decoder()
         self._transport: Transport | None = None
         self._suite: int | None = None
-        # The last message, from either side. None: nothing but Hello may come.
+        # The last message, from either side, that changed the turn. None: only a message that begins a session may come.
         self._last: MessageType | None = None
+        # Whether the client has been given a release in this session, and so may sign for it.
+        self._has_given = False
         self._parts = bytearray()
         self._frames = 0
         self._eof = False
@@ -65,11 +67,11 @@ class _Session:
     @property
     def is_over(self) -> bool:
         """Whether the last message has passed: Bye, KeyNotFound or Error."""
-        return self._last is not None and not RULES[self._last].followers
+        return self._last in ENDS
 
     @property
     def suite(self) -> int | None:
-        """The suite that is spoken, or None until Hello has told."""
+        """The suite that is spoken, or None before the first message has told."""
         return self._suite
 
     # ------------------------------------------------------------------------------------------- who may send what
@@ -79,29 +81,39 @@ class _Session:
         if rule.sender not in (sender, None) or (self._suite is not None and self._suite not in rule.suites):
             return False
         if self._last is None:
-            return kind is MessageType.HELLO
+            return kind in OPENERS
         if self.is_over:
             return False
+        if kind is MessageType.HELD:
+            return self._has_given
         return kind in RULES[self._last].followers or kind is MessageType.ERROR
 
     def _expected(self, sender: Direction) -> list[MessageType]:
-        """The messages that the other side may send now."""
+        """Return the messages that a side may send now."""
         return [kind for kind in MessageType if self._may_follow(kind, sender)]
+
+    def _pass(self, kind: MessageType) -> None:
+        """Take note of a message that was sent or received whole."""
+        # A receipt leaves the turn as it was.
+        if kind is MessageType.HELD:
+            return
+        self._last = kind
+        self._has_given = self._has_given or kind is MessageType.OK_GET
 
     # ------------------------------------------------------------------------------------------------- receiving
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the peer; b"" says that it has closed."""
+        """Take bytes from the peer; b"" means that it has closed."""
         if data:
             self._decoder.feed(data)
         else:
             self._eof = True
 
     def next_message(self) -> Message | None:
-        """The next message from the peer, or None where more bytes are needed.
+        """Return the next message from the peer, or None if more bytes are needed.
 
         Raises:
-            RemoteProtocolError: the peer broke the protocol, or closed too early. The session is dead; where the error has a
+            RemoteProtocolError: the peer broke the protocol, or closed too early. The session is dead; if the error has a
                 `code`, a server may still send one Error.
         """
         if self._error is not None:
@@ -119,6 +131,7 @@ class _Session:
             if received is None:
                 break
             body = self._open(kind, received)
+            self._check_turn(kind)
             if kind is MessageType.PART:
                 if not body:
                     raise MalformedMessageError("a Part without a piece of anything")
@@ -127,7 +140,7 @@ class _Session:
             whole = bytes(self._parts) + body
             self._parts.clear()
             decoded = message.decode_body_untrusted(kind, whole)
-            self._last = kind
+            self._pass(kind)
             self._check_message(decoded)
             return decoded
         if self._eof and not (self.is_over and self._decoder.is_empty and not self._parts):
@@ -135,26 +148,36 @@ class _Session:
         return None
 
     def _check_header(self, header: Header) -> MessageType:
-        """Refuse a frame by its type and length, before its content is read."""
+        """Refuse a frame by its type and length, before its content is read.
+
+        Anybody on the way could have written the header, so the peer is told nothing (docs/protocol.md, 3).
+        """
         if self._suite is None or self._transport is None:
             return self._check_handshake_header(header)
         if header.kind not in RULES:
-            raise TurnError("a frame of an unknown type")
+            raise UnopenableError("a frame of an unknown type")
         kind = MessageType(header.kind)
-        # A part may stand wherever a message may that could be too long for one frame.
-        expected = self._expected(self._peer)
+        limit = RULES[kind].limit_bytes
         if kind is MessageType.PART:
-            expected = [other for other in expected if other is not MessageType.ERROR]
-            if self._suite != _PARTS_SUITE or not expected:
-                raise TurnError("a Part where nothing in parts may stand")
-            limit = max(RULES[other].limit_bytes for other in expected)
-        elif kind not in expected:
-            raise TurnError(f"{kind.name} may not follow {self._last.name if self._last is not None else 'nothing'}")
-        else:
-            limit = RULES[kind].limit_bytes
+            # The sum is that of the longest message whose pieces these may be.
+            limit = max((RULES[other].limit_bytes for other in self._in_parts()), default=FRAME_CONTENT_BYTES)
         if len(self._parts) + header.length_bytes - OVERHEAD_BYTES[self._suite] > limit:
-            raise LimitError(f"{kind.name} is longer than {limit} bytes")
+            raise UnopenableError(f"{kind.name} is longer than {limit} bytes")
         return kind
+
+    def _check_turn(self, kind: MessageType) -> None:
+        """Refuse a frame that was opened and may not follow the message before it."""
+        if kind is MessageType.PART:
+            if not self._in_parts():
+                raise TurnError("a Part where no message in parts may come")
+        elif not self._may_follow(kind, self._peer):
+            raise TurnError(f"{kind.name} may not follow {self._last.name if self._last is not None else 'nothing'}")
+
+    def _in_parts(self) -> list[MessageType]:
+        """Return the messages that the peer may send now in parts."""
+        if self._suite != _PARTS_SUITE:
+            return []
+        return [kind for kind in self._expected(self._peer) if kind not in (MessageType.PART, MessageType.ERROR)]
 
     def _check_handshake_header(self, header: Header) -> MessageType:
         raise NotImplementedError
@@ -179,7 +202,7 @@ class _Session:
     # --------------------------------------------------------------------------------------------------- sending
 
     def send(self, sent: Message) -> bytes:
-        """The frames of a message, to be written to the peer.
+        """Return the frames of a message, to be written to the peer.
 
         Raises:
             LocalProtocolError: the message may not follow.
@@ -187,7 +210,7 @@ class _Session:
         return b"".join(self.send_pieces(sent))
 
     def send_pieces(self, sent: Message) -> Iterator[bytes]:
-        """The frames of a message, each sealed only when it is asked for: sealing a long one at once would hold an event loop.
+        """Yield the frames of a message, each sealed only when it is asked for: sealing a long one at once would hold an event loop.
 
         All of them must be written, before anything else is sent.
 
@@ -200,7 +223,7 @@ class _Session:
         if self._error is not None and kind is not MessageType.ERROR:
             raise LocalProtocolError("the session is dead")
         yield from self._seal_all(kind, message.encode_body(sent))
-        self._last = kind
+        self._pass(kind)
 
     def _seal_all(self, kind: MessageType, body: bytes) -> Iterator[bytes]:
         if self._transport is None or self._suite is None:
@@ -228,7 +251,7 @@ class _Session:
 
 
 class ClientSession(_Session):
-    """The client's end, and a publisher's.
+    """The end of a client or a publisher.
 
     session = ClientSession(NoiseInitiator(identity, server_id))
     stream.write(session.hello())
@@ -245,11 +268,19 @@ class ClientSession(_Session):
         self.client_id = initiator.client_id()
 
     def hello(self) -> bytes:
-        """The first frame."""
+        """Return the first frame."""
         return self.send(Hello(client=self.client_id))
 
+    def enrol(self) -> bytes:
+        """Return the first frame of a client that asks to be let in.
+
+        Raises:
+            LocalProtocolError: suite 0 has no Enrol.
+        """
+        return self.send(Enrol(client=self.client_id))
+
     def bye(self) -> bytes:
-        """The last frame.
+        """Return the last frame.
 
         Raises:
             LocalProtocolError: Bye may not follow: close the connection instead.
@@ -257,7 +288,7 @@ class ClientSession(_Session):
         return self.send(Bye(client=self.client_id))
 
     def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
-        return self._initiator.hello()
+        return self._initiator.hello(kind)
 
     def _check_handshake_header(self, header: Header) -> MessageType:
         body_bytes = header.length_bytes - ANSWER_OVERHEAD_BYTES[self._initiator.suite]
@@ -276,7 +307,7 @@ class ClientSession(_Session):
 
 
 class ServerSession(_Session):
-    """The server's end. `responders` makes a responder for each suite that is served."""
+    """The server's end. `responders` holds a maker of responders for each suite that is served."""
 
     _own = Direction.SERVER_TO_CLIENT
     _peer = Direction.CLIENT_TO_SERVER
@@ -289,33 +320,36 @@ class ServerSession(_Session):
         self._received_bytes = 0
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the peer; b"" says that it has closed."""
+        """Take bytes from the peer; b"" means that it has closed."""
         if self._client is None:
             self._received_bytes += len(data)
         super().receive(data)
 
     def _next_message(self) -> Message | None:
-        # Beside the Hello there is nothing that a client not yet known could have to say.
+        # A client that is not known yet has nothing else to say than its first message.
         if self._client is None and self._received_bytes > UNKNOWN_CLIENT_BYTES:
             raise UnopenableError("too many bytes before a Hello")
         return super()._next_message()
 
     def refuse(self, error: RemoteProtocolError) -> bytes:
-        """The Error that tells the peer why the session ends; b"" where it is to be closed without a word."""
+        """Return the Error that tells the peer why the session ends; b"" if it is to be closed without a word."""
         if error.code is None or self._transport is None or self.is_over:
             return b""
         return self.send(Error(code=error.code, sentence=str(error)))
 
     def _check_handshake_header(self, header: Header) -> MessageType:
         suite = HELLO_BYTES.get(header.length_bytes)
-        if header.kind != MessageType.HELLO or self._client is not None or suite not in self._responders:
+        if header.kind not in OPENERS or self._client is not None or suite not in self._responders:
             raise UnopenableError("not a Hello of a suite that is served")
-        return MessageType.HELLO
+        kind = MessageType(header.kind)
+        if suite not in RULES[kind].suites:
+            raise UnopenableError(f"{kind.name} in suite {suite}, which does not have it")
+        return kind
 
     def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
         suite = HELLO_BYTES[len(content)]
         self._responder = self._responders[suite]()
-        self._client = self._responder.read_hello(content)
+        self._client = self._responder.read_hello(kind, content)
         self._suite = suite
         return self._client
 

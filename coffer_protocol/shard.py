@@ -1,4 +1,4 @@
-"""A shard: what one client gets, as CBOR (PROTOCOL.md, 6)."""
+"""A shard: what one client gets, as CBOR (docs/protocol.md, 6)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ SecretValue: TypeAlias = "str | int | float | bool | bytes | datetime | date | t
 
 # `dates` reads what these carry; most shards have no dates and need not load it.
 _TAGS: Final = (TAG_OFFSET_DATETIME, TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME)
+
+# Unicode's categories of control and format characters, and of separators of lines and paragraphs.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -39,11 +42,26 @@ def check_key(key: str) -> None:
         raise ShardError("a key has control characters")
 
 
+def check_visible(text: str, what: str) -> None:
+    """Raise ShardError if a text has characters that a person cannot see, or that move what is shown beside them.
+
+    They have no place in what one publisher writes and another one reads. A shard itself may have them in a key.
+
+    Args:
+        text: a key or a name.
+        what: what the error calls it.
+    """
+    import unicodedata
+
+    if any(unicodedata.category(character) in _INVISIBLE for character in text):
+        raise ShardError(f"{what} {text!a} has control or format characters: write it without them")
+
+
 class Secret(Record):
     """One secret: its key and its value, checked when made. Its repr shows the key and the value's type alone.
 
     Raises:
-        ShardError: the key or the value breaks a rule of PROTOCOL.md, 6. The text names the key, never the value.
+        ShardError: the key or the value breaks a rule of docs/protocol.md, 6. The text names the key, never the value.
     """
 
     key: str

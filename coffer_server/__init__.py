@@ -15,7 +15,8 @@ Modules:
     watch.py           one Watch of a session
     broadcast.py       brings a new release to all its watchers
     auto_reset.py      an event that resets itself when a task has waited for it
-    adoption.py        the release that each client fetched last
+    adoption.py        the releases that clients fetched last and signed for
+    publishers.py      which publisher a command means
     eventlines.py      events as text and as JSON
     logs.py            the log lines
     errors.py          the errors

@@ -27,6 +27,10 @@ class Watcher(Protocol):
     def client(self) -> bytes:
         """The id of the session's client."""
 
+    @property
+    def serial(self) -> int:
+        """The serial that it watches at."""
+
     def reach(self, fetched: Fetched | None) -> None:
         """Give the watcher what the new release has for its client. With `None`, the watcher must look in the store itself."""
 
@@ -57,6 +61,13 @@ class Broadcast:
     def newest(self, coffer: str) -> int:
         """Return the serial of the last release announced since the server started, or 0 if there was no announcement."""
         return self._newest.get(coffer, 0)
+
+    def watched(self, coffer: str) -> dict[bytes, int]:
+        """Return the lowest serial that each client's sessions watch at."""
+        lowest: dict[bytes, int] = {}
+        for watcher in self._of_coffer.get(coffer, ()):
+            lowest[watcher.client] = min(watcher.serial, lowest.get(watcher.client, watcher.serial))
+        return lowest
 
     def announce(self, coffer: str, serial: int) -> None:
         """Announce a committed release: `run` brings it to the coffer's watchers. A second announcement of it does nothing."""

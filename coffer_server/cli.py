@@ -26,7 +26,7 @@ from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import PROGRAM, config, logs, server, upkeep
+from . import PROGRAM, config, logs, publishers, server, upkeep
 from .errors import NotServingError, StateError
 from .health import report as health
 from .health import socket as healthsocket
@@ -220,21 +220,23 @@ def add_publisher(
     coffer: CofferName,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The publisher's public key text, a .pub file, or - for stdin.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for this publisher, such as laptop.")] = None,
+    may_block: Annotated[bool, typer.Option("--may-block", help="Let it block and unblock the coffer's clients.")] = False,
 ) -> None:
     """Add a publisher to a coffer, from its next upload on. A running server need not be restarted."""
     state = StateFolder(folder)
-    state.check(["publisher", "add", str(folder), coffer, key, *(["--name", name] if name is not None else [])])
+    options = [*(["--name", name] if name is not None else []), *(["--may-block"] if may_block else [])]
+    state.check(["publisher", "add", str(folder), coffer, key, *options])
     check_name(coffer, "the coffer")
     if name is not None:
         check_name(name, "the publisher")
     public = _read_key(key)
     store = state.store()
     try:
-        is_new = store.add_publisher(coffer=coffer, key=public, name=name, now=int(time.time()))
+        is_new = store.add_publisher(coffer=coffer, key=public, name=name, now=int(time.time()), may_block=may_block)
         since = next((one.at for one in store.blocked() if one.id == public.id), None)
     finally:
         store.close()
-    typer.echo(f"{format_id(public.sign)} {'is now' if is_new else 'is already'} a publisher of {coffer}", err=True)
+    typer.echo(f"{public.fingerprint_text()} {'is now' if is_new else 'is already'} a publisher of {coffer}", err=True)
     if since is not None:
         unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {format_id(public.id)}"
         _tell(
@@ -253,24 +255,24 @@ def list_publishers(folder: Folder, as_json: Annotated[bool, typer.Option("--jso
     state.check(["publisher", "list", str(folder), *(["--json"] if as_json else [])])
     store = state.store()
     try:
-        publishers = store.publishers()
+        listed = store.publishers()
     finally:
         store.close()
     if as_json:
-        typer.echo(json.dumps([_as_json(publisher) for publisher in publishers], indent=2))
+        typer.echo(json.dumps([_as_json(publisher) for publisher in listed], indent=2))
         return
-    if not publishers:
+    if not listed:
         typer.echo("there are no publishers yet", err=True)
         _tell(f"hint: add one with: coffer-server publisher add {shlex.quote(str(folder))} COFFER KEY\n")
-    for publisher in publishers:
-        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {format_id(publisher.key.sign)}  {times.show(publisher.added)}")
+    for publisher in listed:
+        typer.echo(f"{publisher.coffer}  {publisher.name or '-'}  {publisher.key.fingerprint_text()}  {times.show(publisher.added)}")
 
 
 @publisher_app.command("remove")
 def remove_publisher(
     folder: Folder,
     coffer: CofferName,
-    key: Annotated[str, typer.Argument(metavar="KEY|NAME", help="The publisher's name, public key text, .pub file, or - for stdin.")],
+    key: Annotated[str, typer.Argument(metavar="KEY|NAME", help="The publisher's name, fingerprint, key, .pub file, or - for stdin.")],
 ) -> None:
     """Remove a publisher from a coffer, from its next upload on. A running server need not be restarted."""
     state = StateFolder(folder)
@@ -278,8 +280,8 @@ def remove_publisher(
     store = state.store()
     try:
         of_coffer = [publisher for publisher in store.publishers() if publisher.coffer == coffer]
-        named = [publisher.key for publisher in of_coffer if publisher.name == key]
-        public = named[0] if named else _read_key(key)
+        found = publishers.find(key, of_coffer)
+        public = _read_key(key) if found is None else found.key
         if not store.remove_publisher(coffer=coffer, publisher=public.id, now=int(time.time())):
             raise StateError(
                 f"{key!r} is not a publisher of {coffer!r}",
@@ -287,7 +289,7 @@ def remove_publisher(
             )
     finally:
         store.close()
-    typer.echo(f"{format_id(public.sign)} may no longer publish {coffer}", err=True)
+    typer.echo(f"{public.fingerprint_text()} may no longer publish {coffer}", err=True)
 
 
 def _tell(lines: str) -> None:
@@ -300,6 +302,8 @@ def _as_json(publisher: Publisher) -> dict[str, object]:
         "name": publisher.name,
         "publisher": format_id(publisher.key.sign),
         "id": format_id(publisher.key.id),
+        "fingerprint": publisher.key.fingerprint_text(),
+        "may_block": publisher.may_block,
         "added": publisher.added,
     }
 
@@ -399,9 +403,9 @@ def list_clients(folder: Folder, as_json: Annotated[bool, typer.Option("--json",
         typer.echo(f"{format_id(one.id)}  {times.show(one.at)}")
 
 
-def _refuse_publisher_keys(id_: bytes, publishers: Sequence[Publisher]) -> None:
-    """Raise StateError if an id is a publisher's signing key, which `publisher list` shows: no client connects with it."""
-    for publisher in publishers:
+def _refuse_publisher_keys(id_: bytes, among: Sequence[Publisher]) -> None:
+    """Raise StateError if an id is a publisher's signing key: no client connects with it."""
+    for publisher in among:
         if publisher.key.sign == id_:
             raise StateError(
                 f"this is the signing key of a publisher of {publisher.coffer!r}, not its id: block {format_id(publisher.key.id)} instead"

@@ -8,13 +8,16 @@ import trio
 
 from coffer_protocol import limits
 from coffer_protocol import question as questions
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import RemoteProtocolError
 from coffer_protocol.message import (
     Ask,
     Bye,
     Commit,
     Drop,
+    Enrol,
     Get,
+    Held,
     Hello,
     KeyNotFound,
     Link,
@@ -26,14 +29,14 @@ from coffer_protocol.message import (
     Reuse,
     Watch,
 )
-from coffer_protocol.question import Question
+from coffer_protocol.question import Block, Question
 from coffer_protocol.session import ServerSession
 
 from . import watch
 from .channel import Channel
-from .errors import DatabaseAwayError, RefusedError, StoppingError, StoreError
+from .errors import DatabaseAwayError, RefusedError, StoppingError, StoreError, UnsupportedError
 from .logs import log, place_of
-from .questions import answer
+from .questions import Answerer
 from .service import Service
 from .shard_answers import ShardAnswers
 from .upload import Upload
@@ -82,6 +85,8 @@ class _Conversation:
 
     async def run(self) -> None:
         hello = await self._channel.first_message()
+        if isinstance(hello, Enrol):
+            raise UnsupportedError("this server lets nobody in by request; on the operator's machine: add the client to the definition")
         assert isinstance(hello, Hello)
         self._client = hello.client
         # A Hello may be a replay: nothing is recorded of it. The first frame behind it that opens is the client.
@@ -104,8 +109,10 @@ class _Conversation:
                 await self._shards.give(await self._shards.fetch())
             case Watch(serial=serial):
                 return await watch.Watch(self._service, self._channel, self._shards, serial).run()
-            case Open(coffer=coffer):
-                await self._publish(coffer)
+            case Held() as held:
+                self._shards.take(held)
+            case Open(coffer=coffer, known=known):
+                await self._publish(coffer, known)
             case Ask() as ask:
                 await self._tell(questions.from_ask_untrusted(ask))
             case Bye():
@@ -113,16 +120,20 @@ class _Conversation:
         return None
 
     async def _tell(self, question: Question) -> None:
-        pending = self._service.adoption.pending(question.coffer)
-        await self._channel.send(
-            await self._service.read(partial(answer, self._service.store, question, asker=self._client, pending=pending))
-        )
+        service = self._service
+        answerer = Answerer(store=service.store, asker=self._client, noted=service.noted, now=int(service.now()), version=service.version)
+        run = service.write if isinstance(question, Block) else service.read
+        await self._channel.send(await run(partial(answerer.answer, question)))
 
-    async def _publish(self, coffer: str) -> None:
-        with self._service.upload_of(self._client) as upload:
-            await self._channel.send(await self._service.read(partial(self._listing, coffer)))
+    async def _publish(self, coffer: str, known: bytes | None) -> None:
+        # Whether this is a publisher is looked up before the coffer is taken, so that nobody else can keep its publishers out.
+        await self._service.read(partial(self._service.store.check_publisher, coffer=coffer, publisher=self._client))
+        with self._service.upload_of(coffer) as upload:
+            await self._channel.send(await self._service.read(partial(self._listing, coffer, known)))
             while True:
                 match await self._channel.next_message():
+                    case Held() as held:
+                        self._shards.take(held)
                     case Put() | Reuse() | Drop() as change:
                         upload.add(change)
                         if upload.wants_flush:
@@ -133,9 +144,13 @@ class _Conversation:
                     case _:
                         return
 
-    def _listing(self, coffer: str) -> OkOpen:
+    def _listing(self, coffer: str, known: bytes | None) -> OkOpen:
         with self._service.store.current(coffer=coffer, publisher=self._client) as current:
-            return OkOpen.pack(None, ()) if current is None else OkOpen.pack(current.signed, current.entries)
+            if current is None:
+                return OkOpen.pack(None, ())
+            if known == sha256(current.signed):
+                return OkOpen(signed=current.signed, packed=None)
+            return OkOpen.pack(current.signed, current.entries)
 
     async def _commit(self, coffer: str, signed: bytes, upload: Upload) -> None:
         serial = await self._service.write(

@@ -51,6 +51,25 @@ class StoreError(CofferError):
     """The store cannot be used: it is damaged, locked or full, or another version made it."""
 
 
+class OldStateError(StoreError):
+    """The database is of a Coffer from before the protocol was revised.
+
+    Args:
+        name: the database's.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}: this database was made before Coffer's protocol was revised, and cannot be used any more",
+            hint="move DIR away, keep the file identity in it, and make the server again:\n"
+            "  coffer-server init DIR --identity OLD_DIR/identity\n"
+            "then let each publisher in, with the text that it prints by `coffer-companion id --text`:\n"
+            "  coffer-server publisher add DIR COFFER TEXT\n"
+            "then each publisher uploads:\n"
+            "  coffer-companion upload FILE",
+        )
+
+
 class DatabaseAwayError(StoreError):
     """The database cannot be reached now, but may come back: it was stopped, is restarting, or is failing over to its standby."""
 
@@ -111,6 +130,12 @@ class NotHeldError(RefusedError):
     """The server no longer holds the contents of that release: it is beyond the server's retention."""
 
     code = "limit"
+
+
+class UnsupportedError(RefusedError):
+    """A question that this server does not answer, or not any more."""
+
+    code = "unsupported"
 
 
 class StoppingError(CofferError):

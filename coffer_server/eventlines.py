@@ -9,7 +9,6 @@ from coffer_protocol.identity import format_id
 from coffer_protocol.release import head as heads
 
 from .store.events import (
-    Adopted,
     Changed,
     ClientBlocked,
     ClientUnblocked,
@@ -35,7 +34,7 @@ def as_text(event: Event) -> str:
 def _sentence(happening: Happening) -> str:
     match happening:
         case PublisherAdded(coffer=coffer, key=key, name=name):
-            return f"{coffer}: {name or '-'} {format_id(key.sign)}"
+            return f"{coffer}: {name or '-'} {key.fingerprint_text()}"
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return f"{coffer}: {format_id(publisher)}"
         case ClientBlocked(client=client) | ClientUnblocked(client=client):
@@ -43,7 +42,7 @@ def _sentence(happening: Happening) -> str:
         case Changed(coffer=coffer, serial=serial, changes=changes):
             left = sum(isinstance(change, Left) for change in changes)
             return f"{coffer} {serial}: {len(changes) - left} set, {left} dropped"
-        case Released(signed=signed) | Adopted(signed=signed):
+        case Released(signed=signed):
             head = heads.claimed_untrusted(signed)
             return f"{head.coffer} {head.serial}: {head.count} keys, publishers among them, by {format_id(head.publisher)}"
         case Pruned(coffer=coffer, first=first):
@@ -68,8 +67,9 @@ def as_json(event: Event) -> dict[str, Any]:
 
 def _fields(happening: Happening) -> dict[str, Any]:
     match happening:
-        case PublisherAdded(coffer=coffer, key=key, name=name):
-            return {"coffer": coffer, "id": format_id(key.id), "publisher": format_id(key.sign), "name": name}
+        case PublisherAdded(coffer=coffer, key=key, name=name, may_block=may_block):
+            keys = {"id": format_id(key.id), "publisher": format_id(key.sign), "fingerprint": key.fingerprint_text()}
+            return {"coffer": coffer, **keys, "name": name, "may_block": may_block}
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return {"coffer": coffer, "id": format_id(publisher)}
         case ClientBlocked(client=client) | ClientUnblocked(client=client):
@@ -78,8 +78,6 @@ def _fields(happening: Happening) -> dict[str, Any]:
             return {"coffer": coffer, "serial": serial, "changes": [_change(change) for change in changes]}
         case Released(signed=signed):
             return _release(signed)
-        case Adopted(signed=signed, held=held):
-            return _release(signed) | {"held": held}
         case Pruned(coffer=coffer, first=first):
             return {"coffer": coffer, "first": first}
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -14,14 +15,14 @@ import trio
 from coffer_protocol.question import Fetch
 from coffer_protocol.suite import Responder
 
-from .adoption import Adoption
+from .adoption import Adoption, Noted
 from .auto_reset import AutoResetEvent
 from .broadcast import Broadcast
 from .config import Settings
 from .errors import BusyError, StoreError
 from .health.write_status import WriteStatus
 from .logs import log
-from .store.base import Fetched, Retention, Store
+from .store.base import Fetched, Receipt, Retention, Store
 from .upload import Upload
 
 # Reads of the store at one time: more threads than cores only wait for each other.
@@ -42,6 +43,7 @@ class Service:
         settings: the server's settings.
         folder: the folder that holds uploads in progress.
         now: returns the time in seconds since 1970.
+        version: of this program.
         broadcast: brings releases to the sessions that wait for them.
         adoption: the fetches that the store does not have yet.
         write_status: the outcome of the last write to the store.
@@ -52,13 +54,14 @@ class Service:
     settings: Settings
     folder: Path
     now: Callable[[], float]
+    version: str = field(default_factory=partial(version, "coffer-secrets"))
     broadcast: Broadcast = field(default_factory=Broadcast)
     adoption: Adoption = field(default_factory=Adoption)
     write_status: WriteStatus = field(default_factory=WriteStatus)
     _reads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_READERS))
     # One writer: a store commits one release at a time, and waiting writers should not hold the readers' threads.
     _writes: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
-    _uploading: set[bytes] = field(default_factory=set)
+    _uploading: set[str] = field(default_factory=set)
     _prunable: AutoResetEvent = field(default_factory=AutoResetEvent)
 
     async def in_thread(self, call: Callable[[], _Result], limiter: trio.CapacityLimiter) -> _Result:
@@ -74,20 +77,20 @@ class Service:
         return await self.in_thread(partial(self.write_status.attempt, call, self.now), self._writes)
 
     @contextmanager
-    def upload_of(self, publisher: bytes) -> Iterator[Upload]:
-        """Open the one upload that a publisher may have.
+    def upload_of(self, coffer: str) -> Iterator[Upload]:
+        """Open the one upload that a coffer may have.
 
         Raises:
-            BusyError: if the publisher has an upload open already.
+            BusyError: if the coffer has an upload open already.
         """
-        if publisher in self._uploading:
-            raise BusyError("this publisher has an upload open in another session: wait until it ends")
-        self._uploading.add(publisher)
+        if coffer in self._uploading:
+            raise BusyError("an upload of this coffer is open in another session: wait until it ends")
+        self._uploading.add(coffer)
         try:
             with Upload(self.folder, max_bytes=self.settings.upload_bytes, max_shards=self.settings.upload_shards) as upload:
                 yield upload
         finally:
-            self._uploading.discard(publisher)
+            self._uploading.discard(coffer)
 
     def committed(self, coffer: str, serial: int) -> None:
         """Note a committed release: background tasks then wake its watchers and prune old releases."""
@@ -116,8 +119,12 @@ class Service:
     async def _fetch_all(self, clients: Sequence[bytes]) -> dict[bytes, Fetched]:
         return await self.read(partial(self.store.fetch_all, clients))
 
-    async def _record(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        await self.write(partial(self.store.record_fetches, fetches))
+    async def _record(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
+        await self.write(partial(self.store.record_adoption, fetches, receipts))
+
+    def noted(self, coffer: str) -> Noted:
+        """Return what the store does not know yet about the adoption of a coffer's releases."""
+        return self.adoption.noted(coffer, watching=self.broadcast.watched(coffer))
 
     async def _prune(self) -> NoReturn:
         retention = Retention(releases=self.settings.keep_releases, age_s=self.settings.keep_days * _DAY_S)

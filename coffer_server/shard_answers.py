@@ -7,7 +7,7 @@ from typing import Final
 
 from coffer_protocol.errors import LocalProtocolError
 from coffer_protocol.identity import format_id
-from coffer_protocol.message import OkGet
+from coffer_protocol.message import Held, OkGet
 from coffer_protocol.question import Fetch
 
 from .channel import Channel
@@ -15,7 +15,7 @@ from .errors import WrongSuiteError
 from .logs import log
 from .service import Service
 from .store import rules
-from .store.base import Fetched, Known
+from .store.base import Fetched, Known, Receipt
 
 _LOG_ID_DIGITS: Final = 16
 
@@ -84,6 +84,14 @@ class ShardAnswers:
             return False
         self._note(fetched)
         return True
+
+    def take(self, held: Held) -> None:
+        """Keep a receipt of the client. It is not verified: only publishers know the client's signing key.
+
+        A receipt for a release that this session has not been given would stand in the way of later ones, and is passed over.
+        """
+        if self.serial is not None and held.serial <= self.serial:
+            self._service.adoption.note_receipt(Receipt(coffer=self.coffer, client=self.client, held=held))
 
     def _answer(self, fetched: Fetched) -> OkGet:
         self._check_suite(rules.SUITE_OF_ALG[fetched.body.alg])

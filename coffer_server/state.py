@@ -75,7 +75,7 @@ class StateFolder:
             files.replace(self.settings_path, config.render(settings).encode())
             # The identity gets its name last, because a folder that has one counts as a server's.
             files.move(self._unfinished_path, self.identity_path)
-            keyfile.ensure_public(self.identity_path, identity.public().text())
+            keyfile.ensure_public(self.identity_path, identity.public_text())
         except OSError as error:
             raise StateError(f"cannot create {self.path}: {error.strerror}") from None
         return identity
@@ -140,7 +140,7 @@ class StateFolder:
             KeyTextError: if the identity cannot be used.
         """
         identity = read_identity(self.identity_path)
-        keyfile.ensure_public(self.identity_path, identity.public().text())
+        keyfile.ensure_public(self.identity_path, identity.public_text())
         return identity
 
     def settings(self) -> Settings:

@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from coffer_protocol.message import Message, Still
+from coffer_protocol.message import Held, Message, Still
 
 from .channel import Channel
 from .errors import StoppingError
@@ -42,6 +42,11 @@ class Watch:
     def client(self) -> bytes:
         """The id of the session's client."""
         return self._shards.client
+
+    @property
+    def serial(self) -> int:
+        """The serial that it watches at."""
+        return self._serial
 
     def _wants(self, fetched: Fetched) -> bool:
         """Return whether the watcher waits for this: a newer release, or one of another coffer to which the client has moved."""
@@ -106,8 +111,10 @@ class Watch:
     async def _until_woken(self) -> Message | None:
         while not self._is_woken:
             with trio.move_on_after(self._service.settings.still_s * random.uniform(*_STILL_JITTER)) as self._waiting:  # noqa: S311 (no secret)
-                # Before it is answered, whatever the peer says is refused.
-                return await self._channel.next_message_whenever()
+                # Before it is answered, the peer may send receipts; the session refuses all else.
+                while isinstance(message := await self._channel.next_message_whenever(), Held):
+                    self._shards.take(message)
+                return message
             self._waiting = None
             if self.is_answered:
                 return None

@@ -33,7 +33,7 @@ class Credential(Record):
         Raises:
             UnavailableError: this machine's libraries have no ML-KEM-768, which a public key text needs.
         """
-        return format_id(self.identity.plain_id()) if self.bare else self.identity.public().text()
+        return format_id(self.identity.plain_id()) if self.bare else self.identity.public_text()
 
     def id_text(self) -> str:
         """Return the id that Hello proves, as 64 hex digits."""

@@ -9,7 +9,7 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import Identity
 from coffer_protocol.lean import TYPE_CHECKING, Record
-from coffer_protocol.release.trust import Seen, Trust
+from coffer_protocol.release.trust import Trust
 
 from ..errors import ConfigurationError
 from .credential import Credential
@@ -173,8 +173,7 @@ def trust_of(address: ServerAddress) -> Trust:
         raise ConfigurationError(f"the server's address names no coffer: {_ASK}")
     if not address.publishers:
         raise ConfigurationError(f"the server's address names no publisher, so no answer could be checked: {_ASK}")
-    seen = Seen(serial=address.serial) if address.serial else None
-    return Trust(coffer=address.coffer, publishers=address.publishers, seen=seen)
+    return Trust(coffer=address.coffer, publishers=address.publishers, lowest=address.serial)
 
 
 def load_credential(

@@ -10,7 +10,7 @@ from coffer_protocol.errors import (
     UnreachableError,
 )
 from coffer_protocol.lean import TYPE_CHECKING
-from coffer_protocol.message import Error, KeyNotFound, Link, Message
+from coffer_protocol.message import Bye, Error, KeyNotFound, Link, Message
 from coffer_protocol.session import ClientSession
 from coffer_protocol.suite.noise import NoiseInitiator
 
@@ -163,14 +163,18 @@ class Connection:
                 _refuse(message, self._credential)
         return message
 
-    async def bye(self) -> None:
-        """Send Bye. The client has its secrets, so it does not matter whether Bye arrives."""
+    async def send_if_open(self, message: Message) -> None:
+        """Send a message that has no answer, and of which it does not matter whether it arrives."""
         if self._is_broken:
             return
         try:
-            await self._write(self._session.bye())
+            await self._write(self._session.send(message))
         except TimeoutError:
             return
+
+    async def bye(self) -> None:
+        """Send Bye. The client has its secrets, so it does not matter whether Bye arrives."""
+        await self.send_if_open(Bye(client=self._session.client_id))
 
 
 def _unknown_client(credential: Credential) -> KeyNotFoundError:

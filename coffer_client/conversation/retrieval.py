@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coffer_protocol.errors import UnreachableError
 from coffer_protocol.lean import TYPE_CHECKING
-from coffer_protocol.message import Get, OkGet
+from coffer_protocol.message import USE_ONCE, Get, OkGet
 
 from ..errors import BusyServerError, CacheError, ConfigurationError
 
@@ -63,6 +63,7 @@ async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
     async with await source.connect(host, deadline_s=deadline_s) as connection:
         await connection.send(Get())
         coffer = await source.take(await connection.receive(OkGet), connection)
+        await source.sign_for(coffer, connection, use=USE_ONCE)
         await connection.bye()
     return coffer
 

@@ -15,7 +15,7 @@ A `Source` joins four things that know nothing of each other:
 `coffer_client.fetching` and `watching` decide *when* to ask and which host comes next. This module decides what an answer is worth:
 
     connect: recall the trust --> greet the host under each id that the trust names
-    take:    answer --> verify under the trust --> record trust and answer --> Coffer
+    take:    answer --> verify under the trust --> record trust and answer --> Coffer --> receipt
                  ^                                     |
                  +---- recall the trust again <--------+  another process has recorded a newer one
     from_cache: recorded answer --> check its age --> verify under the trust --> Coffer
@@ -99,23 +99,30 @@ class Source:
         return cls(wanted, memory, network, warn=warn)
 
     async def hosts(self) -> tuple[Host, ...]:
-        """Return the address's hosts in the order in which to try them: the one that served last is the first."""
-        return await self.network.call(self._memory.hosts)
+        """Return the server's hosts in the order in which to try them: the one that served last is the first.
+
+        Raises:
+            StateError: what is remembered is damaged.
+        """
+        trust = self._recalled = await self.network.call(self._memory.recall)
+        return await self.network.call(self._memory.hosts, trust)
 
     async def connect(self, host: Host, *, deadline_s: float) -> Connection:
         """Open a session with a host, under the first of the trusted ids that it answers to (docs/protocol.md, 7, "Changing keys").
 
         Args:
-            host: a host of the address.
+            host: one of `hosts`.
             deadline_s: until when, on the network's clock.
 
         Raises:
             As `Network.connect`, `Connection.hello`, and `Memory.recall`.
         """
-        address = self.wanted.address.server
-        trust = self._recalled = await self.network.call(self._memory.recall)
-        # The address's own id comes first, unless a release has removed it; then those that a release has named.
-        *others, last = sorted(trust.servers or (address,), key=lambda server_id: server_id != address)
+        address = self.wanted.address
+        if self._recalled is None:
+            self._recalled = await self.network.call(self._memory.recall)
+        # The address's own id comes first, unless a release has removed it; then the others.
+        ids = self._recalled.servers or (address.server, *address.servers)
+        *others, last = sorted(ids, key=lambda server_id: server_id != address.server)
         for server_id in others:
             connection = await self._connection(host, server_id, deadline_s)
             try:
@@ -153,14 +160,40 @@ class Source:
         while True:
             if under is None:
                 under = await self.network.call(self._memory.recall)
-            accepted, trust = await accept_asking(sealed, self.wanted, under, connection, now=now)
-            after = trust.after(accepted.release)
-            if await self.network.call(self._memory.record, after, answer.coffer, under=under, host=connection.host, now=now):
-                return Coffer(accepted)
+            verdict = await accept_asking(sealed, self.wanted, under, connection, now=now)
+            if await self.network.call(self._memory.record, verdict.trust, answer.coffer, under=under, host=connection.host, now=now):
+                break
             under = None
+        release = verdict.accepted.release
+        for _ in verdict.restarts:
+            self.warn(
+                f"the history of coffer {release.head.coffer!r} was begun again, and release {release.head.serial} is part of the new one: "
+                "ask your operator whether that was meant"
+            )
+        return Coffer(verdict.accepted)
+
+    async def sign_for(self, coffer: Coffer, connection: Connection, *, use: int) -> None:
+        """Send the receipt for a release that `take` has accepted (docs/protocol.md, 7). A client with a bare key cannot sign.
+
+        The secrets are here already, so it is no error if the receipt does not arrive.
+
+        Args:
+            coffer: the secrets of that release.
+            connection: one that has given a release.
+            use: `message.USE_ONCE` or `message.USE_FOLLOWED`.
+        """
+        credential = self.wanted.credential
+        if not credential.bare:
+            from coffer_protocol.release import receipt
+
+            release = coffer.release
+            held = receipt.sign(
+                credential.identity, coffer=release.coffer, serial=release.serial, signed_sha256=release.signed_sha256, use=use
+            )
+            await connection.send_if_open(held)
 
     async def from_cache(self, max_stale: timedelta) -> Coffer:
-        """Return what a server gave last, verified as if it came now.
+        """Return what a server gave last, verified as if it came now; its release may have expired since.
 
         Args:
             max_stale: how long ago the server may have given it, at most.
@@ -188,7 +221,7 @@ class Source:
             raise CacheError(f"it was fetched {durations.show(stale)} ago, and max-stale is {durations.show(max_stale)}")
         trust = await self.network.call(self._memory.recall)
         try:
-            accepted = accept(SealedAnswer.decode_untrusted(cached.body), self.wanted, trust, now=now)
+            accepted = accept(SealedAnswer.decode_untrusted(cached.body), self.wanted, trust, now=None)
         except CofferError as error:
             raise CacheError(f"it does not verify: {error}", hint=error.hint) from error
         return Coffer(accepted, stale=stale)

@@ -3,7 +3,7 @@
 Data goes to stdout, everything else to stderr.
 
 Modules:
-    setup.py         `init`, `keygen`, `address`
+    setup.py         `init`, `keygen`, `id`, `address`
     definitions.py   `check`, `explain`
     imports.py       `import`
     uploads.py       `upload`, `diff`, `rollback`
@@ -54,6 +54,7 @@ def _root(
 for name, command in (
     ("init", setup.init),
     ("keygen", setup.keygen),
+    ("id", setup.show_id),
     ("check", definitions.check),
     ("explain", definitions.explain),
     ("import", imports.import_secrets),

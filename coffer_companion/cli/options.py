@@ -14,7 +14,7 @@ from coffer_common import durations, files, keyfile
 from coffer_common.errors import TextFileError
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, parse_public_file
+from coffer_protocol.identity import PUBLIC_PREFIX, Identity, only_line
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S
 
 from .. import settings
@@ -96,16 +96,16 @@ def read_identity(path: Path | None) -> Identity:
     return keyfile.read(path, missing=f"`coffer-companion keygen {path}` makes one")
 
 
-def read_public_key(text: str) -> PublicKey:
-    """A public key, as text or as the path of a `.pub` file.
+def read_public_text(text: str) -> str:
+    """Return a public key text, which is given itself or by the path of a `.pub` file.
 
     Raises:
-        KeyTextError: it is neither.
+        KeyTextError: it is neither, or the file does not hold one.
     """
     if text.startswith(PUBLIC_PREFIX):
-        return PublicKey.from_text(text)
+        return text.strip()
     try:
-        return parse_public_file(files.read_text(text))
+        return only_line(files.read_text(text), "public key")
     except TextFileError:
         raise KeyTextError(
             f"{text}: this is neither a public key text ({PUBLIC_PREFIX}…, which `coffer-companion keygen` prints) nor a .pub file"

@@ -34,7 +34,7 @@ from .options import (
     defined_target,
     load_definition,
     publication,
-    read_public_key,
+    read_public_text,
 )
 from .output import show_json, show_table, tell, warn
 from .runner import execute
@@ -97,11 +97,12 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Let another key publish: hand it the note key, and name it in a new release, from which clients trust it."""
-    public = read_public_key(key)
+    text = read_public_text(key)
+    public = PublicKey.from_text(text)
     if name:
         check_name(name, "the publisher")
     target = chosen_target(coffer, server, identity)
-    _come_first(publisher_line("add", target.coffer, public.text(), *(["--name", name] if name else [])))
+    _come_first(publisher_line("add", target.coffer, text, *(["--name", name] if name else [])))
     _change(target, Addition(key=public, name=name), dry_run, as_json)
     tell("The new publisher begins with:")
     typer.echo(f"coffer-companion init '{_address(target)}'", err=as_json)
@@ -149,8 +150,8 @@ def retire(
         warn((*definition.warnings, *lint.lint(definition)))
 
     def told(publisher: Publisher) -> None:
-        key = "KEY" if publisher.standing is None else publisher.standing.name or publisher.standing.key.text()
-        _come_first(publisher_line("remove", target.coffer, key))
+        # The server has every publisher's signing key; what a publisher is called here, it need not be called there.
+        _come_first(publisher_line("remove", target.coffer, format_id(publisher.sign)))
 
     retirement = Retirement(who=_who(who), anew=anew, told=told)
     _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
@@ -158,7 +159,7 @@ def retire(
 
 def _who(text: str) -> str | PublicKey:
     """A publisher as it was typed: its keys where that is what was typed, else what it is called."""
-    return read_public_key(text) if text.startswith(PUBLIC_PREFIX) or text.endswith(".pub") else text
+    return PublicKey.from_text(read_public_text(text)) if text.startswith(PUBLIC_PREFIX) or text.endswith(".pub") else text
 
 
 def _come_first(line: str) -> None:

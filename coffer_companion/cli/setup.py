@@ -10,7 +10,7 @@ import typer
 from coffer_common import keyfile, paths
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import parse_id
+from coffer_protocol.identity import format_id, parse_id
 
 from .. import settings
 from ..definition import Definition
@@ -38,12 +38,12 @@ def init(
     """Make a publisher's identity, remember the server, and print what the server's operator must type."""
     parsed = parse_address(address, "ADDRESS")
     path = _identity_path(identity)
-    public = (read_identity(path) if path.exists() else keyfile.create(path)).public()
-    keyfile.ensure_public(path, public.text())
+    publisher = read_identity(path) if path.exists() else keyfile.create(path)
+    keyfile.ensure_public(path, publisher.public_text())
     written = settings.remember_server(parsed)
     tell(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}")
     tell("On the server's machine, let this publisher in:\n")
-    typer.echo(publisher_line("add", parsed.coffer or "COFFER", public.text()))
+    typer.echo(publisher_line("add", parsed.coffer or "COFFER", publisher.public_text()))
     hint = (
         "" if parsed.coffer else " COFFER is the coffer's name: secrets.toml publishes `secrets`, unless its [coffer] name says otherwise."
     )
@@ -63,7 +63,21 @@ def keygen(
     place = _identity_path(path)
     identity = keyfile.create(place)
     tell(f"identity: {place}")
-    typer.echo(identity.public().text())
+    typer.echo(identity.public_text())
+
+
+def show_id(
+    identity: IdentityOption = None,
+    as_text: Annotated[bool, typer.Option("--text", help="Print the public key text alone, for `coffer-server publisher add`.")] = False,
+) -> None:
+    """Show the publisher's fingerprint, publisher key and id."""
+    own = read_identity(identity)
+    if as_text:
+        typer.echo(own.public_text())
+        return
+    typer.echo(f"fingerprint    {own.public().fingerprint_text()}")
+    typer.echo(f"publisher key  {format_id(own.publisher_key())}")
+    typer.echo(f"id             {format_id(own.id())}")
 
 
 def address(

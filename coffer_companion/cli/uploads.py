@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -53,16 +54,22 @@ def upload(
     allow_outside: OutsideOption = False,
     allow_removals: RemovalsOption = False,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Go on although the server does not hold what was published from here before: it lost it.")
+        bool, typer.Option("--restore", help="Begin the history again if the server has lost what was published; clients are told.")
     ] = False,
+    accept_restart: Annotated[
+        int | None,
+        typer.Option("--accept-restart", metavar="SERIAL", help="Go on from the release with which another publisher began it again."),
+    ] = None,
+    reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, also where the server has lost a note.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a definition: compile it, send what changed, sign it, commit it."""
     definition = load_definition(file, env, allow_outside)
     target = defined_target(definition, server, identity)
-    wanted = publication(definition, expires)
+    wanted = replace(publication(definition, expires), reseal=reseal)
     warn((*definition.warnings, *lint.lint(definition)))
-    if (release := carry_out(target, wanted.draft, dry_run, allow_removals, as_json, restore=restore)) is not None:
+    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, restore=restore, accepted_restart=accept_restart)
+    if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
         # With --json, stdout is the plan's alone.
@@ -90,11 +97,18 @@ def rollback(
 
 
 def carry_out(
-    target: Target, drafting: Drafting, dry_run: bool, allow_removals: bool, as_json: bool, *, restore: bool = False
+    target: Target,
+    drafting: Drafting,
+    dry_run: bool,
+    allow_removals: bool,
+    as_json: bool,
+    *,
+    restore: bool = False,
+    accepted_restart: int | None = None,
 ) -> SignedHead | None:
-    """Make a release of a draft, with its plan shown first. None where nothing was changed."""
+    """Make a release of a draft, with its plan shown first. Return None if nothing was changed."""
     if dry_run:
-        show_plan(execute(partial(preview, target, drafting)), as_json)
+        show_plan(execute(partial(preview, target, drafting, restore=restore, accepted_restart=accepted_restart)), as_json)
         return None
 
     def approve(plan: Plan) -> None:
@@ -103,7 +117,9 @@ def carry_out(
             raise RemovalsError(f"{removals}: nothing was changed", hint="if this is intended, add --allow-removals")
 
     with progress_bar() as progress:
-        release = execute(partial(make, target, drafting, approve=approve, progress=progress, restore=restore))
+        release = execute(
+            partial(make, target, drafting, approve=approve, progress=progress, restore=restore, accepted_restart=accepted_restart)
+        )
     if release is None:
         tell("nothing to change")
     return release
@@ -162,5 +178,4 @@ async def _compare_releases(target: Target, serials: list[int]) -> Plan:
             2: tuple(serials),
         }[len(serials)]
         before, after = [newest if serial == newest.serial else await held(base.reader, serial) for serial in (first, second)]
-        difference = find_difference(base, before.listing, after.listing)
-        return await compare(base, before, after, difference)
+        return await compare(base, after, await find_difference(base, before, after))

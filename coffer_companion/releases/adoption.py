@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ import trio
 from coffer_protocol.message import Entry
 from coffer_protocol.question import Fetch
 from coffer_protocol.release.head import SignedHead
+from coffer_protocol.release.notes import ROLE_CLIENT, ROLE_PUBLISHER, Note
 
 from ..target import Target
 from .commit import Base, Clock, based
@@ -64,14 +65,14 @@ class _Names:
     """What clients are called and how many keys they have, asked for once for each blob."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[bytes, int], tuple[str, int]] = {}
+        self._known: dict[tuple[bytes, int], Note] = {}
 
-    async def of(self, base: Base, entries: Sequence[Entry]) -> list[tuple[str, int]]:
-        """The name of each entry's client, and the number of its keys."""
+    async def of(self, base: Base, entries: list[Entry]) -> list[Note]:
+        """Return the note of each entry."""
         missing = [entry for entry in entries if (entry.id, entry.since) not in self._known]
         for batch in in_batches(missing):
-            notes = await base.reader.notes(base.existing().head.serial, batch, base.note_key)
-            self._known |= {(entry.id, entry.since): (notes[entry.id].client, len(notes[entry.id].keys)) for entry in batch}
+            notes = await base.reader.notes(base.existing().head.serial, batch, base.note_keys)
+            self._known |= {(entry.id, entry.since): notes[entry.id] for entry in batch}
         return [self._known[entry.id, entry.since] for entry in entries]
 
 
@@ -82,15 +83,16 @@ async def look(base: Base) -> Adoption:
 
 async def _look(base: Base, names: _Names) -> Adoption:
     release = base.existing()
-    entries = base.clients()
-    # A rollback gives clients blobs that are older than the release, and seals its publisher's shard again: from that release on, all
-    # clients must fetch.
-    floor = max(entry.since for entry in base.listing.values() if base.is_publisher(entry))
+    entries = list(base.listing.values())
+    noted = list(zip(entries, await names.of(base, entries), strict=True))
+    # A rollback gives clients blobs that are older than itself, and seals its publisher's shard again. From that release on, all must
+    # fetch.
+    floor = max(entry.since for entry, note in noted if note.role == ROLE_PUBLISHER)
     fetches = await base.reader.fetches()
-    known = await names.of(base, entries)
     clients = [
-        Client(name=name, id=entry.id, keys=keys, changed=max(entry.since, floor), fetch=fetches.get(entry.id))
-        for entry, (name, keys) in zip(entries, known, strict=True)
+        Client(name=note.client, id=entry.id, keys=len(note.keys), changed=max(entry.since, floor), fetch=fetches.get(entry.id))
+        for entry, note in noted
+        if note.role == ROLE_CLIENT
     ]
     return Adoption(release=release, clients=tuple(sorted(clients, key=lambda client: (client.name, client.id))))
 

@@ -8,7 +8,7 @@ from coffer_protocol.errors import UntrustedPublisherError
 from coffer_protocol.release.head import SignedHead
 
 from .commit import Base
-from .publisher_entry import short_key
+from .publisher_entry import publishers_among, short_key
 from .reader import in_batches
 
 
@@ -42,11 +42,11 @@ async def verify(base: Base) -> Verified:
     newest = base.existing()
     chain = await base.reader.history(1)
     _check_publishers(chain)
+    publishers = 0
     for batch in in_batches(base.listing.values()):
         # Each note is opened, and so checked.
-        await base.reader.notes(newest.head.serial, batch, base.note_key)
-    clients = len(base.clients())
-    return Verified(first=chain[0].head.serial, newest=newest, clients=clients, publishers=len(base.listing) - clients)
+        publishers += len(publishers_among(await base.reader.notes(newest.head.serial, batch, base.note_keys)))
+    return Verified(first=chain[0].head.serial, newest=newest, clients=len(base.listing) - publishers, publishers=publishers)
 
 
 def _check_publishers(chain: list[SignedHead]) -> None:

@@ -5,7 +5,7 @@ For whoever edits this module
 
 The model
 ---------
-    Base    what is there: the newest release and its entries, verified, with the note key and the trusted publishers
+    Base    what is there: the newest release and its entries, verified, with the note keys and the trusted publishers
     Draft   what is to change: ids to drop, entries to reuse, shards to seal, and the plan that says the same to a person
     Head    what is signed: the root over *all* entries, those of the base that stay and those that the draft makes
 
@@ -20,44 +20,49 @@ Invariants
 ----------
 1. Nothing is signed on the server's word. The listing in OkOpen counts only if its leaves give the root of a head that a trusted publisher
    signed and that follows what this publisher has seen.
-2. A publisher never gives one serial to two releases. With two, the server could show different clients different releases. `make`
-   therefore refuses when the server does not hold what was signed here before, and only a person can tell it to go on.
-3. The publisher remembers what it signed, on the disk, before it sends Commit. From then on only the server knows what
-   became of the release.
-4. A release is committed whole or not at all. Up to Commit the server has changed nothing, so an upload may end at any point.
-5. A draft names changes only; what it does not name stays. An empty draft is not sent.
-6. The person approves what is sent: plan and messages come from the same draft, and `preview` makes that draft in the same way.
-7. Changes go out in the order of their ids, and each shard is sealed when its turn comes. The companion holds one sealed blob in memory,
+2. A publisher never gives one serial to two releases. With two, the server could show different clients different releases. The next
+   release is above everything that was seen or signed here, and names the release before it that was accepted.
+3. The publisher remembers what it signed, on the disk, before it sends Commit. From then on only the server knows what became of the
+   release, and an Error does not tell: the entry ends when a head is accepted that is that release or follows from it.
+4. If the server's history is not this publisher's, nothing is signed. Only a person can begin the history again (`--restore`): then all is
+   sealed again under a new note key, far above every serial that is known, and clients are told.
+5. A release is committed whole or not at all. Up to Commit the server has changed nothing, so an upload may end at any point.
+6. A draft names changes only; what it does not name stays. An empty draft is not sent.
+7. The person approves what is sent: plan and messages come from the same draft, and `preview` makes that draft in the same way.
+8. Changes go out in the order of their ids, and each shard is sealed when its turn comes. The companion holds one sealed blob in memory,
    whatever the size of the coffer; a `Listing` takes 96 bytes for an entry.
-8. Marks and notes belong to publishers, and the server cannot make them. Each Put carries both, made under the note key of the draft.
-9. One upload is open in one session. A question has no place after OkOpen (docs/protocol.md, 3), so a draft asks in a session of its own.
+9. Marks and notes belong to publishers, and the server cannot make them. Each Put carries both, bound to its blob and made under the
+   note key of the draft.
+10. One upload is open in one session. A question has no place after OkOpen (docs/protocol.md, 3), so a draft asks in a session of its own.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import UTC, datetime
+from typing import Protocol, TypeAlias
 
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import MalformedMessageError, ServerError
+from coffer_protocol.identity import PublicKey
+from coffer_protocol.limits import ISSUED_AHEAD_S, ISSUED_NOTICE_S, RESTART_GAP
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S, Head, SignedHead
 from coffer_protocol.release.listing import leaf_hashes
-from coffer_protocol.release.notes import NoteKey
-from coffer_protocol.release.tree import Tree
-from coffer_protocol.release.trust import Demand, Seen
+from coffer_protocol.release.notes import ROLE_PUBLISHER, NoteKey, NoteKeys, publisher_note
+from coffer_protocol.release.tree import Leaf, Tree
 
 from ..connection import Connection
-from ..errors import LostReleaseError, NoReleaseError, PublishersDifferError
+from ..errors import NoReleaseError, PendingReleaseError, PublisherClockError, PublishersDifferError
+from ..settings import KnownPublisher
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
 from .plan import Plan
-from .publisher_entry import is_publisher
 from .reader import Reader, entered, entering
 from .shards import Wanted
 
@@ -71,6 +76,13 @@ Clock = Callable[[], float]
 ChangeKind: TypeAlias = Put | Reuse | Drop
 
 
+class PublisherInTree(Protocol):
+    """A publisher that is in the tree."""
+
+    def known(self) -> KnownPublisher:
+        """Return what this publisher's state keeps of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """What a release is made from.
@@ -80,23 +92,27 @@ class Base:
         reader: asks the server for more, about a coffer that has a release.
         release: the newest release, or None before the first.
         listing: its entries.
-        note_key: the coffer's; before the first release a new one.
+        note_keys: the coffer's; before the first release a new one.
         publishers: the keys trusted to sign the release that is made.
         serial: its serial.
         now: seconds since 1970.
+        is_restart: whether the release begins the history again; then `release` is what the server happens to hold.
+        remarks: what a person is to be told in any case.
     """
 
     target: Target
     reader: Reader
     release: SignedHead | None
     listing: Listing
-    note_key: NoteKey
+    note_keys: NoteKeys
     publishers: frozenset[bytes]
     serial: int
     now: float
+    is_restart: bool = False
+    remarks: tuple[str, ...] = ()
 
     def existing(self) -> SignedHead:
-        """The newest release.
+        """Return the newest release.
 
         Raises:
             NoReleaseError: there is none.
@@ -105,16 +121,8 @@ class Base:
             raise NoReleaseError(f"the server holds no release of coffer {self.target.coffer!r}: `coffer-companion upload FILE` makes one")
         return self.release
 
-    def is_publisher(self, entry: Entry) -> bool:
-        """Return whether an entry is that of a publisher under the coffer's note key, and not that of a client."""
-        return is_publisher(entry, coffer=self.target.coffer, note_key=self.note_key)
-
-    def clients(self) -> tuple[Entry, ...]:
-        """Return the entries of the newest release that are those of clients."""
-        return tuple(entry for entry in self.listing.values() if not self.is_publisher(entry))
-
     def lifetime_s(self) -> int | None:
-        """How long the newest release was made good for, in seconds; None for ever."""
+        """Return how long the newest release was made good for, in seconds; None for ever."""
         if self.release is None:
             return DEFAULT_LIFETIME_S
         head = self.release.head
@@ -130,18 +138,20 @@ class Draft:
         drop: the ids to remove.
         reuse: entries to set whose blobs the server holds.
         put: shards to seal and send.
-        note_key: for the marks and notes of `put`.
+        note_keys: for the marks and notes of `put`.
         publishers: the keys trusted from the next release on, where the release is to name them.
         lifetime_s: how long it is to be good for, in seconds; None for ever.
+        tree: the publishers that are in the tree of the release; None if they do not change, or are not known.
     """
 
     plan: Plan
     drop: tuple[bytes, ...] = ()
     reuse: tuple[Entry, ...] = ()
     put: tuple[Wanted, ...] = ()
-    note_key: NoteKey
+    note_keys: NoteKeys
     publishers: frozenset[bytes] | None = None
     lifetime_s: int | None
+    tree: tuple[PublisherInTree, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -166,11 +176,12 @@ async def make(
     progress: Progress = lambda done, total: None,
     now: Clock = time.time,
     restore: bool = False,
+    accepted_restart: int | None = None,
 ) -> SignedHead | None:
-    """Make a release. Returns it, or None where there was nothing to change.
+    """Make a release. Returns it, or None if there was nothing to change.
 
-    A release is committed whole or not at all. Where none is returned nothing has changed, unless the connection was lost between
-    Commit and its answer: then it is remembered as pending.
+    A release is committed whole or not at all. If none is returned nothing has changed, unless the server failed or the connection was lost
+    after Commit: then the release is remembered as pending.
 
     Args:
         target: which coffer, and as whom.
@@ -178,10 +189,14 @@ async def make(
         approve: shown the plan before anything is sent; raises to stop.
         progress: told of each message sent.
         now: the clock.
-        restore: whether to go on where the server does not hold what was signed here before.
+        restore: whether the history is begun again if the server's is not that of this publisher.
+        accepted_restart: the serial of another publisher's restart that a person has accepted.
 
     Raises:
-        LostReleaseError: it does not, and `restore` is not given.
+        LostReleaseError, RollbackError, ChainError, ForkError: the server's history is another one, and `restore` is not given.
+        RestartError: another publisher has begun the history again.
+        PendingReleaseError: there is nothing to change, and a release that was signed here may still come.
+        PublisherClockError: the release before was issued more than a day ahead of this machine's clock, and `restore` is not given.
         NotLetInError: this is not a publisher of this coffer.
         ServerError: by its code: `conflict`, another release came first; `denied`, a client belongs to another coffer.
         UnreachableError, ProtocolError: the connection.
@@ -191,112 +206,110 @@ async def make(
         SettingsError: the publisher's memory is damaged.
     """
     async with entered(target) as connection:
-        reader = await Reader.open(connection, target)
+        reader = await Reader.open(connection, target, restore=restore, accepted_restart=accepted_restart)
         with entering(target):
             answer = await connection.request(Open(coffer=target.coffer), OkOpen)
-        if answer.signed is None:
-            if not restore:
-                _check_not_lost(target, reader, shown=0)
-            draft = await drafting(base := _first(target, reader, now()))
-            return await _carry_out(connection, base, draft, approve, progress)
-        if reader.release is None or answer.signed != reader.release.signed:
+        if reader.loss is None and (reader.release is not None or answer.signed is not None):
             # A release came between the two answers, or the server is not of one mind: it must follow what is known, or is refused.
-            reader.follow([*([] if reader.release is None else [reader.release.signed]), answer.signed])
-        release, listing = read_listing_untrusted(answer.signed, answer.entries(), _exactly(await reader.newest()))
-        if not restore:
-            _check_not_lost(target, reader, shown=release.head.serial)
-        # The table has no question behind OkOpen, so those that the draft has are asked in a session of their own.
-        async with entered(target) as other:
-            base = await _next(target, reader.over(other), release, listing, now())
+            reader.follow_newest(answer.signed)
+        shown = None
+        if answer.signed is not None:
+            release = reader.release or reader.verify_other(answer.signed)
+            shown = Shown(release=release, listing=read_listing_untrusted(release, answer.entries()))
+        async with AsyncExitStack() as stack:
+            if shown is not None:
+                # The table has no question after OkOpen, so those that the draft has are asked in a session of their own.
+                reader = reader.over(await stack.enter_async_context(entered(target)))
+            base = await _base(target, reader, shown, now(), restore=restore)
             draft = await drafting(base)
         return await _carry_out(connection, base, draft, approve, progress)
 
 
-async def preview(target: Target, drafting: Drafting, *, now: Clock = time.time) -> Plan:
-    """The plan alone. Nothing is opened, so that nobody else is kept from uploading. Raises as `make`."""
-    async with based(target, now=now) as base:
+async def preview(
+    target: Target, drafting: Drafting, *, now: Clock = time.time, restore: bool = False, accepted_restart: int | None = None
+) -> Plan:
+    """Return the plan alone. Nothing is opened, so that nobody else is kept from uploading. Raises as `make`."""
+    async with based(target, now=now, restore=restore, accepted_restart=accepted_restart) as base:
         return (await drafting(base)).plan
 
 
 @asynccontextmanager
-async def based(target: Target, *, now: Clock = time.time) -> AsyncIterator[Base]:
-    """The base that a release would have now, to look at, over one session. Raises as `make`."""
+async def based(
+    target: Target, *, now: Clock = time.time, restore: bool = False, accepted_restart: int | None = None
+) -> AsyncIterator[Base]:
+    """Give the base that a release would have now, to look at, over one session. Raises as `make`."""
     async with entered(target) as connection:
-        reader = await Reader.open(connection, target)
-        try:
-            release = await reader.newest()
-        except NoReleaseError:
-            yield _first(target, reader, now())
-            return
-        # Its heads may be seen by clients too.
-        with entering(target):
-            listing = await reader.entries(release)
-        yield await _next(target, reader, release, listing, now())
+        reader = await Reader.open(connection, target, restore=restore, accepted_restart=accepted_restart)
+        release = reader.release if reader.loss is None else await reader.other_newest()
+        shown = None
+        if release is not None:
+            # Its heads may be seen by clients too.
+            with entering(target):
+                shown = Shown(release=release, listing=await reader.entries(release))
+        yield await _base(target, reader, shown, now(), restore=restore)
 
 
-def _check_not_lost(target: Target, reader: Reader, *, shown: int) -> None:
-    """Refuse to sign where that could give one serial to two releases, or leave clients out unseen.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The release that a server serves, and its entries, verified against it."""
 
-    Args:
-        target: which coffer.
-        reader: what this publisher knows.
-        shown: the serial of the newest release that the server shows, 0 for none.
+    release: SignedHead
+    listing: Listing
 
-    Raises:
-        LostReleaseError: the server does not hold what was signed here before.
-    """
-    advice = "If it is known to have lost it, publish anew: coffer-companion upload --restore FILE"
-    seen, pending = reader.seen, reader.pending
-    if pending is not None and pending.serial > shown:
-        raise LostReleaseError(
-            f"release {pending.serial} of {target.coffer!r} was signed here and sent, the server has not said what became of it, and it "
-            f"shows {f'release {shown}' if shown else 'none'} as the newest. Another release {pending.serial} would let it give either "
-            f"one to whom it likes. {advice}"
+
+async def _base(target: Target, reader: Reader, shown: Shown | None, now: float, *, restore: bool) -> Base:
+    remarks = [
+        f"release {spent.serial}, which was signed here, has not become a release: another one has its place"
+        for spent in reader.newly_spent
+    ]
+    is_restart = reader.loss is not None
+    if shown is not None and not is_restart:
+        ahead_s = shown.release.head.issued - now
+        told = (
+            f"release {shown.release.head.serial} was issued at {_when(shown.release.head.issued)}, and this machine's clock says "
+            f"{_when(now)}: one of the two clocks is wrong"
         )
-    if not shown and seen is not None and seen.signed_sha256 is not None:
-        raise LostReleaseError(
-            f"the server holds no release of {target.coffer!r}, and release {seen.serial} has been published: it lost its database, or "
-            f"hides it. {advice}"
-        )
-
-
-def _exactly(release: SignedHead) -> Demand:
-    """A demand that this release alone meets, or a later one."""
-    head = release.head
-    return Demand(coffer=head.coffer, publishers={head.publisher}, seen=Seen(serial=head.serial, signed_sha256=release.sha256))
-
-
-def _first(target: Target, reader: Reader, now: float) -> Base:
-    """A server without a release of this coffer: before the first, or after its database was lost."""
+        if ahead_s > ISSUED_AHEAD_S:
+            if not restore:
+                raise PublisherClockError(
+                    told,
+                    hint="if this machine's clock is right, the history must be begun again: coffer-companion upload --restore FILE",
+                )
+            is_restart = True
+        elif ahead_s > ISSUED_NOTICE_S:
+            remarks.append(told)
+    serial = reader.state.highest_serial + 1
+    if is_restart:
+        serial = max(serial - 1, 0 if shown is None else shown.release.head.serial) + RESTART_GAP
+        remarks.append("the history of the coffer is begun again: every client and every other publisher is told")
     return Base(
         target=target,
         reader=reader,
-        release=None,
-        listing=Listing(),
-        note_key=NoteKey.generate(),
+        release=None if shown is None else shown.release,
+        listing=Listing() if shown is None else shown.listing,
+        note_keys=NoteKeys.generate() if shown is None else await reader.note_keys(shown.release, shown.listing),
         publishers=reader.publishers,
-        serial=1 if reader.seen is None else reader.seen.serial + 1,
+        serial=serial,
         now=now,
+        is_restart=is_restart,
+        remarks=tuple(remarks),
     )
 
 
-async def _next(target: Target, reader: Reader, release: SignedHead, listing: Listing, now: float) -> Base:
-    return Base(
-        target=target,
-        reader=reader,
-        release=release,
-        listing=listing,
-        note_key=await reader.note_key(listing),
-        publishers=reader.publishers,
-        serial=release.head.serial + 1,
-        now=now,
-    )
+def _when(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: Approve, progress: Progress) -> SignedHead | None:
     """Show the plan, send what changes, each blob made when its turn comes, and commit."""
     approve(draft.plan)
     if draft.is_empty:
+        if pending := base.reader.state.pending:
+            raise PendingReleaseError(
+                f"there is nothing to change, but release {pending[-1].serial} was signed here, and the server has not said what became of "
+                "it: it may still come to be the newest",
+                hint="look again in a while: coffer-companion history",
+            )
         return None
     made = Listing()
     for number, (change, entry) in enumerate(changes(draft, coffer=base.target.coffer, serial=base.serial), 1):
@@ -307,18 +320,17 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
     head = _head(base, draft, made)
     signed = heads.sign(head, base.target.identity)
     # Once it is sent the server may keep it, whatever it answers: so this publisher remembers it first.
-    base.reader.remember_pending(Seen(serial=head.serial, signed_sha256=primitives.sha256(signed)))
+    base.reader.remember_signed(signed)
     try:
         answer = await connection.request(Commit(signed=signed), OkCommit)
     except ServerError as error:
-        base.reader.remember_pending(None)
-        if error.code == "denied" and draft.publishers is not None:
+        if error.code == "denied" and head.publishers is not None:
             raise PublishersDifferError(f"nothing was changed, for the server refused: {error.sentence}") from None
         raise
     if answer.serial != head.serial:
         raise MalformedMessageError(f"the server says it committed release {answer.serial}, and release {head.serial} was sent")
     release = SignedHead(head=head, signed=signed)
-    base.reader.accept(release)
+    base.reader.accept(release, None if draft.tree is None else [entry.known() for entry in draft.tree])
     return release
 
 
@@ -339,32 +351,40 @@ def changes(draft: Draft, *, coffer: str, serial: int) -> Iterator[tuple[ChangeK
             case Entry():
                 yield Reuse(id=client_id, mark=what.mark, alg=what.alg, since=what.since, sha256=what.sha256), what
             case Wanted():
-                yield _seal(what, coffer=coffer, since=serial, note_key=draft.note_key)
+                yield _seal(what, coffer=coffer, since=serial, note_key=draft.note_keys.current)
 
 
 def _seal(item: Wanted, *, coffer: str, since: int, note_key: NoteKey) -> tuple[Put, Entry]:
     client_id, alg = item.key.id, blobs.alg_of(item.key)
     blob = blobs.seal(item.key, coffer=coffer, since=since, shard=item.shard)
-    mark = note_key.mark(coffer=coffer, client_id=client_id, since=since, shard=item.shard)
-    note = note_key.note(coffer=coffer, client_id=client_id, client=item.client, secrets=item.secrets)
-    sealed_note = note_key.seal(note, coffer=coffer, client_id=client_id, since=since)
-    entry = Entry(id=client_id, alg=alg, since=since, sha256=primitives.sha256(blob), mark=mark)
-    return Put(id=client_id, mark=mark, note=sealed_note, alg=alg, blob=blob), entry
+    leaf = Leaf(coffer=coffer, client_id=client_id, alg=alg, since=since, blob_sha256=primitives.sha256(blob))
+    mark = note_key.mark(leaf, role=item.role, key=item.key, shard=item.shard)
+    if item.role == ROLE_PUBLISHER:
+        assert isinstance(item.key, PublicKey)
+        note = publisher_note(name=item.client, key=item.key)
+    else:
+        note = note_key.client_note(coffer=coffer, key=item.key, client=item.client, secrets=item.secrets)
+    entry = Entry(id=client_id, alg=alg, since=since, sha256=leaf.blob_sha256, mark=mark)
+    return Put(id=client_id, mark=mark, note=note_key.seal(note, leaf), alg=alg, blob=blob), entry
 
 
 def _head(base: Base, draft: Draft, made: Listing) -> Head:
     leaves = base.listing.changed(made, frozenset(draft.drop))
     tree = Tree(leaf_hashes(base.target.coffer, leaves))
-    issued = int(base.now)
-    seen = base.reader.seen
+    state, now = base.reader.state, int(base.now)
+    # No clock that goes back makes a release that clients refuse; a restart is the way out of one that went too far ahead.
+    issued = now if base.is_restart or base.release is None else max(now, base.release.head.issued)
     return Head(
         coffer=base.target.coffer,
         serial=base.serial,
         root=tree.root,
         count=tree.size,
         issued=issued,
-        expires=None if draft.lifetime_s is None else issued + draft.lifetime_s,
-        prev=None if seen is None else seen.signed_sha256,
+        expires=None if draft.lifetime_s is None else now + draft.lifetime_s,
+        prev=None if state.seen is None else state.seen.signed_sha256,
+        restart=base.is_restart,
         publisher=base.target.identity.publisher_key(),
         publishers=None if draft.publishers is None else tuple(sorted(draft.publishers)),
+        servers=state.servers if base.is_restart else None,
+        hosts=state.hosts if base.is_restart else None,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from coffer_protocol.release.blob import ALG_SEALED_BOX
 from coffer_protocol.release.head import SignedHead
+from coffer_protocol.release.notes import ROLE_CLIENT
 
 from .commit import Base
 from .diff import Held, held, notes_of
@@ -51,8 +52,8 @@ async def contents(base: Base, serial: int | None) -> Contents:
         release = Held(release=newest, listing=base.listing)
     else:
         release = await held(base.reader, serial)
-    entries = tuple(entry for entry in release.listing.values() if not base.is_publisher(entry))
-    notes = await notes_of(base.reader, release, entries, base.note_key)
+    notes = await notes_of(base.reader, release, tuple(release.listing.values()), base.note_keys)
+    entries = tuple(entry for entry in release.listing.values() if notes[entry.id].role == ROLE_CLIENT)
     clients = [
         Client(
             name=notes[entry.id].client,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coffer_protocol.errors import NoteError
 from coffer_protocol.message import Entry
 from coffer_protocol.release.head import SignedHead
-from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.notes import ROLE_CLIENT, ROLE_PUBLISHER, Note, NoteKeys
 
 from ..errors import EarlierNoteKeyError
 from .commit import Base
@@ -36,16 +36,20 @@ class ReleaseDifference:
     """The clients whose blobs differ between two releases; publishers are left out.
 
     Attributes:
-        gone: the entries that the earlier one has, and the later one has not as they are.
-        made: the entries that the later one has, and the earlier one had not as they are.
+        gone: the entries that the earlier one has, and the later one does not have as they are.
+        made: the entries that the later one has, and the earlier one did not have as they are.
+        before: the notes of `gone`, by id.
+        after: the notes of `made`, by id.
     """
 
     gone: tuple[Entry, ...]
     made: tuple[Entry, ...]
+    before: Mapping[bytes, Note]
+    after: Mapping[bytes, Note]
 
     @property
     def dropped(self) -> tuple[bytes, ...]:
-        """The ids that the later release has not."""
+        """The ids that the later release does not have."""
         stays = {entry.id for entry in self.made}
         return tuple(entry.id for entry in self.gone if entry.id not in stays)
 
@@ -55,74 +59,71 @@ class ReleaseDifference:
         return [entry.id for entry in self.gone] == [entry.id for entry in self.made]
 
 
-def find_difference(base: Base, before: Listing, after: Listing) -> ReleaseDifference:
-    """Where two listings of a coffer differ, but for publishers."""
-    gone, made = [], []
-    for old, new in differences(before, after):
-        if any(entry is not None and base.is_publisher(entry) for entry in (old, new)):
-            continue
-        if old is not None:
-            gone.append(old)
-        if new is not None:
-            made.append(new)
-    return ReleaseDifference(gone=tuple(gone), made=tuple(made))
-
-
 async def held(reader: Reader, serial: int) -> Held:
-    """A release by its serial, with its entries. Raises what `Reader.release_at` and `Reader.entries` raise."""
+    """Return a release by its serial, with its entries. Raises what `Reader.release_at` and `Reader.entries` raise."""
     release = await reader.release_at(serial)
     return Held(release=release, listing=await reader.entries(release))
 
 
-async def notes_of(reader: Reader, release: Held, entries: Sequence[Entry], note_key: NoteKey) -> dict[bytes, Note]:
-    """The notes of some entries of a release, by id.
+async def notes_of(reader: Reader, release: Held, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
+    """Return the notes of some entries of a release, by id.
 
     Raises:
-        EarlierNoteKeyError: a note cannot be opened with this note key.
+        EarlierNoteKeyError: a note of an older release cannot be opened with these note keys.
         What `Reader.notes` raises.
     """
     try:
-        return await reader.notes(release.serial, entries, note_key)
+        return await reader.notes(release.serial, entries, note_keys)
     except NoteError as error:
+        newest = await reader.newest() if reader.loss is None else release.release
+        if release.serial == newest.head.serial:
+            raise
         raise EarlierNoteKeyError(
-            f"release {release.serial}: {error}. Or the note key has been replaced since, when a publisher was retired: "
-            "releases from before cannot be compared or taken back by the server's copy. Publish the definition of that "
-            "time: coffer-companion upload FILE"
+            f"release {release.serial}: {error}. Or the note key has been replaced since, and this publisher does not have that one: the "
+            "release cannot be compared or taken back by the server's copy",
+            hint="publish the definition of that time: coffer-companion upload FILE",
         ) from None
 
 
-async def compare(base: Base, before: Held, after: Held, difference: ReleaseDifference) -> Plan:
-    """The difference between two releases for people, as a plan that leads from one to the other.
+async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDifference:
+    """Return where two releases of a coffer differ, except for publishers. What an entry is, its note says.
 
     Raises:
-        EarlierNoteKeyError: one of them was made under a note key that has been replaced since.
+        EarlierNoteKeyError: one of them was made under a note key that this publisher does not have.
         What `Reader.notes` raises.
     """
-    old = await notes_of(base.reader, before, difference.gone, base.note_key)
-    new = await notes_of(base.reader, after, difference.made, base.note_key)
-    staying = frozenset[str]()
-    if not difference.is_same_ids:
-        # An id that came or went may be one host of a client that has others, which only the notes of the others tell.
-        staying = await _names_among(
-            base, after, _untouched(after.listing, difference, base), {note.client for note in (*old.values(), *new.values())}
-        )
-    comparison = Comparison(before=old, after=new, staying=staying)
-    unchanged = sum(1 for _ in _untouched(after.listing, difference, base))
-    return Plan(coffer=base.target.coffer, serial=after.serial, clients=tuple(comparison.changes()), unchanged=unchanged)
+    gone, made = [], []
+    for old, new in differences(before.listing, after.listing):
+        if old is not None:
+            gone.append(old)
+        if new is not None:
+            made.append(new)
+    old_notes = await notes_of(base.reader, before, gone, base.note_keys)
+    new_notes = await notes_of(base.reader, after, made, base.note_keys)
+    publishers = {id_ for notes in (old_notes, new_notes) for id_, note in notes.items() if note.role == ROLE_PUBLISHER}
+    return ReleaseDifference(
+        gone=tuple(entry for entry in gone if entry.id not in publishers),
+        made=tuple(entry for entry in made if entry.id not in publishers),
+        before={id_: note for id_, note in old_notes.items() if id_ not in publishers},
+        after={id_: note for id_, note in new_notes.items() if id_ not in publishers},
+    )
 
 
-def _untouched(listing: Listing, difference: ReleaseDifference, base: Base) -> Iterator[Entry]:
-    """The entries of the clients that do not differ."""
+async def compare(base: Base, after: Held, difference: ReleaseDifference) -> Plan:
+    """Return the difference between two releases for people, as a plan that leads from one to the other, `after`.
+
+    Raises:
+        EarlierNoteKeyError: it was made under a note key that this publisher does not have.
+        What `Reader.notes` raises.
+    """
     made = {entry.id for entry in difference.made}
-    for entry in listing.values():
-        if entry.id not in made and not base.is_publisher(entry):
-            yield entry
-
-
-async def _names_among(base: Base, release: Held, entries: Iterable[Entry], wanted: set[str]) -> frozenset[str]:
-    """Those of the wanted names that the clients of these entries have. Nothing of the others is kept."""
-    found = set()
-    for batch in in_batches(entries):
-        notes = await base.reader.notes(release.serial, batch, base.note_key)
-        found |= {note.client for note in notes.values()} & wanted
-    return frozenset(found)
+    names: dict[str, int] = {}
+    for batch in in_batches(entry for entry in after.listing.values() if entry.id not in made):
+        for note in (await notes_of(base.reader, after, batch, base.note_keys)).values():
+            if note.role == ROLE_CLIENT:
+                names[note.client] = names.get(note.client, 0) + 1
+    # An id that came or went may be one host of a client that has others, which only the notes of the others tell.
+    touched = {note.client for note in (*difference.before.values(), *difference.after.values())}
+    staying = frozenset[str]() if difference.is_same_ids else frozenset(names.keys() & touched)
+    comparison = Comparison(before=difference.before, after=difference.after, staying=staying)
+    return Plan(coffer=base.target.coffer, serial=after.serial, clients=tuple(comparison.changes()), unchanged=sum(names.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from coffer_protocol.errors import ServerError
@@ -12,9 +12,8 @@ from coffer_protocol.release.head import SignedHead
 
 from ..errors import EarlierNoteKeyError
 from .commit import Base
-from .diff import Held, find_difference, notes_of
-from .listing import Listing
-from .reader import in_batches
+from .diff import Held, find_difference
+from .listing import Listing, differences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
     """
     newest = base.existing()
     # One more, to compare the last one with.
-    chain = (await base.reader.history(max(1, newest.head.serial - limit)))[::-1]
+    chain = (await base.reader.history(1))[::-1][: limit + 1]
     after: Held | None = Held(release=newest, listing=base.listing)
     for number, release in enumerate(chain[:limit]):
         before = None
@@ -79,13 +78,13 @@ async def _held_before(base: Base, release: SignedHead | None, follower: SignedH
 
 
 async def _changes(base: Base, before: Held, after: Held) -> ReleaseChanges:
-    difference = find_difference(base, before.listing, after.listing)
     try:
-        old = await _names(base, before, difference.gone)
-        new = await _names(base, after, difference.made)
+        difference = await find_difference(base, before, after)
+        old, new = ({note.client for note in notes.values()} for notes in (difference.before, difference.after))
         is_named = True
     except EarlierNoteKeyError:
-        old, new = _ids(difference.gone), _ids(difference.made)
+        gone, made = zip(*differences(before.listing, after.listing), strict=True)
+        old, new = _ids(gone), _ids(made)
         is_named = False
     return ReleaseChanges(
         added=tuple(sorted(new - old)),
@@ -95,14 +94,5 @@ async def _changes(base: Base, before: Held, after: Held) -> ReleaseChanges:
     )
 
 
-async def _names(base: Base, release: Held, entries: tuple[Entry, ...]) -> set[str]:
-    """The names of some clients of a release. Of their notes nothing else is kept."""
-    names: set[str] = set()
-    for batch in in_batches(entries):
-        notes = await notes_of(base.reader, release, batch, base.note_key)
-        names |= {note.client for note in notes.values()}
-    return names
-
-
-def _ids(entries: tuple[Entry, ...]) -> set[str]:
-    return {format_id(entry.id) for entry in entries}
+def _ids(entries: Iterable[Entry | None]) -> set[str]:
+    return {format_id(entry.id) for entry in entries if entry is not None}

@@ -21,6 +21,7 @@ class Comparison:
             made for one id, so without it two keys of one client cannot be compared.
         staying: the clients that have another key, which does not differ.
         public: of each client's name, the new values that are no secret, as text.
+        remarks: of each client's name, what else there is to say.
     """
 
     before: Mapping[bytes, Note]
@@ -28,6 +29,7 @@ class Comparison:
     restated: Mapping[bytes, Note] = field(default_factory=dict)
     staying: Collection[str] = ()
     public: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self) -> Iterator[ClientChange]:
         """The clients that differ: those of the state after in its order, then those that are only in the state before."""
@@ -52,6 +54,8 @@ class Comparison:
             is_emptied = bool(before.keys) and {key for key, _ in before.keys}.isdisjoint(key for key, _ in after.keys)
         elif old and new:
             remarks.append("under other public keys, so which of its values changed cannot be told")
+        if name in self.remarks:
+            remarks.append(self.remarks[name])
         return ClientChange(client=name, change=ChangeKind.CHANGED, keys=keys, remark=", ".join(remarks), is_emptied=is_emptied)
 
     def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:

@@ -14,7 +14,6 @@ from coffer_protocol.identity import ID_BYTES
 from coffer_protocol.message import Entry
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.listing import check_listing_untrusted
-from coffer_protocol.release.trust import Demand
 
 # id, alg, since, SHA-256 of the blob, mark.
 _RECORD: Final = struct.Struct(">32sQQ32s16s")
@@ -117,7 +116,7 @@ def differences(before: Listing, after: Listing) -> Iterator[tuple[Entry | None,
             old, new = next(old_records, None), next(new_records, None)
 
 
-def read_listing_untrusted(signed: bytes, entries: Iterable[Entry], demand: Demand) -> tuple[SignedHead, Listing]:
+def read_listing_untrusted(release: SignedHead, entries: Iterable[Entry]) -> Listing:
     """Check what a server lists as `check_listing_untrusted` does, and keep it. Raises what that raises."""
     listing = Listing()
 
@@ -129,4 +128,5 @@ def read_listing_untrusted(signed: bytes, entries: Iterable[Entry], demand: Dema
                 raise MalformedMessageError("an entry of the listing holds a number that no release has") from None
             yield entry
 
-    return check_listing_untrusted(signed, kept(), demand), listing
+    check_listing_untrusted(release, kept())
+    return listing

@@ -1,30 +1,27 @@
-"""How a publisher stands in the tree: as a client whose one secret is the note key (PROTOCOL.md, 7, *Note key*).
+"""A publisher in the tree: a client whose secrets are the note keys (docs/protocol.md, 7, *Note key*).
 
-Its note says what it is called and has its public key text, so that every publisher can hand a new note key to all others.
+Its note says that it is a publisher, and has its keys, so that every publisher can hand a new note key to all the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from coffer_protocol import shard
-from coffer_protocol.errors import KeyTextError, NoteError
 from coffer_protocol.identity import PublicKey, format_id
-from coffer_protocol.message import Entry
-from coffer_protocol.release.blob import ALG_HPKE
-from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.notes import ROLE_PUBLISHER, Note, NoteKeys
 
+from ..settings import KnownPublisher
 from .shards import Wanted
 
-# No client of a definition can be called so: a name has no '@'.
-_SIGN: Final = "@"
 _SHORT_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherEntry:
-    """A publisher in the tree: what the others call it (empty where nobody gave it a name), and its keys."""
+    """A publisher in the tree: what the others call it (empty if nobody gave it a name), and its keys."""
 
     name: str
     key: PublicKey
@@ -34,33 +31,30 @@ class PublisherEntry:
         """What a person knows it by."""
         return self.name or short_key(self.key.sign)
 
-    def wanted(self, note_key: NoteKey) -> Wanted:
-        """Its shard."""
-        secrets = (note_key.secret(),)
-        return Wanted(client=f"{_SIGN}{self.name} {self.key.text()}", key=self.key, secrets=secrets, shard=shard.encode(secrets))
+    def wanted(self, note_keys: NoteKeys) -> Wanted:
+        """Return its shard."""
+        secrets = note_keys.secrets()
+        return Wanted(client=self.name, key=self.key, secrets=secrets, shard=shard.encode(secrets), role=ROLE_PUBLISHER)
+
+    def known(self) -> KnownPublisher:
+        """Return what this publisher's state keeps of it."""
+        return KnownPublisher(name=self.name, body=self.key.body)
 
     @classmethod
-    def from_note(cls, note: Note) -> PublisherEntry:
-        """The publisher that a note is about.
+    def from_known(cls, known: KnownPublisher) -> PublisherEntry:
+        """Return the publisher of which `known` was kept."""
+        return cls(name=known.name, key=PublicKey.from_body(known.body))
 
-        Raises:
-            NoteError: it is not about one.
-        """
-        name, _, text = note.client.removeprefix(_SIGN).partition(" ")
-        try:
-            return cls(name=name, key=PublicKey.from_text(text))
-        except KeyTextError:
-            raise NoteError(f"the note of publisher {name!r} does not hold its public key") from None
+
+def publishers_among(notes: Mapping[bytes, Note]) -> dict[bytes, PublisherEntry]:
+    """Return the publishers among some entries, by their ids. What an entry is, its note says."""
+    return {
+        client_id: PublisherEntry(name=note.client, key=note.publisher_key())
+        for client_id, note in notes.items()
+        if note.role == ROLE_PUBLISHER
+    }
 
 
 def short_key(publisher_key: bytes) -> str:
-    """The first digits of a publisher key: what is shown where it has no name."""
+    """Return the first digits of a publisher key, which are shown if it has no name."""
     return format_id(publisher_key)[:_SHORT_DIGITS]
-
-
-def is_publisher(entry: Entry, *, coffer: str, note_key: NoteKey) -> bool:
-    """Whether an entry is a publisher's: its mark says that its shard is the note key. No note is needed for that."""
-    if entry.alg != ALG_HPKE:
-        return False
-    note_key_shard = shard.encode((note_key.secret(),))
-    return entry.mark == note_key.mark(coffer=coffer, client_id=entry.id, since=entry.since, shard=note_key_shard)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from coffer_protocol.identity import PublicKey, format_id
-from coffer_protocol.release.notes import NoteKey
 
 from ..errors import OwnKeyError, UnknownPublisherError
 from .commit import Base, Draft
 from .plan import Plan
-from .publisher_entry import PublisherEntry, short_key
+from .publisher_entry import PublisherEntry, publishers_among, short_key
+from .reader import in_batches
 from .upload import Publication
 
 
@@ -49,15 +49,16 @@ async def publishers(base: Base) -> tuple[Publisher, ...]:
 
 
 async def standings_of(base: Base) -> tuple[PublisherEntry, ...]:
-    """The publishers in the newest release's tree. They are found by their marks; their notes alone are asked for."""
-    entries = [entry for entry in base.listing.values() if base.is_publisher(entry)]
-    notes = await base.reader.notes(base.existing().head.serial, entries, base.note_key)
-    return tuple(PublisherEntry.from_note(note) for note in notes.values())
+    """Return the publishers in the newest release's tree. What an entry is, its note says, so every note is asked for."""
+    found: list[PublisherEntry] = []
+    for batch in in_batches(base.listing.values()):
+        found += publishers_among(await base.reader.notes(base.existing().head.serial, batch, base.note_keys)).values()
+    return tuple(found)
 
 
 def _plan(base: Base, standings: tuple[PublisherEntry, ...], remark: str) -> Plan:
     clients = len(base.listing) - len(standings)
-    return Plan(coffer=base.target.coffer, serial=base.serial, clients=(), unchanged=clients, remarks=(remark,))
+    return Plan(coffer=base.target.coffer, serial=base.serial, clients=(), unchanged=clients, remarks=(*base.remarks, remark))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class Addition:
     name: str
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change; nothing where the publisher is in already. A `making.Drafting`.
+        """What is to change; nothing where the publisher is in already. A `commit.Drafting`.
 
         Raises:
             NoReleaseError: there is no release that could be followed.
@@ -81,10 +82,11 @@ class Addition:
         is_named = self.key.sign in base.publishers
         return Draft(
             plan=_plan(base, standings, f"publisher {standing.label} is {'already in' if is_in_tree and is_named else 'added'}"),
-            put=() if is_in_tree else (standing.wanted(base.note_key),),
-            note_key=base.note_key,
+            put=() if is_in_tree else (standing.wanted(base.note_keys),),
+            note_keys=base.note_keys,
             publishers=None if is_named and is_in_tree else base.publishers | {self.key.sign},
             lifetime_s=base.lifetime_s(),
+            tree=(*(other for other in standings if other.key.id != standing.key.id), standing),
         )
 
 
@@ -107,7 +109,7 @@ class Retirement:
     told: Callable[[Publisher], None]
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change. A `making.Drafting`.
+        """What is to change. A `commit.Drafting`.
 
         Raises:
             UnknownPublisherError: there is no such publisher.
@@ -125,15 +127,16 @@ class Retirement:
         standings = await standings_of(base)
         if self.anew is not None:
             others = tuple(standing for standing in standings if standing.key.sign != retired.sign)
-            draft = await self.anew.draft_anew(base, others, trusted, NoteKey.generate())
+            draft = await self.anew.draft_anew(base, others, trusted, base.note_keys.replaced(base.serial))
             remark += ", and the note key is replaced: every shard is sealed anew"
-            return replace(draft, plan=replace(draft.plan, remarks=(remark,)))
+            return replace(draft, plan=replace(draft.plan, remarks=(*draft.plan.remarks, remark)))
         return Draft(
             plan=_plan(base, standings, f"{remark}; it still knows the note key"),
             drop=() if retired.standing is None else (retired.standing.key.id,),
-            note_key=base.note_key,
+            note_keys=base.note_keys,
             publishers=trusted,
             lifetime_s=base.lifetime_s(),
+            tree=tuple(standing for standing in standings if standing.key.sign != retired.sign),
         )
 
 

@@ -1,21 +1,23 @@
-"""A publisher's questions about one coffer, each answer checked as far as it can be (PROTOCOL.md, 7 and 8)."""
+"""A publisher's questions about one coffer, each answer checked as far as it can be (docs/protocol.md, 7 and 8)."""
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from coffer_protocol import question
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import (
     ChainError,
     ForkError,
     KeyNotFoundError,
     MalformedMessageError,
     NoteError,
+    ReleaseError,
     RollbackError,
     ServerError,
 )
@@ -25,23 +27,31 @@ from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
 from coffer_protocol.question import Entries, Fetch, Fetches, Heads, Notes
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.chain import walk_untrusted
+from coffer_protocol.release.chain import check_follows, walk_untrusted
+from coffer_protocol.release.evidence import FORK, Evidence
 from coffer_protocol.release.head import SignedHead
-from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.listing import leaf_of
+from coffer_protocol.release.notes import Note, NoteKeys
 from coffer_protocol.release.trust import Demand, Seen, Trust
 
 from ..connection import Connection, connect
-from ..errors import NoReleaseError, NoteKeyMissingError, NotLetInError
-from ..settings import PublisherState
+from ..errors import LostReleaseError, NoReleaseError, NoteKeyMissingError, NotLetInError, RestartError
+from ..settings import KnownPublisher, PublisherState, SignedRelease
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
 
 # Notes of at most 64 KiB each: half of what a Tell may hold.
 _NOTES_PER_ANSWER: Final = 1000
 
+_RESTORE: Final = (
+    "restore the server's newest backup. If its history is lost, this begins it again, and clients are told: "
+    "coffer-companion upload --restore FILE"
+)
+_RESEAL: Final = "the server has changed or lost it. This seals every shard of the definition again: coffer-companion upload --reseal FILE"
+
 
 def _not_let_in(target: Target) -> NotLetInError:
-    line = publisher_line("add", target.coffer, target.identity.public().text())
+    line = publisher_line("add", target.coffer, target.identity.public_text())
     return NotLetInError(
         f"the server does not let this identity publish coffer {target.coffer!r}",
         hint="if the name is right, type this on the server's machine (DIR is the folder that `coffer-server init` made):\n" + line,
@@ -71,7 +81,7 @@ def entering(target: Target) -> Iterator[None]:
 
 
 class _Anybody(Collection[bytes]):
-    """Every publisher. Of a head whose hash a trusted one names, it need not be asked who signed it."""
+    """Every publisher. If a trusted publisher names a head's hash, nobody needs to ask who signed that head."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -87,22 +97,33 @@ class Reader:
     """One coffer as a server shows it, over one session. Made by `open`, over a connection that may go on to something else.
 
     Attributes:
-        release: the newest release, verified, and not behind what this publisher has seen; None where there is none.
-        pending: a release that was signed here and sent, and of which the server has not said what became of it.
+        release: the newest release, verified, which follows what this publisher has seen; None if there is none.
+        loss: why the server's history is not that of this publisher. Set only if the reader was opened to begin the history again.
+        state: what this publisher remembers.
+        newly_spent: what was signed here, and was found now not to have become a release.
     """
 
     def __init__(self, connection: Connection, target: Target, state: PublisherState) -> None:
-        self.pending = state.pending
+        self.state = state
+        self.release: SignedHead | None = None
+        self.loss: ReleaseError | None = None
+        self.newly_spent: tuple[SignedRelease, ...] = ()
         self._connection = connection
         self._target = target
-        self._is_named = state.publishers is not None
-        self._trust = Trust(
-            coffer=target.coffer,
-            publishers=tuple(sorted(target.roots() if state.publishers is None else state.publishers)),
+
+    @property
+    def _trust(self) -> Trust:
+        state = self.state
+        return Trust(
+            coffer=self._target.coffer,
+            publishers=tuple(sorted(self._target.roots() if state.publishers is None else state.publishers)),
+            servers=state.servers,
+            hosts=state.hosts,
             seen=state.seen,
             signer=state.signer,
+            lowest=self._target.address.serial if state.seen is None else 0,
+            latest=state.latest,
         )
-        self.release: SignedHead | None = None
 
     @property
     def publishers(self) -> frozenset[bytes]:
@@ -112,11 +133,17 @@ class Reader:
     @property
     def seen(self) -> Seen | None:
         """The newest release that this publisher knows of."""
-        return self._trust.seen
+        return self.state.seen
 
     @classmethod
-    async def open(cls, connection: Connection, target: Target) -> Reader:
+    async def open(cls, connection: Connection, target: Target, *, restore: bool = False, accepted_restart: int | None = None) -> Reader:
         """Ask what has happened since this publisher's last look, verify it, and remember it.
+
+        Args:
+            connection: over which to ask.
+            target: which coffer, and as whom.
+            restore: whether the history may be begun again if it is not that of this publisher.
+            accepted_restart: the serial of another publisher's restart that a person has accepted.
 
         Raises:
             ServerError, ProtocolError, UnreachableError: the connection.
@@ -124,104 +151,166 @@ class Reader:
             ReleaseError: a head is not by a trusted publisher, is behind what was seen, or does not follow the one before it.
             SettingsError: this publisher's memory is damaged.
         """
-        state = PublisherState.load(target.state_file)
-        if state.seen is None and target.address.serial:
-            state = dataclasses.replace(state, seen=Seen(serial=target.address.serial))
-        reader = cls(connection, target, state)
-        from_serial = state.seen.serial if state.seen is not None else 1
+        reader = cls(connection, target, PublisherState.load(target.state_file))
+        seen = reader.seen
+        from_serial = seen.serial if seen is not None else max(1, target.address.serial)
         with entering(target):
             shown = await reader._heads(from_serial)
-        reader.follow(shown)
+        try:
+            if not shown and (seen is not None or target.address.serial):
+                raise await reader._lost()
+            reader.follow(shown, accepted_restart=accepted_restart)
+        except ReleaseError as error:
+            if not restore or isinstance(error, RestartError):
+                raise
+            reader.loss = error
         return reader
 
     def over(self, connection: Connection) -> Reader:
-        """The same knowledge, over another session."""
-        other = Reader(connection, self._target, self.state())
-        other.release = self.release
+        """Return a reader with the same knowledge, over another session."""
+        other = Reader(connection, self._target, self.state)
+        other.release, other.loss, other.newly_spent = self.release, self.loss, self.newly_spent
         return other
 
-    def state(self) -> PublisherState:
-        """What is to be remembered."""
-        trust = self._trust
-        publishers = self.publishers if self._is_named else None
-        return PublisherState(seen=trust.seen, signer=trust.signer, publishers=publishers, pending=self.pending)
-
-    def remember_pending(self, pending: Seen | None) -> None:
-        """Remember that a release is signed and on its way, or (None) that the server has refused it.
+    def remember_signed(self, signed: bytes) -> None:
+        """Remember that a release was signed and is going to be sent.
 
         Raises:
             OSError, SettingsError: it cannot be remembered; then it must not be sent.
         """
-        self.pending = pending
-        self.state().save(self._target.state_file)
+        entry = SignedRelease(serial=read_head_untrusted(signed).head.serial, sha256=sha256(signed))
+        self.state = PublisherState.update(self._target.state_file, lambda state: replace(state, signed=(*state.signed, entry)))
 
     # --------------------------------------------------------------------------------------------------------- heads
 
     async def _heads(self, from_serial: int) -> list[bytes]:
-        """The signed heads from a serial on, as they come."""
+        """Return the signed heads from a serial on, as they come."""
         shown: list[bytes] = []
         while True:
-            answer = await self._ask(Heads(coffer=self._target.coffer, from_serial=from_serial + len(shown)).to_ask())
+            answer = await self._ask(Heads(coffer=self._target.coffer, from_serial=from_serial).to_ask())
             number = len(shown)
             shown += question.heads_untrusted(answer)
             if len(shown) - number < HEADS_PER_ANSWER:
                 return shown
-            # No reader takes a release so far above what it has seen: whoever shows more only wants to be read on.
+            # No reader takes a release so far above the one that it has seen: a server that shows more only wants to be read on.
             if len(shown) > SERIAL_JUMP:
                 raise MalformedMessageError(f"the server shows more than {SERIAL_JUMP} releases in a row")
+            from_serial = heads.claimed_untrusted(shown[-1]).serial + 1
 
-    def follow(self, shown: Sequence[bytes]) -> None:
+    async def _lost(self) -> ReleaseError:
+        """Return the error for a server that shows no heads from the one that was seen on."""
+        seen = self.seen
+        known = self._target.address.serial if seen is None else seen.serial
+        if shown := await self._heads(1):
+            older = read_head_untrusted(shown[-1]).head
+            return RollbackError(
+                f"the server's newest release of {self._target.coffer!r} is {older.serial}, and release {known} has been seen before: it "
+                "was set back to an old state, or hides what is new",
+                hint=_RESTORE,
+            )
+        return LostReleaseError(
+            f"the server holds no release of {self._target.coffer!r}, and release {known} has been seen before: it lost its database, or "
+            "hides it",
+            hint=_RESTORE,
+        )
+
+    def follow(self, shown: Sequence[bytes], *, accepted_restart: int | None = None) -> None:
         """Take the heads that a server shows from the one that was seen last on, and remember the newest. Raises as `open`."""
         if not shown:
             return
-        trust = self._trust
-        named = [head for signed in shown if (head := read_head_untrusted(signed).head).publishers is not None]
-        if trust.is_anchored and trust.seen is not None and read_head_untrusted(shown[0]).head.serial > trust.seen.serial:
-            # After a lost database another publisher has begun anew, above what was seen. As for a client, its signature must be trusted.
-            trust = Trust(coffer=trust.coffer, publishers=trust.publishers, seen=Seen(serial=trust.seen.serial))
-        newest = shown[-1]
-        # Whoever signed what was seen may have retired with it, so that release is looked at before its successors.
-        coffers.check_head_untrusted(shown[0], Demand(coffer=trust.coffer, publishers=_Anybody(), seen=trust.seen), now=0)
-        trust = walk_untrusted(shown, trust, to=newest)
-        # Expired ones are taken too, for publishing mends that: so the clock is not asked.
-        release = coffers.check_head_untrusted(newest, trust.demand(newest), now=0)
-        self.accept(release, trust, is_named=bool(named))
+        trust, newest = self._trust, shown[-1]
+        self._check_spent(shown)
+        walk = walk_untrusted(shown, trust, to=newest)
+        # Expired ones are taken too, because publishing mends that, and so are those from the future: the clock is not asked.
+        release = coffers.check_head_untrusted(newest, walk.trust.demand(newest), now=None)
+        restart = walk.trust.restart_in(release)
+        self._check_restarts((*walk.restarts, *([] if restart is None else [restart])), accepted_restart)
+        self._accept(release, walk.trust.after(release), [sha256(signed) for signed in shown])
 
-    def accept(self, release: SignedHead, trust: Trust | None = None, *, is_named: bool = False) -> None:
-        """Remember a release that is known to be good as the newest.
+    def follow_newest(self, signed: bytes | None) -> None:
+        """Take the newest release as the server shows it once more; it is the one that is known, or follows it. Raises as `open`."""
+        if signed is None:
+            raise LostReleaseError(
+                f"the server shows releases of {self._target.coffer!r}, and then none at all: it is not of one mind", hint=_RESTORE
+            )
+        if self.release is None or signed != self.release.signed:
+            self.follow([*([] if self.release is None else [self.release.signed]), signed])
+
+    def verify_other(self, signed: bytes) -> SignedHead:
+        """Return the release of another history that a server serves, if a publisher that is trusted here has signed it.
+
+        Raises:
+            NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError: it is nothing that could be built upon.
+        """
+        signer = () if self.state.signer is None else (self.state.signer,)
+        demand = Demand(coffer=self._target.coffer, publishers=(*self.publishers, *signer))
+        return coffers.check_head_untrusted(signed, demand, now=None)
+
+    async def other_newest(self) -> SignedHead | None:
+        """Return the newest release of another history, as `verify_other`; None if the server holds none."""
+        shown = await self._heads(1)
+        return self.verify_other(shown[-1]) if shown else None
+
+    def _check_spent(self, shown: Sequence[bytes]) -> None:
+        spent = {release.sha256 for release in self.state.signed if release.is_spent}
+        for signed in shown:
+            if sha256(signed) in spent:
+                head = read_head_untrusted(signed).head
+                error = ForkError(
+                    f"the server shows release {head.serial} of {head.coffer!r}, which was signed here, and in the place of which it "
+                    "showed another one before: it shows different releases to different readers"
+                )
+                raise error.with_evidence(Evidence(kind=FORK, known=None if self.seen is None else self.seen.signed, shown=signed))
+
+    def _check_restarts(self, restarts: Sequence[Evidence], accepted_restart: int | None) -> None:
+        own = {release.sha256 for release in self.state.signed}
+        for restart in restarts:
+            head = read_head_untrusted(restart.shown).head
+            if sha256(restart.shown) in own or head.serial == accepted_restart:
+                continue
+            known = "nothing" if self.seen is None else f"release {self.seen.serial} ({self.seen.signed_sha256.hex()})"
+            raise RestartError(
+                f"publisher {format_id(head.publisher)} has begun the history of {head.coffer!r} again with release {head.serial} "
+                f"({sha256(restart.shown).hex()}); the last one seen here is {known}",
+                hint=f"ask who did that. If it was meant, type: coffer-companion upload --accept-restart {head.serial} FILE",
+            ).with_evidence(restart)
+
+    def accept(self, release: SignedHead, tree: Sequence[KnownPublisher] | None = None) -> None:
+        """Remember a release that was made here and committed.
 
         Args:
             release: it.
-            trust: under which it was accepted; None: that of the release before it.
-            is_named: whether a release has named the publishers since the last one that was accepted.
+            tree: the publishers in its tree; None if they are those of the release before it.
         """
-        self._trust = (trust or self._trust).after(release)
-        self._is_named = self._is_named or is_named or release.head.publishers is not None
+        self._accept(release, self._trust.after(release), [release.sha256], tree)
+
+    def _accept(self, release: SignedHead, trust: Trust, accepted: Collection[bytes], tree: Sequence[KnownPublisher] | None = None) -> None:
+        is_named = self.state.publishers is not None or set(trust.publishers) != self._target.roots()
+
+        def change(state: PublisherState) -> PublisherState:
+            # Another command may have been faster.
+            if state.seen is not None and release.head.serial < state.seen.serial:
+                return state
+            after = state.following(trust, accepted, is_named=is_named)
+            return after if tree is None else replace(after, tree=tuple(tree))
+
         self.release = release
-        if self.pending is not None and release.head.serial >= self.pending.serial:
-            self.pending = None
-        self.state().save(self._target.state_file)
+        before = {entry for entry in self.state.signed if entry.is_spent}
+        self.state = PublisherState.update(self._target.state_file, change)
+        self.newly_spent += tuple(entry for entry in self.state.signed if entry.is_spent and entry not in before)
 
     async def newest(self) -> SignedHead:
-        """The newest release.
+        """Return the newest release.
 
         Raises:
             NoReleaseError: there is none.
-            RollbackError: there is an old one, and this publisher has seen a newer.
         """
         if self.release is not None:
             return self.release
-        # There are no heads from what was seen on: either the server has lost all of them, or it has gone back to older ones.
-        if self.seen is not None and (shown := await self._heads(1)):
-            older = read_head_untrusted(shown[-1]).head
-            raise RollbackError(
-                f"the server's newest release of {self._target.coffer!r} is {older.serial}, and release {self.seen.serial} has been seen "
-                "before: it was set back to an old state, or hides what is new. Restore its newest backup"
-            )
         raise NoReleaseError(f"the server holds no release of coffer {self._target.coffer!r}: `coffer-companion upload FILE` makes one")
 
     async def history(self, from_serial: int) -> list[SignedHead]:
-        """The releases from a serial to the newest, which vouches for those before it: each names the hash of the one it follows.
+        """Return the releases from a serial to the newest, which vouches for those before it: each names the hash of the one it follows.
 
         Raises:
             NoReleaseError: there is none at all.
@@ -233,7 +322,7 @@ class Reader:
         for signed in await self._heads(from_serial):
             release = read_head_untrusted(signed)
             if chain:
-                _check_link(chain[-1], release)
+                check_follows(release, Seen.of(chain[-1]))
             chain.append(release)
             # What was committed in the meantime is not looked at.
             if release.sha256 == newest.sha256:
@@ -244,7 +333,7 @@ class Reader:
         )
 
     async def release_at(self, serial: int) -> SignedHead:
-        """The release with a serial. Raises `NoReleaseError` where the server has none, and what `history` raises."""
+        """Return the release with a serial. Raises `NoReleaseError` if the server has none, and what `history` raises."""
         newest = await self.newest()
         if serial == newest.head.serial:
             return newest
@@ -252,80 +341,97 @@ class Reader:
             raise NoReleaseError(f"coffer {self._target.coffer!r} has no release {serial}: the newest is {newest.head.serial}")
         first = (await self.history(serial))[0]
         if first.head.serial != serial:
-            raise NoReleaseError(f"the server's releases of {self._target.coffer!r} begin at {first.head.serial}, so {serial} is not there")
+            raise NoReleaseError(
+                f"coffer {self._target.coffer!r} has no release {serial} on this server; the next one is {first.head.serial}"
+            )
         return first
 
     # ------------------------------------------------------------------------------------------------ what is in one
 
     async def entries(self, release: SignedHead) -> Listing:
-        """Who is in a release, checked against its root.
+        """Return the entries of a release, checked against its root.
 
         Raises:
             ServerError: the server does not hold it any more.
-            ForkError, RollbackError, ListingError: it is not what was signed.
+            ForkError, ListingError: it is not what was signed.
             What `open` raises.
         """
         head = release.head
-        answer = await self._ask(Entries(coffer=head.coffer, serial=head.serial).to_ask())
-        signed, entries = question.entries_untrusted(answer)
-        exactly = Seen(serial=head.serial, signed_sha256=release.sha256)
-        shown, listing = read_listing_untrusted(signed, entries, Demand(coffer=head.coffer, publishers={head.publisher}, seen=exactly))
-        if shown.sha256 != release.sha256:
-            raise ForkError(f"the server was asked for release {head.serial} of {head.coffer!r}, and lists release {shown.head.serial}")
-        return listing
+        signed, entries = question.entries_untrusted(await self._ask(Entries(coffer=head.coffer, serial=head.serial).to_ask()))
+        if signed != release.signed:
+            raise ForkError(f"the server was asked for release {head.serial} of {head.coffer!r}, and lists another one")
+        return read_listing_untrusted(release, entries)
 
-    async def notes(self, serial: int, entries: Sequence[Entry], note_key: NoteKey) -> dict[bytes, Note]:
-        """What is noted of some clients in a release, by id, in the order of `entries`. For very many, see `in_batches`.
+    async def notes(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
+        """Return what is noted of some entries of a release, by id, in their order. For very many, see `in_batches`.
 
         Args:
             serial: the release's.
-            entries: of clients in it.
-            note_key: the coffer's.
+            entries: of that release, verified.
+            note_keys: the coffer's.
 
         Raises:
             NoteError: a note is missing, or cannot be opened.
             What `open` raises.
         """
         notes: dict[bytes, Note] = {}
-        for batch in in_batches(entries):
-            ids = tuple(entry.id for entry in batch)
-            answer = await self._ask(Notes(coffer=self._target.coffer, serial=serial, ids=ids).to_ask())
-            sealed = dict(question.notes_untrusted(answer))
-            for entry in batch:
-                if entry.id not in sealed:
-                    raise NoteError(f"the server gives no note of client {format_id(entry.id)} in release {serial}")
-                notes[entry.id] = note_key.open(sealed[entry.id], coffer=self._target.coffer, client_id=entry.id, since=entry.since)
+        for entry, note in await self._notes(serial, entries, note_keys):
+            if isinstance(note, NoteError):
+                raise note
+            notes[entry.id] = note
         return notes
 
+    async def notes_that_open(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
+        """Return the same for the entries whose notes are there and can be opened."""
+        return {entry.id: note for entry, note in await self._notes(serial, entries, note_keys) if isinstance(note, Note)}
+
+    async def _notes(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> list[tuple[Entry, Note | NoteError]]:
+        coffer = self._target.coffer
+        found: list[tuple[Entry, Note | NoteError]] = []
+        for batch in in_batches(entries):
+            answer = await self._ask(Notes(coffer=coffer, serial=serial, ids=tuple(entry.id for entry in batch)).to_ask())
+            sealed = dict(question.notes_untrusted(answer))
+            for entry in batch:
+                note: Note | NoteError
+                try:
+                    note = note_keys.of(entry.since).open(sealed[entry.id], leaf_of(coffer, entry))
+                except KeyError:
+                    note = NoteError(f"the server gives no note of client {format_id(entry.id)} in release {serial}", hint=_RESEAL)
+                except NoteError as error:
+                    note = NoteError(f"the note of client {format_id(entry.id)} in release {serial}: {error}", hint=_RESEAL)
+                found.append((entry, note))
+        return found
+
     async def fetches(self) -> dict[bytes, Fetch]:
-        """The last release that each client has fetched, as the server says."""
+        """Return the last release that each client has fetched, as the server says."""
         answer = await self._ask(Fetches(coffer=self._target.coffer).to_ask())
         return {fetch.id: fetch for fetch in question.fetches_untrusted(answer)}
 
-    async def note_key(self, listing: Listing) -> NoteKey:
-        """The coffer's note key, from this publisher's own shard.
+    async def note_keys(self, release: SignedHead, listing: Listing) -> NoteKeys:
+        """Return the coffer's note keys, from this publisher's own shard.
 
         Args:
-            listing: the newest release's.
+            release: the release that the server serves.
+            listing: its entries.
 
         Raises:
-            NoteKeyMissingError: this publisher does not stand in it.
+            NoteKeyMissingError: this publisher is not in it.
             What `open` raises.
         """
         identity, coffer = self._target.identity, self._target.coffer
         if identity.id() not in listing:
             raise NoteKeyMissingError(
-                f"coffer {coffer!r} has releases by other publishers, and none has handed this one the coffer's note key. One of them must "
-                f"type: coffer-companion publishers add {identity.public().text()}"
+                f"coffer {coffer!r} has releases by other publishers, and none has handed this one the coffer's note key",
+                hint=f"one of them must type: coffer-companion publishers add {identity.public_text()}",
             )
         answer = await self._connection.request(Get(), OkGet)
-        sealed = coffers.SealedAnswer.decode_untrusted(answer.coffer)
-        release = await self.newest()
-        # A newer release may have come in the meantime. Then the commit loses its race, and nothing is made upon this one.
-        demand = Demand(coffer=coffer, publishers=self.publishers | {release.head.publisher}, seen=self.seen)
-        # An expired release is opened too, for publishing mends that: so the clock is not asked.
-        accepted = coffers.accept_untrusted(sealed, demand, identity=identity, plain=False, now=0)
-        return NoteKey.from_secrets(accepted.secrets)
+        # A newer release may have come in the meantime. Then it is refused here, or the commit loses its race.
+        demand = Demand(coffer=coffer, publishers=self.publishers | {release.head.publisher}, seen=Seen.of(release))
+        # An expired release is opened too, because publishing mends that: so the clock is not asked.
+        accepted = coffers.accept_untrusted(
+            coffers.SealedAnswer.decode_untrusted(answer.coffer), demand, identity=identity, plain=False, now=None
+        )
+        return NoteKeys.from_secrets(accepted.secrets)
 
     async def _ask(self, ask: Ask) -> Tell:
         return await self._connection.request(ask, Tell)
@@ -359,16 +465,3 @@ def read_head_untrusted(signed: bytes) -> SignedHead:
         NotAReleaseError, BadSignatureError: it is none.
     """
     return heads.verify_untrusted(signed, publishers=_Anybody())
-
-
-def _check_link(before: SignedHead, after: SignedHead) -> None:
-    """See that a head follows another.
-
-    Raises:
-        ChainError: it does not.
-    """
-    if after.head.serial != before.head.serial + 1 or after.head.prev != before.sha256 or after.head.coffer != before.head.coffer:
-        raise ChainError(
-            f"release {after.head.serial} of {after.head.coffer!r}, as the server shows it, does not follow release "
-            f"{before.head.serial}: one between them is missing, or one was replaced"
-        )

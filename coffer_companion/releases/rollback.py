@@ -1,13 +1,15 @@
-"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (PROTOCOL.md, 3, Reuse)."""
+"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (docs/protocol.md, 3, Reuse)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from coffer_protocol.errors import NoteError
+
 from ..errors import NothingToTakeBackError
 from .commit import Base, Draft
-from .diff import Held, compare, find_difference, held
-from .publisher_entry import PublisherEntry
+from .diff import Held, ReleaseDifference, compare, find_difference, held
+from .publisher_entry import PublisherEntry, publishers_among
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Rollback:
     is_forever: bool = False
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change. A `making.Drafting`.
+        """What is to change. A `commit.Drafting`.
 
         Raises:
             NothingToTakeBackError, NoReleaseError: there is no earlier release of that serial.
@@ -39,26 +41,37 @@ class Rollback:
             raise NothingToTakeBackError(f"release {self.serial} is the newest: name an earlier one (`coffer-companion history`)")
         now = Held(release=newest, listing=base.listing)
         then = await held(base.reader, self.serial)
-        difference = find_difference(base, now.listing, then.listing)
-        plan = await compare(base, now, then, difference)
+        difference = await find_difference(base, now, then)
+        plan = await compare(base, then, difference)
         is_change = bool(difference.gone or difference.made)
         return Draft(
-            plan=replace(plan, serial=base.serial),
+            plan=replace(plan, serial=base.serial, remarks=(*base.remarks, *_earlier(base, difference))),
             drop=difference.dropped,
             reuse=difference.made,
             # Blobs that come back are older than the release that brings them. This one is not, so `adoption` knows of the way back.
-            put=((await own_standing(base)).wanted(base.note_key),) if is_change else (),
-            note_key=base.note_key,
+            put=((await own_standing(base)).wanted(base.note_keys),) if is_change else (),
+            note_keys=base.note_keys,
             lifetime_s=None if self.is_forever else self.lifetime_s or base.lifetime_s(),
         )
 
 
+def _earlier(base: Base, difference: ReleaseDifference) -> tuple[str, ...]:
+    """Return what is to be said of entries that come back from under an earlier note key."""
+    count = sum(not base.note_keys.is_current(entry.since) for entry in difference.made)
+    if not count:
+        return ()
+    return (f"{count} entries come back as a publisher made them that may have been retired since: the next upload seals them again",)
+
+
 async def own_standing(base: Base) -> PublisherEntry:
-    """How the publisher at work stands in the newest release.
+    """Return the publisher at work as it is in the newest release.
 
     Raises:
-        NoteError: its note does not say.
+        NoteError: its note does not open, or says that it is a client.
     """
     own = base.listing[base.target.identity.id()]
-    notes = await base.reader.notes(base.existing().head.serial, [own], base.note_key)
-    return PublisherEntry.from_note(notes[own.id])
+    notes = await base.reader.notes(base.existing().head.serial, [own], base.note_keys)
+    try:
+        return publishers_among(notes)[own.id]
+    except KeyError:
+        raise NoteError("the note of this publisher's own entry says that it is a client") from None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from coffer_protocol import shard
 from coffer_protocol.errors import ShardError
-from coffer_protocol.identity import BareKey, ClientKey
+from coffer_protocol.identity import BareKey, ClientKey, PublicKey, format_fingerprint
 from coffer_protocol.limits import FRAME_CONTENT_BYTES
 from coffer_protocol.message import Entry
 from coffer_protocol.release import blob as blobs
-from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.listing import leaf_of
+from coffer_protocol.release.notes import ROLE_CLIENT, Note, NoteKeys
 from coffer_protocol.shard import Secret
 
 from ..definition import Client, Definition
@@ -35,6 +36,7 @@ class Wanted:
     key: ClientKey
     secrets: tuple[Secret, ...]
     shard: bytes = field(repr=False)
+    role: int = ROLE_CLIENT
 
 
 def wanted_shards(definition: Definition) -> dict[bytes, Wanted]:
@@ -76,60 +78,63 @@ class DefinitionDifference:
 
     Attributes:
         put: the shards that the release does not hold as they are wanted.
-        gone: the ids in it that nobody wants.
-        noted: the ids among both that the release holds: their notes say what changed.
+        gone: the ids in it that the definition does not want.
         staying: the clients that have a key whose shard stays as it is.
         unchanged: how many clients have nothing to put.
     """
 
     put: tuple[Wanted, ...]
     gone: tuple[bytes, ...]
-    noted: tuple[bytes, ...]
     staying: frozenset[str]
     unchanged: int
 
 
+def entries_that_hold(wanted: Mapping[bytes, Wanted], listing: Listing, *, coffer: str, note_keys: NoteKeys) -> frozenset[bytes]:
+    """Return the ids whose entries hold the very shards that are wanted, sealed to the very keys.
+
+    Only a mark that this publisher computes itself says that. Every other mark means no more than that the shard is sealed again.
+
+    Args:
+        wanted: from `wanted_shards`.
+        listing: a release's, verified.
+        coffer: its name.
+        note_keys: the coffer's.
+    """
+    return frozenset(entry.id for entry in listing.values() if (item := wanted.get(entry.id)) and holds(entry, item, coffer, note_keys))
+
+
+def holds(entry: Entry, item: Wanted, coffer: str, note_keys: NoteKeys) -> bool:
+    """Return whether an entry is the one that is wanted, under the current note key."""
+    if entry.alg != blobs.alg_of(item.key) or not note_keys.is_current(entry.since):
+        return False
+    return entry.mark == note_keys.current.mark(leaf_of(coffer, entry), role=item.role, key=item.key, shard=item.shard)
+
+
 def find_difference(
-    wanted: Mapping[bytes, Wanted], listing: Listing, *, coffer: str, note_key: NoteKey, is_publisher: Callable[[Entry], bool]
+    wanted: Mapping[bytes, Wanted], same: Collection[bytes], others: Collection[bytes], publishers: Collection[bytes]
 ) -> DefinitionDifference:
     """Compare what the definition wants with what a release has.
 
     Args:
         wanted: from `wanted_shards`.
-        listing: the release's.
-        coffer: its name.
-        note_key: the coffer's.
-        is_publisher: whether an entry is a publisher's: it stays though the definition does not name it.
+        same: from `entries_that_hold`.
+        others: the other ids of the release, in their order.
+        publishers: those among them that are publishers: they stay though the definition does not name them.
 
     Raises:
-        PublisherAsClientError: the definition names it.
+        PublisherAsClientError: the definition names one.
     """
-    same, gone = set(), []
-    for entry in listing.values():
-        item = wanted.get(entry.id)
-        if item is None:
-            if not is_publisher(entry):
-                gone.append(entry.id)
-        elif _holds(entry, item, coffer, note_key):
-            same.add(entry.id)
-        elif is_publisher(entry):
-            raise publisher_as_client(item)
+    for client_id in publishers:
+        if client_id in wanted:
+            raise publisher_as_client(wanted[client_id])
     put = tuple(item for client_id, item in wanted.items() if client_id not in same)
     touched = {item.client for item in put}
     return DefinitionDifference(
         put=put,
-        gone=tuple(gone),
-        noted=(*(item.key.id for item in put if item.key.id in listing), *gone),
+        gone=tuple(client_id for client_id in others if client_id not in wanted and client_id not in publishers),
         staying=frozenset(wanted[client_id].client for client_id in same),
         unchanged=len({item.client for item in wanted.values()} - touched),
     )
-
-
-def _holds(entry: Entry, item: Wanted, coffer: str, note_key: NoteKey) -> bool:
-    """Whether an entry is of this very shard, sealed as the key wants it."""
-    if entry.alg != blobs.alg_of(item.key):
-        return False
-    return entry.mark == note_key.mark(coffer=coffer, client_id=entry.id, since=entry.since, shard=item.shard)
 
 
 def publisher_as_client(item: Wanted) -> PublisherAsClientError:
@@ -143,25 +148,30 @@ def publisher_as_client(item: Wanted) -> PublisherAsClientError:
 def client_changes(
     difference: DefinitionDifference,
     wanted: Mapping[bytes, Wanted],
+    listing: Listing,
     *,
     coffer: str,
     public: Mapping[str, frozenset[str]],
     notes: Mapping[bytes, Note],
-    note_key: NoteKey,
+    note_keys: NoteKeys,
 ) -> tuple[ClientChange, ...]:
-    """The difference for people, in the definition's order.
+    """Return the difference for people, in the definition's order.
 
     Args:
         difference: from `find_difference`.
         wanted: as there.
+        listing: the release's.
         coffer: its name.
         public: of each client's name, the keys that are no secret.
-        notes: those of `difference.noted`.
-        note_key: as there.
+        notes: those of the clients that differ and that the release holds, by id.
+        note_keys: the coffer's.
     """
 
     def note(item: Wanted, client_id: bytes) -> Note:
-        return note_key.note(coffer=coffer, client_id=client_id, client=item.client, secrets=item.secrets)
+        # Two hashes can be compared only if they are made with one note key: that of the release, if it has the client.
+        note_key = note_keys.of(listing[client_id].since) if client_id in notes else note_keys.current
+        hashes = (note_key.key_hash(coffer=coffer, client_id=client_id, key=secret.key, value=secret.value) for secret in item.secrets)
+        return Note(client=item.client, keys=tuple(zip((secret.key for secret in item.secrets), hashes, strict=True)))
 
     by_name = {item.client: item for item in wanted.values()}
     comparison = Comparison(
@@ -170,12 +180,22 @@ def client_changes(
         restated={
             client_id: note(by_name[notes[client_id].client], client_id)
             for client_id in difference.gone
-            if notes[client_id].client in by_name
+            if client_id in notes and notes[client_id].client in by_name
         },
         staying=difference.staying,
         public={item.client: _shown(item, public.get(item.client, frozenset())) for item in difference.put},
+        remarks={item.client: remark for item in difference.put if (remark := _key_change(item, notes.get(item.key.id)))},
     )
     return tuple(comparison.changes())
+
+
+def _key_change(item: Wanted, before: Note | None) -> str | None:
+    """Return a remark if the release knows the client's id under another fingerprint: its id does not name its keys."""
+    if before is None or before.fingerprint is None or not isinstance(item.key, PublicKey):
+        return None
+    if before.fingerprint == item.key.fingerprint():
+        return None
+    return f"its keys change: {format_fingerprint(before.fingerprint)} becomes {item.key.fingerprint_text()}"
 
 
 def _shown(item: Wanted, public: frozenset[str]) -> dict[str, str]:

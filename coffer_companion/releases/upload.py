@@ -6,17 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coffer_protocol.release.notes import NoteKey
+from coffer_protocol.release.notes import Note, NoteKeys
 
 from .commit import Base, Draft
 from .diff import Held, notes_of
-from .listing import Listing
 from .plan import Plan
-from .publisher_entry import PublisherEntry
-from .shards import DefinitionDifference, Wanted, client_changes, find_difference, publisher_as_client
+from .publisher_entry import PublisherEntry, publishers_among
+from .shards import DefinitionDifference, Wanted, client_changes, entries_that_hold, find_difference, holds, publisher_as_client
 
 # Clients warn of an expiry this long before it, so an upload renews from then on.
 RENEWAL_S: Final = 30 * 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparison:
+    """A definition beside a release.
+
+    Attributes:
+        difference: where they differ.
+        notes: of the entries of the release that differ, those that open, by id.
+        publishers: the publishers among them, by id.
+        unread: the ids of those whose notes do not open.
+    """
+
+    difference: DefinitionDifference
+    notes: Mapping[bytes, Note]
+    publishers: Mapping[bytes, PublisherEntry]
+    unread: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,64 +40,146 @@ class Publication:
     """What is to be published.
 
     Attributes:
-        wanted: from `compile.wanted_shards`.
+        wanted: from `shards.wanted_shards`.
         public: of each client's name, the keys that are no secret.
         lifetime_s: how long the release is good for, or None for ever.
-        renew: whether to make a release though no shard changes, so that its expiry is set anew.
+        renew: whether to make a release though no shard changes, so that its expiry is set again.
+        reseal: whether to seal every shard again, also over entries whose notes do not open.
     """
 
     wanted: Mapping[bytes, Wanted]
     public: Mapping[str, frozenset[str]]
     lifetime_s: int | None
     renew: bool = False
+    reseal: bool = False
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change for the definition to stand in the newest release. A `making.Drafting`; raises as that may."""
-        difference = self._difference(base, base.listing)
-        put = list(difference.put)
+        """Return what is to change for the definition to be in the newest release. A `commit.Drafting`; raises as that may."""
+        if base.is_restart:
+            return await self._draft_restart(base)
+        found = await self._compared(base, _newest(base), base.note_keys)
+        tree = dict(found.publishers)
+        put = list(found.difference.put)
         if base.target.identity.id() not in base.listing:
-            put.append(PublisherEntry(name="", key=base.target.identity.public()).wanted(base.note_key))
+            own = PublisherEntry(name="", key=base.target.identity.public())
+            tree[own.key.id] = own
+            put.append(own.wanted(base.note_keys))
+        # A publisher whose shard the server has changed would be without the note key.
+        put += [
+            item
+            for client_id, item in ((id_, entry.wanted(base.note_keys)) for id_, entry in found.publishers.items())
+            if self.reseal or not holds(base.listing[client_id], item, base.target.coffer, base.note_keys)
+        ]
         return Draft(
-            plan=await self._plan(base, difference, _newest(base)),
-            drop=difference.gone,
+            plan=self._plan(base, found, _newest(base), is_change=bool(put or found.difference.gone)),
+            drop=found.difference.gone,
             put=tuple(put),
-            note_key=base.note_key,
+            note_keys=base.note_keys,
             lifetime_s=self.lifetime_s,
+            tree=tuple(tree.values()),
         )
 
     async def compare(self, base: Base, release: Held) -> Plan:
-        """What leads from a release to the definition, for people.
+        """Return what leads from a release to the definition, for people.
 
         Raises:
-            EarlierNoteKeyError: the release was made under a note key that has been replaced since.
+            EarlierNoteKeyError: the release was made under a note key that this publisher does not have.
             What `Reader.notes` raises.
         """
-        return await self._plan(base, self._difference(base, release.listing), release)
+        found = await self._compared(base, release, base.note_keys)
+        return self._plan(base, found, release, is_change=bool(found.difference.put or found.difference.gone))
 
-    def _difference(self, base: Base, listing: Listing) -> DefinitionDifference:
+    async def draft_anew(self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_keys: NoteKeys) -> Draft:
+        """Return the same under a new note key: every shard is sent again.
+
+        Args:
+            base: the newest release.
+            others: the publishers that stay, with the one at work.
+            publishers: the keys that the release is to name.
+            note_keys: with the new one.
+        """
+        release = _newest(base)
+        found = await self._compared(base, release, base.note_keys)
+        stays = {entry.key.id for entry in others}
+        retired = tuple(client_id for client_id in found.publishers if client_id not in stays)
+        return Draft(
+            plan=self._plan(base, found, release, is_change=True),
+            drop=tuple(sorted((*found.difference.gone, *retired))),
+            put=(*self.wanted.values(), *(entry.wanted(note_keys) for entry in others)),
+            note_keys=note_keys,
+            publishers=publishers,
+            lifetime_s=self.lifetime_s,
+            tree=others,
+        )
+
+    async def _draft_restart(self, base: Base) -> Draft:
+        """Return the first release of a history that is begun again: every shard is sealed again, and every publisher is named."""
+        known = {entry.key.id: entry for entry in map(PublisherEntry.from_known, base.reader.state.tree)}
+        release = None if not base.listing else _newest(base)
+        found = await self._compared(base, release, base.note_keys)
+        own = PublisherEntry(name="", key=base.target.identity.public())
+        others = {own.key.id: own} | {
+            client_id: entry for client_id, entry in (known | dict(found.publishers)).items() if entry.key.sign in base.publishers
+        }
+        retired = [client_id for client_id in found.publishers if client_id not in others]
+        note_keys = base.note_keys.replaced(base.serial) if release is not None else base.note_keys
+        return Draft(
+            plan=self._plan(base, found, release, is_change=True),
+            drop=tuple(sorted((*found.difference.gone, *retired))),
+            put=(*self.wanted.values(), *(entry.wanted(note_keys) for entry in others.values())),
+            note_keys=note_keys,
+            publishers=base.publishers,
+            lifetime_s=self.lifetime_s,
+            tree=tuple(others.values()),
+        )
+
+    async def _compared(self, base: Base, release: Held | None, note_keys: NoteKeys) -> _Comparison:
         if (item := self.wanted.get(base.target.identity.id())) is not None:
             raise publisher_as_client(item)
-        return find_difference(self.wanted, listing, coffer=base.target.coffer, note_key=base.note_key, is_publisher=base.is_publisher)
-
-    async def _plan(self, base: Base, difference: DefinitionDifference, release: Held | None) -> Plan:
-        notes = {}
-        if release is not None:
-            noted = tuple(release.listing[client_id] for client_id in difference.noted)
-            notes = await notes_of(base.reader, release, noted, base.note_key)
-        changes = client_changes(
-            difference, self.wanted, coffer=base.target.coffer, public=self.public, notes=notes, note_key=base.note_key
+        if release is None:
+            return _Comparison(difference=find_difference(self.wanted, (), (), ()), notes={}, publishers={}, unread=())
+        same = frozenset[bytes]()
+        if not self.reseal:
+            same = entries_that_hold(self.wanted, release.listing, coffer=base.target.coffer, note_keys=note_keys)
+        entries = [entry for entry in release.listing.values() if entry.id not in same]
+        if self.reseal:
+            notes = await base.reader.notes_that_open(release.serial, entries, note_keys)
+        else:
+            notes = await notes_of(base.reader, release, entries, note_keys)
+        publishers = publishers_among(notes)
+        # An entry is replaced if the definition has it, and dropped only if its note says what it is.
+        others = [entry.id for entry in entries if entry.id in notes]
+        return _Comparison(
+            difference=find_difference(self.wanted, same, others, publishers),
+            notes={client_id: note for client_id, note in notes.items() if client_id not in publishers},
+            publishers=publishers,
+            unread=tuple(entry.id for entry in entries if entry.id not in notes),
         )
-        is_change = bool(difference.put or difference.gone)
+
+    def _plan(self, base: Base, found: _Comparison, release: Held | None, *, is_change: bool) -> Plan:
+        changes = client_changes(
+            found.difference,
+            self.wanted,
+            base.listing if release is None else release.listing,
+            coffer=base.target.coffer,
+            public=self.public,
+            notes=found.notes,
+            note_keys=base.note_keys,
+        )
+        remarks = list(base.remarks)
+        if kept := [client_id for client_id in found.unread if client_id not in self.wanted]:
+            remarks.append(f"{len(kept)} entries stay though the definition does not have them: their notes do not open")
         return Plan(
             coffer=base.target.coffer,
             serial=base.serial,
             clients=changes,
-            unchanged=difference.unchanged,
+            unchanged=found.difference.unchanged,
             is_renewal=not is_change and self._is_renewal(base),
+            remarks=tuple(remarks),
         )
 
     def _is_renewal(self, base: Base) -> bool:
-        """Whether the release's expiry is a reason of its own to make a new one."""
+        """Return whether the release's expiry is a reason of its own to make a new one."""
         if base.release is None:
             return False
         expires = base.release.head.expires
@@ -89,27 +187,6 @@ class Publication:
         if expires == (None if self.lifetime_s is None else int(base.now) + self.lifetime_s):
             return False
         return self.renew or (expires is not None and expires - base.now < RENEWAL_S)
-
-    async def draft_anew(self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_key: NoteKey) -> Draft:
-        """The same under a new note key: every shard is sent again.
-
-        Args:
-            base: the newest release.
-            others: the publishers that stay, with the one at work.
-            publishers: the keys that the release is to name.
-            note_key: the new one.
-        """
-        difference = self._difference(base, base.listing)
-        stays = {standing.key.id for standing in others}
-        gone = tuple(client_id for client_id in base.listing if client_id not in self.wanted and client_id not in stays)
-        return Draft(
-            plan=await self._plan(base, difference, _newest(base)),
-            drop=gone,
-            put=(*self.wanted.values(), *(standing.wanted(note_key) for standing in others)),
-            note_key=note_key,
-            publishers=publishers,
-            lifetime_s=self.lifetime_s,
-        )
 
 
 def _newest(base: Base) -> Held | None:

@@ -43,6 +43,17 @@ def is_ed25519_public(key: bytes) -> bool:
     return bindings.crypto_core_ed25519_is_valid_point(key)
 
 
+def ed25519_public(seed: bytes) -> bytes:
+    """Return the public key of an Ed25519 seed (RFC 8032)."""
+    return bindings.crypto_sign_seed_keypair(seed)[0]
+
+
+def ed25519_sign(seed: bytes, message: bytes) -> bytes:
+    """Return the Ed25519 signature of a message, 64 bytes (RFC 8032)."""
+    _, secret = bindings.crypto_sign_seed_keypair(seed)
+    return bindings.crypto_sign(message, secret)[: -len(message) or None]
+
+
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
     """Verify with libsodium's rules.
 

@@ -94,6 +94,11 @@ def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b
     return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person)
 
 
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """Return HMAC-SHA256 (RFC 2104), 32 bytes."""
+    return hashes.hmac_sha256(key, message)
+
+
 def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
     """HKDF-SHA256's first step (RFC 5869, 2.2): 32 bytes."""
     return hashes.hmac_sha256(salt, ikm)
@@ -170,18 +175,16 @@ def check_ed25519_public(key: bytes) -> None:
 
 
 def ed25519_public(seed: bytes) -> bytes:
-    """The public key of an Ed25519 seed (RFC 8032)."""
-    from nacl import bindings
-
-    return bindings.crypto_sign_seed_keypair(seed)[0]
+    """Return the public key of an Ed25519 seed (RFC 8032)."""
+    _check(seed, ED25519_BYTES)
+    return sodium.ed25519_public(seed)
 
 
 def ed25519_sign(seed: bytes, message: bytes) -> bytes:
-    """The detached signature, 64 bytes (RFC 8032)."""
-    from nacl import bindings
-
-    _, secret = bindings.crypto_sign_seed_keypair(seed)
-    return bindings.crypto_sign(message, secret)[:ED25519_SIGNATURE_BYTES]
+    """Return the signature of a message, 64 bytes (RFC 8032)."""
+    _check(seed, ED25519_BYTES)
+    _check_type(message)
+    return sodium.ed25519_sign(seed, message)
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:

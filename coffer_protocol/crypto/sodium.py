@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 _KEY_BYTES: Final = 32
+_SIGNATURE_BYTES: Final = 64
 _TAG_BYTES: Final = 16
 
 # Each name is looked up here, so that a missing one shows when this module is imported, not in the middle of a fetch.
@@ -28,6 +29,8 @@ _memcmp = lib.sodium_memcmp
 _scalarmult_base = lib.crypto_scalarmult_base
 _scalarmult = lib.crypto_scalarmult
 _is_valid_point = lib.crypto_core_ed25519_is_valid_point
+_sign_seed_keypair = lib.crypto_sign_seed_keypair
+_sign = lib.crypto_sign
 _sign_open = lib.crypto_sign_open
 _chacha20poly1305_encrypt = lib.crypto_aead_chacha20poly1305_ietf_encrypt
 _chacha20poly1305_decrypt = lib.crypto_aead_chacha20poly1305_ietf_decrypt
@@ -74,6 +77,27 @@ def x25519(secret: bytes, public: bytes) -> bytes:
 def is_ed25519_public(key: bytes) -> bool:
     """Return whether 32 bytes are a canonical point of the main subgroup, and not of small order."""
     return bool(_is_valid_point(key) == 1)
+
+
+def ed25519_public(seed: bytes) -> bytes:
+    """Return the public key of an Ed25519 seed (RFC 8032)."""
+    return _ed25519_pair(seed)[0]
+
+
+def ed25519_sign(seed: bytes, message: bytes) -> bytes:
+    """Return the Ed25519 signature of a message, 64 bytes (RFC 8032)."""
+    _, secret = _ed25519_pair(seed)
+    output = _new("unsigned char[]", _SIGNATURE_BYTES + len(message))
+    _sign(output, _new("unsigned long long *"), message, len(message), secret)
+    return bytes(_buffer(output, _SIGNATURE_BYTES))
+
+
+def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
+    """Return the public key, and libsodium's secret key: the seed and the public key."""
+    public = _new("unsigned char[]", _KEY_BYTES)
+    secret = _new("unsigned char[]", 2 * _KEY_BYTES)
+    _sign_seed_keypair(public, secret, seed)
+    return bytes(_buffer(public)), bytes(_buffer(secret))
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Blobs: a padded shard, sealed to one client (PROTOCOL.md, 7)."""
+"""Blobs: a padded shard, sealed to one client (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _INFO_LABEL: Final = b"coffer/1 shard\x00"
 
 
 def pad(data: bytes) -> bytes:
-    """0x80, then zero bytes, to a multiple of 256 (ISO/IEC 7816-4), so that a length tells little."""
+    """Add 0x80, then zero bytes, to a multiple of 256 (ISO/IEC 7816-4), so that a length tells little."""
     padded = data + _PAD_MARK
     return padded + bytes(-len(padded) % PAD_MULTIPLE_BYTES)
 
 
 def unpad(padded: bytes) -> bytes:
-    """What `pad` was given.
+    """Return what `pad` was given.
 
     Raises:
-        ValueError: it is not padded so.
+        ValueError: it is not padded like that.
     """
     data = padded.rstrip(b"\0")
     if len(padded) % PAD_MULTIPLE_BYTES or not data.endswith(_PAD_MARK) or pad(data[:-1]) != padded:
@@ -40,8 +40,13 @@ def unpad(padded: bytes) -> bytes:
 
 
 def alg_of(key: ClientKey) -> int:
-    """The alg under which a client of this key gets its blobs."""
+    """Return the alg under which a client of this key gets its blobs."""
     return ALG_SEALED_BOX if isinstance(key, BareKey) else ALG_HPKE
+
+
+def sealed_to(key: ClientKey) -> bytes:
+    """Return what a mark says that a blob is sealed to: the body of a public key text, or the id of a bare key."""
+    return key.id if isinstance(key, BareKey) else key.body
 
 
 def _info(coffer: str, client_id: bytes, since: int) -> bytes:
@@ -49,7 +54,7 @@ def _info(coffer: str, client_id: bytes, since: int) -> bytes:
 
 
 def seal(key: ClientKey, *, coffer: str, since: int, shard: bytes) -> bytes:
-    """The blob of `shard` for the client of `key`, made for the release with serial `since`. Its alg is `alg_of(key)`.
+    """Seal `shard` for the client of `key` and the release with serial `since`. The blob's alg is `alg_of(key)`.
 
     Raises:
         UnavailableError: this machine's libraries have no ML-KEM-768.
@@ -62,7 +67,7 @@ def seal(key: ClientKey, *, coffer: str, since: int, shard: bytes) -> bytes:
 
 
 def open_blob(identity: Identity, *, alg: int, coffer: str, since: int, blob: bytes) -> bytes:
-    """The shard that a blob holds.
+    """Return the shard that a blob holds.
 
     Raises:
         BlobError: the blob was not sealed to this identity, for this coffer and release, or is of an unknown alg.
@@ -70,9 +75,9 @@ def open_blob(identity: Identity, *, alg: int, coffer: str, since: int, blob: by
     """
     try:
         match alg:
-            case 1:
+            case 1:  # ALG_SEALED_BOX
                 padded = primitives.sealed_box_open(identity.plain_secret(), identity.plain_id(), blob)
-            case 2:
+            case 2:  # ALG_HPKE
                 mlkem_seed, x25519_secret = identity.seal_secret()
                 padded = hpke.open_sealed(
                     mlkem_seed=mlkem_seed, x25519_secret=x25519_secret, info=_info(coffer, identity.id(), since), sealed=blob

@@ -1,4 +1,9 @@
-"""What one client gets, and how it checks it (PROTOCOL.md, 7)."""
+"""What one client gets, and how it checks it (docs/protocol.md, 7).
+
+A client accepts a release in one order of checks, and each refusal has an error of its own: form, publisher, signature, name, expiry,
+serial, *follows*, time of issue, place in the tree, blob, shard. `check_head_untrusted` does those that need the signed head alone, and
+`accept_untrusted` all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,24 @@ from .. import cbor, shard
 from ..cbor import Tagged
 from ..crypto.primitives import sha256
 from ..errors import (
+    ClockError,
     DecodeError,
     ExpiredReleaseError,
     ForkError,
     InclusionError,
+    IssuedAheadError,
+    IssuedEarlierError,
     NotAReleaseError,
     RollbackError,
     SerialJumpError,
     WrongCofferError,
 )
 from ..lean import TYPE_CHECKING, Record
-from ..limits import SERIAL_JUMP
+from ..limits import CLOCK_START, ISSUED_AHEAD_S, SERIAL_JUMP
 from . import blob as blobs
+from . import chain, tree
 from . import head as heads
-from . import tree
+from .evidence import FORK, Evidence
 
 if TYPE_CHECKING:
     from typing import Final
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
     from ..identity import Identity
     from ..shard import Secret
     from .head import SignedHead
-    from .trust import Demand, Seen
+    from .trust import Demand
 
 TAG: Final = 1131374182
 
@@ -50,7 +59,7 @@ class SealedAnswer(Record):
     blob: bytes
 
     def encode(self) -> bytes:
-        """The body's bytes."""
+        """Return the body's bytes."""
         return cbor.encode(Tagged(TAG, [self.signed, self.index, list(self.path), self.alg, self.since, self.blob]))
 
     @classmethod
@@ -58,7 +67,7 @@ class SealedAnswer(Record):
         """Parse the body of an OkGet. Nothing in it is verified yet.
 
         Raises:
-            NotAReleaseError: it is not one.
+            NotAReleaseError: it is not a release.
         """
         try:
             value = cbor.decode(body, tags=(TAG,))
@@ -91,70 +100,112 @@ def _when(seconds: int) -> str:
         return f"{seconds} s after 1970"
 
 
-def check_head_untrusted(signed: bytes, demand: Demand, *, now: float) -> SignedHead:
-    """Verify a signed head as far as it goes without a leaf: publisher, signature, name, expiry, serial. `now` is in seconds since 1970.
+def check_head_untrusted(signed: bytes, demand: Demand, *, now: float | None, may_skip: bool = False) -> SignedHead:
+    """Verify a signed head as far as possible without a leaf.
+
+    Args:
+        signed: as it came.
+        demand: what the release must be.
+        now: the reader's clock, in seconds since 1970; None if neither expiry nor a time of issue in the future is a reason to refuse.
+        may_skip: whether a later release than the next need not follow the one that was seen: a client of suite 0 cannot ask for the heads
+            between them.
 
     Raises:
         NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError, ExpiredReleaseError, RollbackError,
-        SerialJumpError, ForkError: see each; in this order.
+        SerialJumpError, ForkError, ChainError, IssuedEarlierError, IssuedAheadError: see each; in this order.
+        ClockError: no release was seen, and the reader's clock is before 2025: the release may be good.
     """
     release = heads.verify_untrusted(signed, publishers=demand.publishers)
-    head = release.head
-    if head.coffer != demand.coffer:
+    if release.head.coffer != demand.coffer:
         raise WrongCofferError(
-            f"the server gave a release of {head.coffer!r}, and {demand.coffer!r} is demanded: compare the address with the operator's"
+            f"the server gave a release of {release.head.coffer!r}, and {demand.coffer!r} is demanded: compare the address with the "
+            "operator's"
         )
-    if head.expires is not None and now >= head.expires:
-        seen = f" (the last one seen is release {demand.seen.serial})" if demand.seen is not None else ""
-        raise ExpiredReleaseError(
-            f"release {head.serial} of {head.coffer!r}{seen} expired at {_when(head.expires)}, and this machine's clock says "
-            f"{_when(int(now))}. Where the clock is right, the operator must publish anew: coffer-companion upload"
-        )
-    if demand.seen is not None:
-        _check_serial(release, demand.seen)
+    time = None if now is None else max(int(now), demand.latest)
+    _check_expiry(release, demand, time)
+    _check_serial(release, demand)
+    seen = demand.seen
+    if seen is not None and release.sha256 != seen.signed_sha256:
+        if not may_skip or release.head.serial == seen.serial + 1:
+            chain.check_follows(release, seen)
+        if release.head.issued < seen.issued and not release.head.restart:
+            raise IssuedEarlierError(
+                f"release {release.head.serial} of {demand.coffer!r} was issued at {_when(release.head.issued)}, before release "
+                f"{seen.serial}, which was seen already: its publisher's clock is wrong",
+                hint="the operator publishes again: coffer-companion upload FILE",
+            )
+    _check_not_ahead(release, demand, time)
     return release
 
 
-def _check_serial(release: SignedHead, seen: Seen) -> None:
+def _check_expiry(release: SignedHead, demand: Demand, time: int | None) -> None:
     head = release.head
-    if head.serial < seen.serial:
+    if time is None or head.expires is None or time < head.expires:
+        return
+    seen = f" (the last one seen is release {demand.seen.serial})" if demand.seen is not None else ""
+    raise ExpiredReleaseError(
+        f"release {head.serial} of {head.coffer!r}{seen} expired at {_when(head.expires)}, and it is {_when(time)} by this machine's "
+        "clock, or by a release that it has seen",
+        hint="if the clock is right, the operator publishes again: coffer-companion upload FILE",
+    )
+
+
+def _check_serial(release: SignedHead, demand: Demand) -> None:
+    head, highest, seen = release.head, demand.highest_serial, demand.seen
+    if head.serial < highest:
         raise RollbackError(
-            f"the server gave release {head.serial} of {head.coffer!r}, and release {seen.serial} has been seen before: the server was set "
-            "back to an old state, or hides what is new. The operator resolves it by publishing anew: coffer-companion upload"
+            f"the server gave release {head.serial} of {head.coffer!r}, and release {highest} has been seen before or is demanded: "
+            "the server was set back to an old state, or hides what is new",
+            hint="the operator restores the server's newest backup, or publishes again: coffer-companion upload --restore FILE",
         )
-    if head.serial > seen.serial + SERIAL_JUMP:
+    if highest and head.serial > highest + SERIAL_JUMP:
         raise SerialJumpError(
-            f"the server gave release {head.serial} of {head.coffer!r}, implausibly far above release {seen.serial}, the last one seen: "
-            "ask the operator which it is. Where the server is right, this client must forget what it has seen: coffer-client trust reset"
+            f"the server gave release {head.serial} of {head.coffer!r}, implausibly far above release {highest}, the last one seen: ask "
+            "the operator which it is",
+            hint="if the server is right, this client must forget what it has seen: coffer-client trust reset",
         )
-    if head.serial == seen.serial and seen.signed_sha256 is not None and release.sha256 != seen.signed_sha256:
+    if seen is not None and head.serial == seen.serial and release.sha256 != seen.signed_sha256:
         raise ForkError(
-            f"release {head.serial} of {head.coffer!r} is not the release {seen.serial} that was seen before: two were signed under one "
-            "serial. The operator resolves it by publishing anew: coffer-companion upload"
-        )
+            f"release {head.serial} of {head.coffer!r} is not the release {seen.serial} that was seen before: two different releases with "
+            "this serial were signed, and the server shows them to different readers",
+            hint="tell the operator, who publishes again: coffer-companion upload FILE",
+        ).with_evidence(Evidence(kind=FORK, known=seen.signed, shown=release.signed))
 
 
-def accept_untrusted(answer: SealedAnswer, demand: Demand, *, identity: Identity, plain: bool, now: float) -> Accepted:
-    """Check the body of an OkGet in the order of PROTOCOL.md, 7, and open it.
+def _check_not_ahead(release: SignedHead, demand: Demand, time: int | None) -> None:
+    if time is None or release.head.issued <= time + ISSUED_AHEAD_S:
+        return
+    if demand.seen is None and time < CLOCK_START:
+        raise ClockError(f"this machine's clock says {_when(time)}, which cannot be: set it, and try again")
+    raise IssuedAheadError(
+        f"release {release.head.serial} of {release.head.coffer!r} was issued at {_when(release.head.issued)}, and it is {_when(time)} by "
+        "this machine's clock: one of the two clocks is wrong",
+        hint="if it is the publisher's, the operator publishes again: coffer-companion upload --restore FILE",
+    )
+
+
+def accept_untrusted(answer: SealedAnswer, demand: Demand, *, identity: Identity, plain: bool, now: float | None) -> Accepted:
+    """Check the body of an OkGet in the order of docs/protocol.md, 7, and open it.
 
     Args:
         answer: the body as decoded, with nothing in it verified.
         demand: what the release must be.
         identity: this client's.
         plain: whether the client is known by its plain key (suite 0) rather than by its public key text.
-        now: seconds since 1970.
+        now: seconds since 1970; None for an answer from the cache, which stays good when its release has expired.
 
     Raises:
         ReleaseError: by the subclass that names the check that failed.
-        ShardError: the shard opened, and is not a shard.
+        ClockError: as `check_head_untrusted`.
+        ShardError: the blob opened, and does not hold a shard.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
-    release = check_head_untrusted(answer.signed, demand, now=now)
+    release = check_head_untrusted(answer.signed, demand, now=now, may_skip=plain)
     head = release.head
     client_id, alg = (identity.plain_id(), blobs.ALG_SEALED_BOX) if plain else (identity.id(), blobs.ALG_HPKE)
-    leaf = tree.leaf_data(coffer=head.coffer, client_id=client_id, alg=answer.alg, since=answer.since, blob_sha256=sha256(answer.blob))
+    leaf = tree.Leaf(coffer=head.coffer, client_id=client_id, alg=answer.alg, since=answer.since, blob_sha256=sha256(answer.blob))
     try:
-        root = tree.root_of_path(tree.leaf_hash(leaf), index=answer.index, size=head.count, path=answer.path)
+        root = tree.root_of_path(leaf.hash(), index=answer.index, size=head.count, path=answer.path)
     except ValueError:
         root = None
     if root != head.root or answer.alg != alg:

@@ -1,9 +1,9 @@
-"""Heads: what a publisher signs (PROTOCOL.md, 7)."""
+"""Heads: what a publisher signs (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
 from .. import cbor
-from ..address import check_name
+from ..address import Host, check_name
 from ..crypto import primitives
 from ..errors import BadSignatureError, DecodeError, KeyTextError, NotAReleaseError, UntrustedPublisherError
 from ..identity import format_id
@@ -22,28 +22,31 @@ DEFAULT_LIFETIME_S: Final = 400 * 86400
 _PROTECTED: Final = bytes.fromhex("a10127")
 _EXTERNAL: Final = b"coffer/1 head"
 _REQUIRED: Final = frozenset({"v", "coffer", "serial", "root", "count", "issued", "publisher"})
-_OPTIONAL: Final = frozenset({"expires", "prev", "publishers", "servers"})
+_OPTIONAL: Final = frozenset({"expires", "prev", "restart", "publishers", "servers", "hosts"})
+_RESTART: Final = 1
 _HASH_BYTES: Final = 32
 _KEY_BYTES: Final = 32
 
 
 class Head(Record):
-    """What one release is.
+    """The description of one release.
 
     Attributes:
         coffer: the coffer's name.
-        serial: from 1, one more than the last.
+        serial: from 1, above the last one.
         root: of the Merkle tree over all leaves, 32 bytes.
         count: the number of leaves.
         issued: seconds since 1970.
         publisher: the key that signs, 32 bytes.
         expires: seconds since 1970, or None for never.
-        prev: SHA-256 of the *signed* before it; None at serial 1, and on a server that starts anew.
-        publishers: all publisher keys trusted from the next release on, where they change.
-        servers: the ids under which the server may answer from now on, where they change.
+        prev: SHA-256 of the *signed* before it; None only in a coffer's first release.
+        restart: whether the history between this release and those before it is lost. It names all publishers.
+        publishers: all publisher keys trusted from the next release on, in rising order; None if they do not change.
+        servers: the ids under which the server may answer from now on, in rising order; None if they do not change.
+        hosts: the `HOST[:PORT]` texts under which it may be reached from now on, in the order to try; None if they do not change.
 
     Raises:
-        NotAReleaseError: a field is not what PROTOCOL.md, 7 says.
+        NotAReleaseError: a field is not what docs/protocol.md, 7 says.
     """
 
     coffer: str
@@ -54,8 +57,10 @@ class Head(Record):
     publisher: bytes
     expires: int | None = None
     prev: bytes | None = None
+    restart: bool = False
     publishers: tuple[bytes, ...] | None = None
     servers: tuple[bytes, ...] | None = None
+    hosts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -74,19 +79,35 @@ class Head(Record):
             keys = getattr(self, name)
             if keys is not None:
                 self._check_keys(name, keys, check)
+        if self.hosts is not None:
+            self._check_hosts(self.hosts)
+        if self.restart and self.publishers is None:
+            raise NotAReleaseError("the head begins the history again without naming the publishers")
 
     @staticmethod
     def _check_keys(name: str, keys: object, check: Callable[[bytes], None]) -> None:
-        if not isinstance(keys, tuple) or not keys or not all(isinstance(key, bytes) for key in keys) or len(set(keys)) != len(keys):
-            raise NotAReleaseError(f"the head's {name} are not a list of different keys")
+        if not isinstance(keys, tuple) or not keys or not all(isinstance(key, bytes) for key in keys):
+            raise NotAReleaseError(f"the head's {name} are not a list of keys")
+        if sorted(set(keys)) != list(keys):
+            raise NotAReleaseError(f"the head's {name} are not in rising order")
         try:
             for key in keys:
                 check(key)
         except KeyTextError as error:
-            raise NotAReleaseError(f"of the head's {name}, {error}") from None
+            raise NotAReleaseError(f"one of the head's {name} cannot be used: {error}") from None
+
+    @staticmethod
+    def _check_hosts(hosts: object) -> None:
+        if not isinstance(hosts, tuple) or not hosts or not all(isinstance(host, str) for host in hosts) or len(set(hosts)) != len(hosts):
+            raise NotAReleaseError("the head's hosts are not a list of different places")
+        try:
+            if not all(Host.from_text(host).port for host in hosts):
+                raise NotAReleaseError("one of the head's hosts has port 0, which cannot be connected to")
+        except KeyTextError as error:
+            raise NotAReleaseError(f"one of the head's hosts cannot be used: {error}") from None
 
     def encode(self) -> bytes:
-        """The head's bytes, which are signed."""
+        """Return the head's bytes, which are signed."""
         fields: dict[str, Any] = {
             "v": VERSION,
             "coffer": self.coffer,
@@ -96,35 +117,44 @@ class Head(Record):
             "issued": self.issued,
             "expires": self.expires,
             "prev": self.prev,
+            "restart": _RESTART if self.restart else None,
             "publisher": self.publisher,
             "publishers": self.publishers,
             "servers": self.servers,
+            "hosts": self.hosts,
         }
         return cbor.encode({name: value for name, value in fields.items() if value is not None})
 
     @classmethod
     def decode_untrusted(cls, data: bytes) -> Head:
-        """The head that `data` encodes.
+        """Return the head that `data` encodes.
 
         Raises:
-            NotAReleaseError: it is not one.
+            NotAReleaseError: it is not a head.
         """
         try:
             fields: Any = cbor.decode(data)
         except DecodeError as error:
             raise NotAReleaseError(f"the head is {error}") from None
         if not isinstance(fields, dict) or not _REQUIRED <= fields.keys() <= _REQUIRED | _OPTIONAL:
-            raise NotAReleaseError("the head has not exactly the keys of protocol 1: a newer Coffer may be needed")
-        if type(fields.pop("v")) is not int or data != cls._from_fields(fields).encode():
+            raise NotAReleaseError("the head does not have exactly the keys of protocol 1: a newer Coffer may be needed")
+        version = fields.pop("v")
+        if type(version) is not int or version != VERSION:
             raise NotAReleaseError("the head is of another version: a newer Coffer may be needed")
-        return cls._from_fields(fields)
-
-    @classmethod
-    def _from_fields(cls, fields: dict[str, Any]) -> Head:
         if not isinstance(fields["coffer"], str):
             raise NotAReleaseError("the head's coffer is not a name")
-        lists = {name: tuple(fields[name]) for name in ("publishers", "servers") if isinstance(fields.get(name), list)}
-        return cls(**(fields | lists))
+        if "restart" in fields:
+            if type(fields["restart"]) is not int or fields["restart"] != _RESTART:
+                raise NotAReleaseError("the head's restart is not 1")
+            fields["restart"] = True
+        for name in ("publishers", "servers", "hosts"):
+            if isinstance(fields.get(name), list):
+                fields[name] = tuple(fields[name])
+        head = cls(**fields)
+        # A field that may be left out must not be null.
+        if head.encode() != data:
+            raise NotAReleaseError("the head is not written as protocol 1 says")
+        return head
 
 
 class SignedHead(Record):
@@ -135,7 +165,7 @@ class SignedHead(Record):
 
     @property
     def sha256(self) -> bytes:
-        """SHA-256 of *signed*: the next head's `prev`, and what a reader keeps to tell two releases apart."""
+        """SHA-256 of *signed*: the next head's `prev`, and what a reader keeps to tell two releases from each other."""
         return primitives.sha256(self.signed)
 
 
@@ -144,20 +174,20 @@ def _to_be_signed(head: bytes) -> bytes:
 
 
 def sign(head: Head, identity: Identity) -> bytes:
-    """*Signed*: COSE_Sign1 (RFC 9052), untagged, over the head.
+    """Return *signed*: COSE_Sign1 (RFC 9052), untagged, over the head.
 
     Raises:
         ValueError: the head names another publisher.
     """
     if head.publisher != identity.publisher_key():
-        raise ValueError("a publisher signs in its own name alone")
+        raise ValueError("a publisher signs only in its own name")
     data = head.encode()
     signature = primitives.ed25519_sign(identity.sign_seed(), _to_be_signed(data))
     return cbor.encode([_PROTECTED, {}, data, signature])
 
 
 def _split(signed: bytes) -> tuple[Head, bytes, bytes]:
-    """The head in *signed*, its bytes, and the signature."""
+    """Return the head in *signed*, its bytes, and the signature."""
     try:
         parts = cbor.decode(signed)
     except DecodeError as error:
@@ -173,7 +203,7 @@ def _split(signed: bytes) -> tuple[Head, bytes, bytes]:
 
 
 def claimed_untrusted(signed: bytes) -> Head:
-    """The head in *signed*, whoever signed it: nothing of it is verified.
+    """Return the head in *signed*. Nothing is verified: anybody may have signed it.
 
     Raises:
         NotAReleaseError: it is not a signed head of protocol 1.
@@ -182,7 +212,7 @@ def claimed_untrusted(signed: bytes) -> Head:
 
 
 def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedHead:
-    """The head in *signed*, if one of `publishers` signed it.
+    """Return the head in *signed*, if one of `publishers` signed it.
 
     Raises:
         NotAReleaseError: it is not a signed head of protocol 1.
@@ -192,7 +222,7 @@ def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedH
     head, data, signature = _split(signed)
     if head.publisher not in publishers:
         raise UntrustedPublisherError(
-            f"release {head.serial} of {head.coffer!r} is signed by publisher {format_id(head.publisher)}, who is not trusted here. "
+            f"release {head.serial} of {head.coffer!r} is signed by publisher {format_id(head.publisher)}, which is not trusted here. "
             "Ask your operator whether publishers have changed, and for the address that `coffer-companion address` prints"
         )
     try:

@@ -1,121 +1,299 @@
-"""What publishers tell each other past the server: marks and notes (PROTOCOL.md, 7, *Note key*)."""
+"""What publishers tell each other without the server's knowledge: marks and notes (docs/protocol.md, 7, *Note key*).
+
+A *mark* tells a publisher that a blob holds the very shard that it wants, sealed to the very keys that it wants. A *note* says what an
+entry is, what it is called, and which of its keys have changed. Both are bound to the blob, so that a server cannot show them beside
+another one. A note that opens is still another publisher's text: its names and keys are checked as a definition's are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
 from .. import cbor, shard
+from ..address import check_name
 from ..crypto import primitives
-from ..errors import DecodeError, NoteError
-from ..lean import TYPE_CHECKING, Record
-from ..limits import NOTE_BYTES
+from ..crypto.primitives import Random
+from ..errors import DecodeError, KeyTextError, NoteError, ShardError
+from ..identity import FINGERPRINT_BYTES, ClientKey, PublicKey
+from ..limits import EARLIER_NOTE_KEYS, NOTE_BYTES
 from ..message import MARK_BYTES
-from ..shard import Secret
-from .blob import pad, unpad
-
-if TYPE_CHECKING:
-    from typing import Final
-
-    from ..crypto.primitives import Random
-    from ..shard import SecretValue
+from ..shard import Secret, SecretValue
+from .blob import ALG_HPKE, pad, sealed_to, unpad
+from .tree import Leaf
 
 NOTE_KEY_BYTES: Final = 32
-# The one secret in the shard of each publisher, who stands in the tree as a client.
+# The current note key's name in the shard of each publisher, which is a client in the tree. An earlier one has `.N` behind it.
 NOTE_KEY_SECRET: Final = "note-key"
 KEY_HASH_BYTES: Final = 16
-_LABEL: Final = "coffer/1 note"
+ROLE_CLIENT: Final = 0
+ROLE_PUBLISHER: Final = 1
+
+_MARK_INFO: Final = b"coffer/1 mark"
+_KEY_HASH_INFO: Final = b"coffer/1 key hash"
+_NOTE_INFO: Final = b"coffer/1 note"
+_MARK_LABEL: Final = _MARK_INFO.decode()
+_NOTE_LABEL: Final = _NOTE_INFO.decode()
 
 
-class Note(Record):
-    """What a client is called, and a keyed hash for each of its keys, in the shard's order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What an entry is.
+
+    Attributes:
+        client: its name; a publisher's may be empty.
+        role: `ROLE_CLIENT` or `ROLE_PUBLISHER`.
+        keys: the keys in its shard, in the shard's order, each with a keyed hash of its value.
+        sign: the Ed25519 key of a client with alg 2, 32 bytes, which verifies its receipts.
+        fingerprint: of the keys of a client with alg 2, 16 bytes.
+        after: the fingerprint of the client whose successor it is, 16 bytes, or None.
+        body: the keys of a publisher, 1,280 bytes.
+
+    Raises:
+        NoteError: the fields do not belong together, or a name or key is not one.
+    """
 
     client: str
-    keys: tuple[tuple[str, bytes], ...]
+    role: int = ROLE_CLIENT
+    keys: tuple[tuple[str, bytes], ...] = ()
+    sign: bytes | None = None
+    fingerprint: bytes | None = None
+    after: bytes | None = None
+    body: bytes | None = None
+
+    def __post_init__(self) -> None:
+        is_publisher = self.role == ROLE_PUBLISHER
+        sizes = ((self.sign, primitives.ED25519_BYTES), (self.fingerprint, FINGERPRINT_BYTES), (self.after, FINGERPRINT_BYTES))
+        if self.role not in (ROLE_CLIENT, ROLE_PUBLISHER) or any(value is not None and len(value) != size for value, size in sizes):
+            raise NoteError("a note does not hold what it should")
+        if is_publisher != (self.body is not None) or (self.sign is None) != (self.fingerprint is None):
+            raise NoteError("a note does not hold what it should")
+        if is_publisher and (self.keys or self.sign is not None or self.after is not None):
+            raise NoteError("a publisher's note holds what only a client's has")
+        try:
+            if self.client or not is_publisher:
+                check_name(self.client, "the name in a note")
+            for key, digest in self.keys:
+                shard.check_key(key)
+                shard.check_visible(key, "the key in a note")
+                if len(digest) != KEY_HASH_BYTES:
+                    raise NoteError("the hash of a key in a note has another length")
+            if self.body is not None:
+                PublicKey.from_body(self.body)
+        except (KeyTextError, ShardError) as error:
+            raise NoteError(f"a note does not hold what it should: {error}") from None
+
+    def publisher_key(self) -> PublicKey:
+        """Return the keys of a publisher."""
+        assert self.body is not None
+        return PublicKey.from_body(self.body)
+
+    def encode(self) -> bytes:
+        """Return the note's map as CBOR."""
+        fields: dict[str, Any] = {
+            "client": self.client,
+            "role": self.role,
+            "keys": [[key, digest] for key, digest in self.keys],
+            "sign": self.sign,
+            "fingerprint": self.fingerprint,
+            "after": self.after,
+            "body": self.body,
+        }
+        return cbor.encode({name: value for name, value in fields.items() if value is not None})
+
+    @classmethod
+    def decode_untrusted(cls, data: bytes, *, alg: int) -> Note:
+        """Return the note whose map `data` encodes.
+
+        Args:
+            data: the map.
+            alg: how the blob is sealed that the note is about.
+
+        Raises:
+            NoteError: it is not a note.
+        """
+        try:
+            fields = cbor.decode(data, max_items=len(data))
+        except DecodeError as error:
+            raise NoteError(f"a note is {error}") from None
+        match fields:
+            case {"client": str() as client, "role": int() as role, "keys": list() as items, **others} if type(role) is int:
+                optional = {str(name): value for name, value in others.items() if name in _OPTIONAL and isinstance(value, bytes)}
+                pairs = [(item[0], item[1]) for item in items if isinstance(item, list) and len(item) == 2]
+                keys = tuple((key, digest) for key, digest in pairs if isinstance(key, str) and isinstance(digest, bytes))
+                if len(optional) == len(others) and len(keys) == len(items):
+                    note = cls(client=client, role=role, keys=keys, **optional)
+                    if (note.role == ROLE_CLIENT and alg == ALG_HPKE) == (note.sign is not None):
+                        return note
+        raise NoteError("a note does not hold what it should")
 
 
-class NoteKey(Record):
-    """The key of one coffer's marks and notes: 32 random bytes, made at its first release. The server never has it."""
+_OPTIONAL: Final = frozenset({"sign", "fingerprint", "after", "body"})
 
-    key: bytes
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteKey:
+    """One key of a coffer's marks and notes: 32 random bytes. It is used for nothing but the three keys that follow from it."""
+
+    key: bytes = field(repr=False)
+    _mark_key: bytes = field(init=False, repr=False, compare=False)
+    _hash_key: bytes = field(init=False, repr=False, compare=False)
+    _seal_key: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != NOTE_KEY_BYTES:
-            raise NoteError(f"a note key has {NOTE_KEY_BYTES} bytes")
-
-    def __repr__(self) -> str:
-        return "NoteKey()"
+            raise NoteError(f"a note key has {NOTE_KEY_BYTES} bytes, got {len(self.key)}")
+        for name, info in (("_mark_key", _MARK_INFO), ("_hash_key", _KEY_HASH_INFO), ("_seal_key", _NOTE_INFO)):
+            object.__setattr__(self, name, primitives.hkdf_sha256(ikm=self.key, salt=b"", info=info))
 
     @classmethod
     def generate(cls, random: Random = primitives.random_bytes) -> NoteKey:
-        """A new note key."""
+        """Make a new note key."""
         return cls(key=random(NOTE_KEY_BYTES))
 
-    @classmethod
-    def from_secrets(cls, secrets: tuple[Secret, ...]) -> NoteKey:
-        """The note key in a publisher's shard.
+    def mark(self, leaf: Leaf, *, role: int, key: ClientKey, shard: bytes) -> bytes:
+        """Return the 16 bytes that say what a blob holds and to whom it is sealed.
 
-        Raises:
-            NoteError: the shard does not hold it.
+        Args:
+            leaf: the blob's, verified: its alg, since and hash are never the server's bare word.
+            role: `ROLE_CLIENT` or `ROLE_PUBLISHER`.
+            key: the key that the blob is sealed to.
+            shard: the shard in it, before padding.
         """
-        match secrets:
-            case (Secret(key=name, value=bytes() as key),) if name == NOTE_KEY_SECRET:
-                return cls(key=key)
-        raise NoteError("the publisher's own shard does not hold the note key")
-
-    def secret(self) -> Secret:
-        """The note key as the one secret of a publisher's shard."""
-        return Secret(key=NOTE_KEY_SECRET, value=self.key)
-
-    def mark(self, *, coffer: str, client_id: bytes, since: int, shard: bytes) -> bytes:
-        """16 bytes that say whether a shard has changed since its blob was made."""
-        data = cbor.encode([coffer, client_id, since, shard])
-        return primitives.blake2b(data, size_bytes=MARK_BYTES, key=self.key)
+        return primitives.blake2b(
+            cbor.encode([*leaf.labeled(_MARK_LABEL), role, sealed_to(key), shard]), size_bytes=MARK_BYTES, key=self._mark_key
+        )
 
     def key_hash(self, *, coffer: str, client_id: bytes, key: str, value: SecretValue) -> bytes:
-        """16 bytes that say whether one secret has changed."""
+        """Return the 16 bytes that tell whether one secret of a client has changed."""
         data = cbor.encode([coffer, client_id, key, shard.encode_value(value)])
-        return primitives.blake2b(data, size_bytes=KEY_HASH_BYTES, key=self.key)
+        return primitives.blake2b(data, size_bytes=KEY_HASH_BYTES, key=self._hash_key)
 
-    def note(self, *, coffer: str, client_id: bytes, client: str, secrets: tuple[Secret, ...]) -> Note:
-        """The note about a client's secrets."""
-        keys = tuple(
-            (secret.key, self.key_hash(coffer=coffer, client_id=client_id, key=secret.key, value=secret.value)) for secret in secrets
+    def client_note(self, *, coffer: str, key: ClientKey, client: str, secrets: tuple[Secret, ...], after: bytes | None = None) -> Note:
+        """Return the note about a client's secrets.
+
+        Args:
+            coffer: the coffer's name.
+            key: the key that the client's blob is sealed to.
+            client: the client's name.
+            secrets: its secrets, in the shard's order.
+            after: the fingerprint of the client whose successor it is, or None.
+
+        Raises:
+            NoteError: the name, or the key of a secret, cannot be noted.
+        """
+        hashes = tuple(
+            (secret.key, self.key_hash(coffer=coffer, client_id=key.id, key=secret.key, value=secret.value)) for secret in secrets
         )
-        return Note(client=client, keys=keys)
+        if not isinstance(key, PublicKey):
+            return Note(client=client, keys=hashes)
+        return Note(client=client, keys=hashes, sign=key.sign, fingerprint=key.fingerprint(), after=after)
 
-    def seal(self, note: Note, *, coffer: str, client_id: bytes, since: int, random: Random = primitives.random_bytes) -> bytes:
-        """The note's bytes, for Put.
+    def seal(self, note: Note, leaf: Leaf, *, random: Random = primitives.random_bytes) -> bytes:
+        """Return the note's bytes, for Put.
 
         Raises:
             NoteError: the client has so many keys that its note is over 64 KiB.
         """
-        body = cbor.encode({"client": note.client, "keys": [[key, digest] for key, digest in note.keys]})
         nonce = random(primitives.XCHACHA_NONCE_BYTES)
-        sealed = nonce + primitives.xchacha20poly1305_seal(self.key, nonce, pad(body), _associated(coffer, client_id, since))
+        sealed = nonce + primitives.xchacha20poly1305_seal(self._seal_key, nonce, pad(note.encode()), _associated(leaf))
         if len(sealed) > NOTE_BYTES:
             raise NoteError(f"client {note.client!r} has too many keys for its note, which holds {NOTE_BYTES} bytes: split its secrets")
         return sealed
 
-    def open(self, sealed: bytes, *, coffer: str, client_id: bytes, since: int) -> Note:
-        """What a note says.
+    def open(self, sealed: bytes, leaf: Leaf) -> Note:
+        """Return what a note says.
 
         Raises:
-            NoteError: it was not sealed under this key, for this client and release.
+            NoteError: it was not sealed under this key for this very blob, or does not hold a note.
         """
         nonce, rest = sealed[: primitives.XCHACHA_NONCE_BYTES], sealed[primitives.XCHACHA_NONCE_BYTES :]
         try:
             if len(nonce) < primitives.XCHACHA_NONCE_BYTES:
                 raise ValueError("too short")
-            data = unpad(primitives.xchacha20poly1305_open(self.key, nonce, rest, _associated(coffer, client_id, since)))
-            body = cbor.decode(data, max_items=len(data))
-        except (ValueError, DecodeError):
-            raise NoteError("a note cannot be opened: the server has changed it") from None
-        match body:
-            case {"client": str() as client, "keys": list() as items, **others} if not others:
-                keys = [(item[0], item[1]) for item in items if isinstance(item, list) and len(item) == 2]
-                pairs = [(key, digest) for key, digest in keys if isinstance(key, str) and isinstance(digest, bytes)]
-                if len(pairs) == len(items):
-                    return Note(client=client, keys=tuple(pairs))
-        raise NoteError("a note does not hold what it should")
+            data = unpad(primitives.xchacha20poly1305_open(self._seal_key, nonce, rest, _associated(leaf)))
+        except ValueError:
+            raise NoteError("a note cannot be opened: the server has changed it, or shows it beside another blob") from None
+        return Note.decode_untrusted(data, alg=leaf.alg)
 
 
-def _associated(coffer: str, client_id: bytes, since: int) -> bytes:
-    return cbor.encode([_LABEL, coffer, client_id, since])
+def publisher_note(*, name: str, key: PublicKey) -> Note:
+    """Return the note about a publisher, which every other one may seal a new note key to."""
+    return Note(client=name, role=ROLE_PUBLISHER, body=key.body)
+
+
+def _associated(leaf: Leaf) -> bytes:
+    return cbor.encode(leaf.labeled(_NOTE_LABEL))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteKeys:
+    """The note keys of a coffer, as its publishers hand them on.
+
+    Attributes:
+        current: the key of the newest marks and notes.
+        earlier: the keys that were replaced, by the serial of the last release made under each.
+    """
+
+    current: NoteKey
+    earlier: Mapping[int, NoteKey] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def generate(cls, random: Random = primitives.random_bytes) -> NoteKeys:
+        """Make the first note key of a coffer."""
+        return cls(current=NoteKey.generate(random))
+
+    @classmethod
+    def from_secrets(cls, secrets: tuple[Secret, ...]) -> NoteKeys:
+        """Return the note keys in a publisher's shard.
+
+        Raises:
+            NoteError: the shard does not hold them.
+        """
+        current: NoteKey | None = None
+        earlier: dict[int, NoteKey] = {}
+        for secret in secrets:
+            name, _, number = secret.key.partition(".")
+            if name != NOTE_KEY_SECRET or not isinstance(secret.value, bytes):
+                raise NoteError("the publisher's own shard holds something else than note keys")
+            if not number and secret.key == NOTE_KEY_SECRET:
+                current = NoteKey(key=secret.value)
+            elif _is_serial(number):
+                earlier[int(number)] = NoteKey(key=secret.value)
+            else:
+                raise NoteError("the publisher's own shard holds something else than note keys")
+        if current is None or len(earlier) > EARLIER_NOTE_KEYS:
+            raise NoteError("the publisher's own shard does not hold the note key, or too many")
+        return cls(current=current, earlier=MappingProxyType(earlier))
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets of every publisher's shard."""
+        earlier = (Secret(key=f"{NOTE_KEY_SECRET}.{serial}", value=self.earlier[serial].key) for serial in sorted(self.earlier))
+        return (Secret(key=NOTE_KEY_SECRET, value=self.current.key), *earlier)
+
+    def of(self, since: int) -> NoteKey:
+        """Return the key of the marks and notes of blobs that were made for the release `since`."""
+        serials = [serial for serial in self.earlier if serial >= since]
+        return self.earlier[min(serials)] if serials else self.current
+
+    def is_current(self, since: int) -> bool:
+        """Return whether that key is the current one. What is under an earlier one is a retired publisher's word."""
+        return all(serial < since for serial in self.earlier)
+
+    def replaced(self, serial: int, random: Random = primitives.random_bytes) -> NoteKeys:
+        """Return the note keys of a release that has a new one. That release must seal every shard again.
+
+        Args:
+            serial: the release's.
+            random: draws the new key.
+        """
+        earlier = {**self.earlier, serial - 1: self.current}
+        kept = sorted(earlier)[-EARLIER_NOTE_KEYS:]
+        return NoteKeys(current=NoteKey.generate(random), earlier=MappingProxyType({number: earlier[number] for number in kept}))
+
+
+def _is_serial(text: str) -> bool:
+    # A serial has at most 19 digits, and is written without zeros before them.
+    return text.isascii() and text.isdecimal() and len(text) < 20 and str(int(text)) == text

@@ -1,10 +1,10 @@
-"""The Merkle tree of RFC 9162, 2.1, with SHA-256, and the leaves that Coffer puts into it (PROTOCOL.md, 7)."""
+"""The Merkle tree of RFC 9162, 2.1, with SHA-256, and the leaves that Coffer puts into it (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
 from .. import cbor
 from ..crypto.primitives import sha256
-from ..lean import TYPE_CHECKING
+from ..lean import TYPE_CHECKING, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,13 +17,34 @@ _LABEL: Final = "coffer/1 leaf"
 EMPTY_ROOT: Final = sha256(b"")
 
 
-def leaf_data(*, coffer: str, client_id: bytes, alg: int, since: int, blob_sha256: bytes) -> bytes:
-    """The leaf of one client's blob."""
-    return cbor.encode([_LABEL, coffer, client_id, alg, since, blob_sha256])
+class Leaf(Record):
+    """One client's blob in a coffer: what a leaf of the tree, a mark and a note are bound to.
+
+    Attributes:
+        coffer: the coffer's name.
+        client_id: the client's id, 32 bytes.
+        alg: how the blob is sealed.
+        since: the serial of the release for which it was made.
+        blob_sha256: the blob's hash, 32 bytes.
+    """
+
+    coffer: str
+    client_id: bytes
+    alg: int
+    since: int
+    blob_sha256: bytes
+
+    def labeled(self, label: str) -> list[cbor.Value]:
+        """Return `[label, coffer, id, alg, since, hash]`, which binds what the label says to this very blob."""
+        return [label, self.coffer, self.client_id, self.alg, self.since, self.blob_sha256]
+
+    def hash(self) -> bytes:
+        """Return the hash of the leaf in the tree, 32 bytes."""
+        return leaf_hash(cbor.encode(self.labeled(_LABEL)))
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """The hash of a leaf, 32 bytes."""
+    """Return the hash of a leaf's data, 32 bytes."""
     return sha256(_LEAF + data)
 
 
@@ -32,7 +53,7 @@ def _node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree with all its nodes, for audit paths: 64 bytes of memory for each leaf.
+    """A tree with all its nodes, for audit paths. It takes 64 bytes of memory for each leaf.
 
     A level is one byte string of hashes side by side. An odd node at the end of a level moves up as it is, which gives the same tree as
     RFC 9162's splitting at the largest power of two.
@@ -59,11 +80,11 @@ class Tree:
 
     @property
     def root(self) -> bytes:
-        """The root, 32 bytes; of no leaves, the hash of nothing."""
+        """The root, 32 bytes; without leaves, the hash of nothing."""
         return self._levels[-1] or EMPTY_ROOT
 
     def path(self, index: int) -> list[bytes]:
-        """The audit path of leaf `index`, from the leaf's sibling upwards (RFC 9162, 2.1.3.1).
+        """Return the audit path of leaf `index`, from the leaf's sibling upwards (RFC 9162, 2.1.3.1).
 
         Raises:
             IndexError: there is no such leaf.
@@ -73,7 +94,7 @@ class Tree:
         path = []
         for level in self._levels[:-1]:
             sibling = level[(index ^ 1) * HASH_BYTES : ((index ^ 1) + 1) * HASH_BYTES]
-            # The last node of an odd level has none, and moves up.
+            # The last node of an odd level has no sibling, and moves up.
             if sibling:
                 path.append(sibling)
             index >>= 1
@@ -89,10 +110,10 @@ def _level_above(level: bytes) -> bytes:
 
 
 def root_of_path(leaf: bytes, *, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root to which `path` leads from the leaf with hash `leaf` (RFC 9162, 2.1.3.2).
+    """Return the root to which `path` leads from the leaf with hash `leaf` (RFC 9162, 2.1.3.2).
 
     Raises:
-        ValueError: the index is not in a tree of `size` leaves, or the path has not the length that it must have.
+        ValueError: the index is not in a tree of `size` leaves, or the path has another length than it must have.
     """
     if not 0 <= index < size:
         raise ValueError("no such leaf")
@@ -103,7 +124,7 @@ def root_of_path(leaf: bytes, *, index: int, size: int, path: Sequence[bytes]) -
             raise ValueError("the path is too long")
         if node & 1 or node == last:
             digest = _node_hash(sibling, digest)
-            # A node that has moved up without a sibling skips the levels where it had none.
+            # A node that has moved up without a sibling skips the levels in which it had none.
             while not node & 1 and node:
                 node >>= 1
                 last >>= 1

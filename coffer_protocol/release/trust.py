@@ -1,9 +1,10 @@
-"""What a reader knows of a coffer, and what it demands of the next release (PROTOCOL.md, 7)."""
+"""What a reader knows of a coffer, and what it demands of the next release (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
 from ..crypto.primitives import sha256
 from ..lean import TYPE_CHECKING, Record
+from .evidence import RESTART, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -12,10 +13,25 @@ if TYPE_CHECKING:
 
 
 class Seen(Record):
-    """The newest release that this reader has accepted before: it never goes back behind it."""
+    """The newest release that a reader has accepted.
+
+    Attributes:
+        serial: the release's.
+        signed_sha256: the hash of its *signed*, 32 bytes.
+        issued: when it was issued, in seconds since 1970.
+        signed: its *signed* as it came, for evidence; None if it was not kept.
+    """
 
     serial: int
-    signed_sha256: bytes | None = None
+    signed_sha256: bytes
+    issued: int
+    signed: bytes | None = None
+
+    @classmethod
+    def of(cls, release: SignedHead) -> Seen:
+        """Return the entry for a release that has been accepted."""
+        head = release.head
+        return cls(serial=head.serial, signed_sha256=release.sha256, issued=head.issued, signed=release.signed)
 
 
 class Demand(Record):
@@ -23,13 +39,22 @@ class Demand(Record):
 
     Attributes:
         coffer: its name.
-        publishers: whose signature counts, keys of 32 bytes.
+        publishers: the keys whose signature counts, 32 bytes each.
         seen: the newest release accepted before, or None.
+        lowest: the lowest serial that is accepted.
+        latest: the highest `issued` that was accepted before: the reader's time is not before it.
     """
 
     coffer: str
     publishers: Collection[bytes]
     seen: Seen | None = None
+    lowest: int = 0
+    latest: int = 0
+
+    @property
+    def highest_serial(self) -> int:
+        """The highest serial that the reader knows of; 0 if there is none."""
+        return max(self.lowest, self.seen.serial if self.seen is not None else 0)
 
 
 class Trust(Record):
@@ -37,47 +62,49 @@ class Trust(Record):
 
     Attributes:
         coffer: the coffer's name.
-        publishers: whose signature counts from the next release on, keys of 32 bytes.
-        servers: the ids under which the server may answer, 32 bytes each; None where no head has named any.
-        seen: the newest release that was accepted; without its hash, the lowest serial that may be; None for any.
-        signer: who signed `seen`. It stays good for that release, also where the release retires it.
+        publishers: the keys whose signature counts from the next release on, 32 bytes each.
+        servers: the ids under which the server may answer, 32 bytes each; None if no head has named any.
+        hosts: the places where the server may be reached, as `HOST[:PORT]`; None if no head has named any.
+        seen: the newest release that was accepted; None if there is none.
+        signer: the publisher of `seen`. Its signature stays good for that release, also if the release retires it.
+        lowest: the lowest serial that is accepted, which an address may name; 0 for any.
+        latest: the highest `issued` that was ever accepted, in seconds since 1970.
     """
 
     coffer: str
     publishers: tuple[bytes, ...]
     servers: tuple[bytes, ...] | None = None
+    hosts: tuple[str, ...] | None = None
     seen: Seen | None = None
     signer: bytes | None = None
-
-    @property
-    def is_anchored(self) -> bool:
-        """Whether a release was accepted before, so that the next ones are told by its hash."""
-        return self.seen is not None and self.seen.signed_sha256 is not None
+    lowest: int = 0
+    latest: int = 0
 
     def is_seen(self, signed: bytes) -> bool:
-        """Whether these are the very bytes of the newest release that was accepted."""
+        """Return whether these are the very bytes of the newest release that was accepted."""
         return self.seen is not None and self.seen.signed_sha256 == sha256(signed)
 
-    def demand(self, signed: bytes, *, lowest: int = 0) -> Demand:
-        """What is demanded of the release whose *signed* this claims to be. Only its hash is looked at.
-
-        Args:
-            signed: as it came.
-            lowest: the serial below which none is taken, where that is above what was seen.
-        """
+    def demand(self, signed: bytes) -> Demand:
+        """Return what is demanded of the release whose *signed* this claims to be. Only its hash is used."""
         again = (self.signer,) if self.signer is not None and self.is_seen(signed) else ()
-        seen = self.seen
-        if lowest > (seen.serial if seen is not None else 0):
-            seen = Seen(serial=lowest)
-        return Demand(coffer=self.coffer, publishers=(*self.publishers, *again), seen=seen)
+        return Demand(coffer=self.coffer, publishers=(*self.publishers, *again), seen=self.seen, lowest=self.lowest, latest=self.latest)
 
     def after(self, release: SignedHead) -> Trust:
-        """The trust that follows from a release that has been accepted under this one."""
+        """Return the trust that follows from a release that has been accepted under this one."""
         head = release.head
         return Trust(
             coffer=self.coffer,
             publishers=head.publishers or self.publishers,
             servers=head.servers or self.servers,
-            seen=Seen(serial=head.serial, signed_sha256=release.sha256),
+            hosts=head.hosts or self.hosts,
+            seen=Seen.of(release),
             signer=head.publisher,
+            lowest=self.lowest,
+            latest=max(self.latest, head.issued),
         )
+
+    def restart_in(self, release: SignedHead) -> Evidence | None:
+        """Return the evidence of a restart, if an accepted release is one and another release was seen before it; otherwise None."""
+        if not release.head.restart or self.seen is None or self.is_seen(release.signed):
+            return None
+        return Evidence(kind=RESTART, known=self.seen.signed, shown=release.signed)

@@ -1,7 +1,7 @@
-"""Suites: how a session's messages are sealed (PROTOCOL.md, 4 and 5), behind one interface.
+"""Suites: how a session's messages are sealed (docs/protocol.md, 4 and 5), behind one interface.
 
-A handshake is two frames, Hello and its answer; from then on both sides have a `Transport`. Nothing here knows which message may
-follow which: that is the session's.
+A handshake is two frames: Hello or Enrol, and its answer. After it both sides have a `Transport`. Nothing here knows which message may
+follow which: that is the session's subject.
 
 Modules:
     box.py     suite 0: NaCl's box, for small clients in any language
@@ -21,13 +21,13 @@ else:
 
 
 class Transport(Protocol):
-    """Seals and opens what follows the handshake, each direction in its order."""
+    """Seals and opens the frames after the handshake, each direction in its order."""
 
     def seal(self, kind: MessageType, body: bytes) -> bytes:
-        """The content of the next frame that this side sends."""
+        """Return the content of the next frame that this side sends."""
 
     def open(self, kind: MessageType, content: bytes) -> bytes:
-        """The body of the next frame that the peer sent.
+        """Return the body of the next frame that the peer sent.
 
         Raises:
             UnopenableError: it is not that frame.
@@ -40,13 +40,13 @@ class Initiator(Protocol):
     suite: int
 
     def client_id(self) -> bytes:
-        """The id that Hello will prove, 32 bytes."""
+        """Return the id that Hello will prove, 32 bytes."""
 
-    def hello(self) -> bytes:
-        """The content of Hello. Called once."""
+    def hello(self, kind: MessageType) -> bytes:
+        """Return the content of Hello, or of Enrol in suite 1. Called once."""
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
-        """Open the server's answer: its body, and the transport for what follows.
+        """Open the server's answer. Returns its body, and the transport for what follows.
 
         Raises:
             UnopenableError: the answer is not from the server that was addressed.
@@ -58,20 +58,20 @@ class Responder(Protocol):
 
     suite: int
 
-    def read_hello(self, content: bytes) -> bytes:
-        """The client's id, 32 bytes, proven.
+    def read_hello(self, kind: MessageType, content: bytes) -> bytes:
+        """Return the client's id, 32 bytes, proven by its Hello, or by its Enrol in suite 1.
 
         Raises:
             UnopenableError: the Hello is damaged, or for another server.
         """
 
     def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
-        """The content of the answer, and the transport for what follows. Called once."""
+        """Return the content of the answer, and the transport for what follows. Called once."""
 
 
-# The content of a Hello, in bytes, and the suite that it belongs to: nothing is negotiated (PROTOCOL.md, 3).
+# The content of a Hello, in bytes, and the suite that it belongs to: nothing is negotiated (docs/protocol.md, 3).
 HELLO_BYTES: Final = {152: 0, 1302: 1}
-# What the answer to a Hello has beside its body.
+# What the answer to a Hello has in addition to its body.
 ANSWER_OVERHEAD_BYTES: Final = {0: 40, 1: 1153}
-# What every later content has beside its body.
+# What every later content has in addition to its body.
 OVERHEAD_BYTES: Final = {0: 40, 1: 17}

@@ -98,12 +98,12 @@ class BoxInitiator:
         """The id that Hello will prove, 32 bytes."""
         return self._client_id
 
-    def hello(self) -> bytes:
-        """The content of Hello, 152 bytes."""
-        nonce = bytes([Direction.CLIENT_TO_SERVER, MessageType.HELLO]) + self._random(NONCE_BYTES - _PREFIX_BYTES)
+    def hello(self, kind: MessageType) -> bytes:
+        """Return the content of Hello, 152 bytes."""
+        nonce = bytes([Direction.CLIENT_TO_SERVER, kind]) + self._random(NONCE_BYTES - _PREFIX_BYTES)
         proof = primitives.box(self._secret, self._server_id, nonce, self._client_id)
         content = primitives.sealed_box(self._server_id, self._client_id + nonce + proof)
-        self._hello = frame.encode(Frame(MessageType.HELLO, content))
+        self._hello = frame.encode(Frame(kind, content))
         return content
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
@@ -133,8 +133,8 @@ class BoxResponder:
         self._hello = b""
         self._client_id = b""
 
-    def read_hello(self, content: bytes) -> bytes:
-        """The client's id, 32 bytes, proven.
+    def read_hello(self, kind: MessageType, content: bytes) -> bytes:
+        """Return the client's id, 32 bytes, proven.
 
         Raises:
             UnopenableError: the Hello is damaged, or for another server.
@@ -147,9 +147,9 @@ class BoxResponder:
             proven = primitives.box_open(self._secret, client_id, nonce, proof)
         except (ValueError, KeyTextError):
             raise UnopenableError("a Hello that cannot be opened") from None
-        if nonce[:_PREFIX_BYTES] != bytes([Direction.CLIENT_TO_SERVER, MessageType.HELLO]) or proven != client_id:
+        if nonce[:_PREFIX_BYTES] != bytes([Direction.CLIENT_TO_SERVER, kind]) or proven != client_id:
             raise UnopenableError("a Hello that does not prove what it says")
-        self._hello = frame.encode(Frame(MessageType.HELLO, content))
+        self._hello = frame.encode(Frame(kind, content))
         self._client_id = client_id
         return client_id
 

@@ -274,9 +274,9 @@ class NoiseInitiator:
         """The id that Hello will prove, 32 bytes."""
         return self._client_id
 
-    def hello(self) -> bytes:
-        """The content of Hello, 1,302 bytes."""
-        return bytes([SUITE]) + self._hint + self._state.write_message(bytes([MessageType.HELLO]))
+    def hello(self, kind: MessageType) -> bytes:
+        """Return the content of Hello or Enrol, 1,302 bytes."""
+        return bytes([SUITE]) + self._hint + self._state.write_message(bytes([kind]))
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
         """Open the server's answer: its body, and the transport for what follows.
@@ -308,8 +308,8 @@ class NoiseResponder:
         self._random = random
         self._encapsulate = encapsulate
 
-    def read_hello(self, content: bytes) -> bytes:
-        """The client's id, 32 bytes, proven. Suite and hint are checked before any public-key operation.
+    def read_hello(self, kind: MessageType, content: bytes) -> bytes:
+        """Return the client's id, 32 bytes, proven. Suite and hint are checked before any public-key operation.
 
         Raises:
             UnopenableError: the Hello is damaged, or for another server.
@@ -327,7 +327,7 @@ class NoiseResponder:
             encapsulate=self._encapsulate,
         )
         try:
-            body = _without_type(MessageType.HELLO, self._state.read_message_untrusted(content[1 + HINT_BYTES :]))
+            body = _without_type(kind, self._state.read_message_untrusted(content[1 + HINT_BYTES :]))
         except (ValueError, KeyTextError):
             raise UnopenableError("a Hello that cannot be opened") from None
         if body:

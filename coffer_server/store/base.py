@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from coffer_protocol.identity import PublicKey
-from coffer_protocol.message import Drop, Entry, Put, Reuse
-from coffer_protocol.question import Fetch
+from coffer_protocol.message import Drop, Entry, Held, Put, Reuse
+from coffer_protocol.question import Fetch, PastEntry
 from coffer_protocol.release.coffer import SealedAnswer
 
 # A change that an upload makes to one client's shard.
@@ -26,14 +26,16 @@ class Publisher:
 
     Attributes:
         coffer: the coffer's name.
-        key: all of the publisher's public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
-        name: the name that the server's operator gave it, or None.
-        added: the time at which it was added, in seconds since 1970.
+        key: all of its public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
+        name: what the server's operator calls it, or None.
+        may_block: whether it may block and unblock the coffer's clients.
+        added: seconds since 1970.
     """
 
     coffer: str
     key: PublicKey
     name: str | None
+    may_block: bool
     added: int
 
 
@@ -75,6 +77,30 @@ class Listing:
 
     signed: bytes
     entries: Iterator[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What the current release has that an earlier one has not, read one by one, the entries first.
+
+    Attributes:
+        signed: the current release's.
+        changed: its entries that the earlier one does not have, in the order of their ids.
+        gone: the ids that only the earlier one has, in their order.
+    """
+
+    signed: bytes
+    changed: Iterator[Entry]
+    gone: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A client's receipt for a release of a coffer: `held` as it came, which is not verified."""
+
+    coffer: str
+    client: bytes
+    held: Held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +165,9 @@ class Store(Reads, Protocol):
             DeniedError: if no coffer's current release has a shard for this id.
         """
 
+    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
+        """Raise DeniedError if the id is not that of a publisher of this coffer, or there is no such coffer: the same text."""
+
     def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
         """Return the current release of a coffer, or None if it has no release yet.
 
@@ -175,6 +204,28 @@ class Store(Reads, Protocol):
             NotHeldError: if the release is no longer held.
         """
 
+    def changes(self, *, coffer: str, publisher: bytes, serial: int) -> AbstractContextManager[Changes]:
+        """Return what has changed since a release of a coffer, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`.
+            UnsupportedError: that release is not held, or there is no release.
+        """
+
+    def past(self, *, coffer: str, publisher: bytes, ids: Collection[bytes]) -> AbstractContextManager[Iterator[PastEntry]]:
+        """Return every blob that is held of these clients, with its note, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`.
+        """
+
+    def oldest(self, *, coffer: str, publisher: bytes) -> int:
+        """Return the serial of the oldest release that is held, 0 if there is no release, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`.
+        """
+
     def notes(
         self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]
     ) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
@@ -191,11 +242,7 @@ class Store(Reads, Protocol):
         """
 
     def fetches(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Iterator[Fetch]]:
-        """Return what `record_fetches` has recorded for a coffer.
-
-        Args:
-            coffer: the coffer's name.
-            publisher: the id of the publisher that asks.
+        """Return what `record_adoption` has recorded for a coffer, for the publisher with this id. Nobody is known to watch.
 
         Raises:
             DeniedError: as for `current`.
@@ -214,7 +261,7 @@ class Store(Reads, Protocol):
             now: the time in seconds since 1970.
 
         Returns:
-            The serial of the release.
+            The serial. If *signed* is the current release already, nothing is changed.
 
         Raises:
             DeniedError: if the release breaks a rule of docs/protocol.md, 7.
@@ -222,8 +269,11 @@ class Store(Reads, Protocol):
             TooLargeError: if the shard of a client of suite 0 is too large to be sent.
         """
 
-    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        """Record for each coffer and client the release that the client fetched last, in place of the one recorded before."""
+    def record_adoption(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
+        """Record the last release that clients have fetched, for a coffer each, and their receipts.
+
+        A fetch replaces the one recorded before, and a receipt one of no higher serial for the same use.
+        """
 
     def prune(self, retention: Retention, *, now: int) -> int:
         """Delete what belongs only to releases that are no longer held: entries, and blobs with their notes. Heads stay.
@@ -236,8 +286,8 @@ class Store(Reads, Protocol):
             The number of deleted blobs.
         """
 
-    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
-        """Allow the owner of `key` to publish `coffer`, from its next Open on. The coffer need not exist yet.
+    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int, may_block: bool = False) -> bool:
+        """Let the owner of `key` publish `coffer`, from its next Open on. The coffer need not exist yet.
 
         Returns:
             Whether the publisher was added; False if it is already a publisher of this coffer.
@@ -258,6 +308,13 @@ class Store(Reads, Protocol):
 
         Returns:
             Whether the id is newly blocked; False if it was blocked already.
+        """
+
+    def block_for(self, client: bytes, *, coffer: str, publisher: bytes, is_blocked: bool, now: int) -> None:
+        """Block or unblock a client of a coffer, for the publisher with this id.
+
+        Raises:
+            DeniedError: as `current`; or the publisher was not given that right, or the id is not that of a client of this coffer.
         """
 
     def unblock(self, client: bytes, *, now: int) -> bool:

@@ -28,11 +28,12 @@ _BODY_ITEMS: Final = 7 * CHANGES_PER_EVENT + 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherAdded:
-    """From now on the owner of `key` may publish `coffer`. The operator calls it `name`, if that is set."""
+    """The owner of `key` may publish `coffer`, is called `name` unless that is None, and may block the coffer's clients if `may_block`."""
 
     coffer: str
     key: PublicKey
     name: str | None
+    may_block: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +100,6 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
-    """A release from the time before the database had a log.
-
-    The publishers of that time are not known. If the release is not `held`, its contents are not known either.
-    """
-
-    signed: bytes
-    held: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
     """The contents that only releases of `coffer` before `first` had were deleted."""
 
@@ -145,7 +135,6 @@ Happening: TypeAlias = (
     | ClientUnblocked
     | Changed
     | Released
-    | Adopted
     | Pruned
     | RotationBegun
     | RotationEnded
@@ -202,7 +191,6 @@ KINDS: Final[Mapping[type[Happening], str]] = {
     ClientUnblocked: "client-unblocked",
     Changed: "changed",
     Released: "released",
-    Adopted: "adopted",
     Pruned: "pruned",
     RotationBegun: "rotation-begun",
     RotationEnded: "rotation-ended",
@@ -212,8 +200,8 @@ KINDS: Final[Mapping[type[Happening], str]] = {
 
 def _fields(happening: Happening) -> Mapping[str, object]:
     match happening:
-        case PublisherAdded(coffer=coffer, key=key, name=name):
-            return {"coffer": coffer, "key": key.text(), "name": name}
+        case PublisherAdded(coffer=coffer, key=key, name=name, may_block=may_block):
+            return {"coffer": coffer, "key": key.body, "name": name, "may_block": may_block}
         case PublisherRemoved(coffer=coffer, publisher=publisher):
             return {"coffer": coffer, "publisher": publisher}
         case ClientBlocked(client=client) | ClientUnblocked(client=client):
@@ -222,8 +210,6 @@ def _fields(happening: Happening) -> Mapping[str, object]:
             return {"coffer": coffer, "serial": serial, "changes": [_change_fields(change) for change in changes]}
         case Released(signed=signed):
             return {"signed": signed}
-        case Adopted(signed=signed, held=held):
-            return {"signed": signed, "held": held}
         case Pruned(coffer=coffer, first=first):
             return {"coffer": coffer, "first": first}
         case RotationBegun(root_key=root_key) | RotationEnded(root_key=root_key):
@@ -241,7 +227,7 @@ def _change_fields(change: Entered | Left) -> list[object]:
 
 
 def _publisher_added(fields: Any) -> Happening:
-    return PublisherAdded(**fields | {"key": PublicKey.from_text(fields["key"])})
+    return PublisherAdded(**fields | {"key": PublicKey.from_body(fields["key"])})
 
 
 def _changed(fields: Any) -> Happening:

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from coffer_protocol.errors import ReleaseError
 from coffer_protocol.identity import PublicKey, format_id
-from coffer_protocol.limits import FRAME_CONTENT_BYTES
+from coffer_protocol.limits import FRAME_CONTENT_BYTES, ISSUED_AHEAD_S
 from coffer_protocol.message import Drop, Put
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.blob import ALG_HPKE, ALG_SEALED_BOX
@@ -20,8 +20,8 @@ from coffer_protocol.release.head import Head, SignedHead
 from coffer_protocol.release.tree import HASH_BYTES
 from coffer_protocol.suite import OVERHEAD_BYTES
 
-from ..errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
-from .base import Change, Retention
+from ..errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError, UnsupportedError
+from .base import Change
 from .snapshot import Leaf, Outline
 
 # A client with a blob of this alg speaks this suite and no other (docs/protocol.md, 3).
@@ -34,10 +34,11 @@ _OTHER_KEY: Final = "on the operator's machine, make another key with: coffer-co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Last:
-    """The release that a Commit must follow: its serial, the SHA-256 of its *signed*, and the time at which it expires."""
+    """The release that a Commit must follow: its serial, the SHA-256 of its *signed*, when it was issued, and when it expires."""
 
     serial: int
     sha256: bytes
+    issued: int
     expires: int | None
 
 
@@ -71,30 +72,42 @@ def check_held(serial: int, *, held: bool | None) -> None:
         )
 
 
-def held_from(retention: Retention, *, last: int, aged: int | None) -> int:
+def check_comparable(serial: int, *, held: bool) -> None:
+    """Refuse to say what has changed since a release that is not held.
+
+    Raises:
+        UnsupportedError: it is not.
+    """
+    if not held:
+        raise UnsupportedError(f"release {serial} is not held here, so what has changed since then cannot be said: ask for all entries")
+
+
+def held_from(*, kept: int | None, aged: int | None) -> int:
     """Return the serial of the oldest release that is held.
 
     Args:
-        retention: the server's retention.
-        last: the serial of the current release.
-        aged: the serial of the release that was current `retention.age_s` ago, or None if there was no release then.
+        kept: that of the oldest of the last `Retention.releases` releases; None if there are not so many.
+        aged: that of the release that was the current one `Retention.age_s` ago; None if there was none.
     """
-    return 0 if aged is None else min(last - retention.releases + 1, aged)
+    return 0 if kept is None or aged is None else min(kept, aged)
 
 
-def verify_head_untrusted(signed: bytes, *, coffer: str, author: PublicKey, publishers: Collection[bytes], last: Last | None) -> SignedHead:
-    """Return the head of the release that is to be committed, after the checks that need no shards.
+def verify_head_untrusted(
+    signed: bytes, *, coffer: str, author: PublicKey, publishers: Collection[bytes], last: Last | None, now: int
+) -> SignedHead:
+    """Return the head of the release that is to be made, as far as it can be checked without its shards.
 
     Args:
         signed: the signed head, as the publisher sent it.
         coffer: the coffer that was opened.
         author: the publisher whose session this is. It may sign only in its own name.
         publishers: the publisher keys in the server's table for this coffer.
-        last: the current release, or None if there is no release; then any serial and `prev` are allowed.
+        last: the current release, or None: then any serial and `prev` may be the first.
+        now: seconds since 1970.
 
     Raises:
-        DeniedError: if this is not a head by this publisher, for this coffer, with the server's publishers.
-        ConflictError: if the head does not follow `last`.
+        DeniedError: it is not a head by this publisher, for this coffer, with the server's publishers; or its times cannot be.
+        ConflictError: it does not follow `last`.
     """
     try:
         release = heads.verify_untrusted(signed, publishers={author.sign})
@@ -102,15 +115,30 @@ def verify_head_untrusted(signed: bytes, *, coffer: str, author: PublicKey, publ
         raise DeniedError(f"cannot verify the release: {error}") from None
     head = release.head
     if head.coffer != coffer:
-        raise DeniedError(f"the release is for {head.coffer!r}, but the session opened {coffer!r}")
-    if last is not None and (head.serial != last.serial + 1 or head.prev != last.sha256):
-        raise ConflictError(f"release {head.serial} does not follow the current release {last.serial}: upload again")
+        raise DeniedError(f"the release is one of {head.coffer!r}, and {coffer!r} was opened")
+    if last is not None and (head.serial <= last.serial or not (head.restart or head.prev == last.sha256)):
+        raise ConflictError(f"release {head.serial} does not follow release {last.serial}, which is the current one: upload again")
+    _check_times(head, last=last, now=now)
     if head.publishers is not None and set(head.publishers) != set(publishers):
         raise DeniedError(
             "the release does not name the same publishers as the server: compare them with `coffer-server publisher list`, "
             "and run `coffer-server publisher add` or `remove` first"
         )
     return release
+
+
+def _check_times(head: Head, *, last: Last | None, now: int) -> None:
+    """Refuse a release whose publisher's clock is wrong: a release that clients would refuse must not become the current one."""
+    if last is not None and head.issued < last.issued and not head.restart:
+        raise DeniedError(
+            f"release {head.serial} was issued {last.issued - head.issued} s before release {last.serial}: the publisher's clock is wrong"
+        )
+    if head.issued > now + ISSUED_AHEAD_S:
+        raise DeniedError(
+            f"release {head.serial} was issued {head.issued - now} s ahead of this server's clock: one of the two clocks is wrong"
+        )
+    if head.expires is not None and head.expires <= now:
+        raise DeniedError(f"release {head.serial} has expired by this server's clock: one of the two clocks is wrong")
 
 
 def check_named_once(ids: Collection[bytes], touched: Collection[bytes]) -> None:
@@ -151,8 +179,13 @@ def deny_reuse(client: bytes) -> NoReturn:
 
 
 def check_changed(head: Head, *, last: Last | None, changed: bool) -> None:
-    """Raise DeniedError if a release changes nothing. To renew `expires`, or to name publishers or servers, is a change."""
-    if changed or last is None or head.expires != last.expires or head.publishers is not None or head.servers is not None:
+    """Refuse a release that changes nothing; one that only renews `expires`, or says who publishes and serves, changes something.
+
+    Raises:
+        DeniedError: nothing changes.
+    """
+    says_more = head.restart or head.publishers is not None or head.servers is not None or head.hosts is not None
+    if changed or last is None or head.expires != last.expires or says_more:
         return
     raise DeniedError(f"release {head.serial} changes nothing")
 
@@ -233,6 +266,25 @@ def check_publisher(
     if namesake is not None:
         raise KeyInUseError(f"another publisher of {coffer!r} has the name {name!r} ({format_id(namesake.sign)}): choose another --name")
     return True
+
+
+def check_block(client: bytes, *, coffer: str, may_block: bool, holder: str | None, publishes: str | None) -> None:
+    """Refuse a publisher that blocks, or unblocks, an id that is not its own to block.
+
+    Args:
+        client: the id.
+        coffer: the coffer that is published.
+        may_block: whether the publisher was given the right.
+        holder: the coffer whose current release has the id, or None.
+        publishes: the coffer that the id is a publisher of, or None.
+
+    Raises:
+        DeniedError: it may not.
+    """
+    if not may_block:
+        raise DeniedError("this publisher may not block clients; on the server: coffer-server publisher add --may-block")
+    if holder != coffer or publishes is not None:
+        raise DeniedError(f"{format_id(client)} is not a client in this coffer's current release")
 
 
 def is_same(change: Change, *, alg: int, since: int, sha256: bytes, mark: bytes) -> bool:

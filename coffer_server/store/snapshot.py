@@ -61,8 +61,8 @@ class Block:
         hashes: list[bytes] = []
         for leaf in leaves:
             ids.append(leaf.client)
-            data = tree.leaf_data(coffer=coffer, client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256)
-            hashes.append(tree.leaf_hash(data))
+            of_coffer = tree.Leaf(coffer=coffer, client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256)
+            hashes.append(of_coffer.hash())
         self._ids = b"".join(ids)
         self._tree = Tree(hashes)
 

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import PublicKey
-from coffer_protocol.question import Fetch
+from coffer_protocol.question import Fetch, PastEntry
 
 from ..errors import StoreError
 from . import rules
-from .base import Blocked, Change, Fetched, Known, Listing, Publisher, Reads, Retention, Store, StoreStatus
+from .base import Blocked, Change, Changes, Fetched, Known, Listing, Publisher, Reads, Receipt, Retention, Store, StoreStatus
 from .cache import Cache
 from .events import ClientBlocked, ClientUnblocked, PublisherAdded, PublisherRemoved, Released
 from .log import retention as pruning
@@ -30,15 +31,21 @@ from .upkeep.prepare import prepare
 
 _LAST: Final = select(releases).where(releases.c.coffer == bindparam("coffer")).order_by(releases.c.serial.desc()).limit(1)
 _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("client"))
+_PUBLISHES: Final = select(publishers.c.coffer).where(publishers.c.client == bindparam("client"))
 _HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
 _BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("client"))
 _LAST_EVENT: Final = select(func.max(events.c.number))
 _NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
 
-# Several servers may record fetches of one client, in any order. The newest is kept.
+# Several servers may record one client in any order: the newest stays.
 _RECORD_FETCH: Final = text("""
     INSERT INTO fetches (coffer, client, serial, at) VALUES (:coffer, :client, :serial, :at)
     ON CONFLICT (coffer, client) DO UPDATE SET serial = excluded.serial, at = excluded.at WHERE excluded.at >= fetches.at
+""")
+_RECORD_RECEIPT: Final = text("""
+    INSERT INTO receipts (coffer, client, use, serial, sha256, receipt) VALUES (:coffer, :client, :use, :serial, :sha256, :receipt)
+    ON CONFLICT (coffer, client, use) DO UPDATE SET serial = excluded.serial, sha256 = excluded.sha256, receipt = excluded.receipt
+    WHERE excluded.serial >= receipts.serial
 """)
 
 
@@ -97,6 +104,10 @@ class SqlStore(Store):
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
         return self._reads.fetch_all(clients)
 
+    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
+        with self._database.transaction() as connection:
+            _author(connection, coffer, publisher)
+
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
         with self._reading() as (connection, keyring):
@@ -115,6 +126,26 @@ class SqlStore(Store):
         with self._reading() as (connection, keyring):
             _author(connection, coffer, publisher)
             yield history.entries(connection, keyring, coffer, serial)
+
+    @contextmanager
+    def changes(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Changes]:
+        with self._reading() as (connection, keyring):
+            _author(connection, coffer, publisher)
+            last = connection.execute(_LAST, {"coffer": coffer}).first()
+            rules.check_comparable(serial, held=last is not None)
+            assert last is not None
+            yield history.changes(connection, keyring, coffer, last.signed, serial)
+
+    @contextmanager
+    def past(self, *, coffer: str, publisher: bytes, ids: Collection[bytes]) -> Iterator[Iterator[PastEntry]]:
+        with self._reading() as (connection, keyring):
+            _author(connection, coffer, publisher)
+            yield history.past(connection, keyring, coffer, ids)
+
+    def oldest(self, *, coffer: str, publisher: bytes) -> int:
+        with self._database.transaction() as connection:
+            _author(connection, coffer, publisher)
+            return history.oldest(connection, coffer)
 
     @contextmanager
     def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
@@ -151,7 +182,10 @@ class SqlStore(Store):
             author = _author(connection, coffer, publisher)
             trusted = connection.scalars(select(publishers.c.sign).where(publishers.c.coffer == coffer)).all()
             last = _last(connection, coffer)
-            release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
+            if last is not None and last.sha256 == sha256(signed):
+                # The answer to the first Commit was lost on its way.
+                return last.serial
+            release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last, now=now)
             head = release.head
             pending = PendingRelease(ledger, coffer, head.serial)
             for group in groups(changes):
@@ -164,17 +198,21 @@ class SqlStore(Store):
         self._cache.put(release.sha256, outline)
         return head.serial
 
-    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
-        rows = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
-        if rows:
-            with self._database.transaction(writes=True) as connection:
-                connection.execute(_RECORD_FETCH, rows)
+    def record_adoption(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
+        fetched = [{"coffer": coffer, "client": fetch.id, "serial": fetch.serial, "at": fetch.at} for coffer, fetch in fetches]
+        signed = [_receipt_row(receipt) for receipt in receipts]
+        if not fetched and not signed:
+            return
+        with self._database.transaction(writes=True) as connection:
+            for statement, rows in ((_RECORD_FETCH, fetched), (_RECORD_RECEIPT, signed)):
+                if rows:
+                    connection.execute(statement, rows)
 
     def prune(self, retention: Retention, *, now: int) -> int:
         with self._writing(now) as ledger:
             return sum(ledger.prune(pruned) for pruned in pruning.due(ledger.connection, retention, now=now))
 
-    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
+    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int, may_block: bool = False) -> bool:
         with self._writing(now) as ledger:
             connection = ledger.connection
             own = connection.execute(_PUBLISHER, {"client": key.id}).first()
@@ -190,7 +228,7 @@ class SqlStore(Store):
                 namesake=None if name is None else named.get(name),
             )
             if is_new:
-                ledger.record(PublisherAdded(coffer=coffer, key=key, name=name))
+                ledger.record(PublisherAdded(coffer=coffer, key=key, name=name, may_block=may_block))
             return is_new
 
     def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
@@ -207,6 +245,20 @@ class SqlStore(Store):
                 return False
             ledger.record(ClientBlocked(client=client))
             return True
+
+    def block_for(self, client: bytes, *, coffer: str, publisher: bytes, is_blocked: bool, now: int) -> None:
+        with self._writing(now) as ledger:
+            connection = ledger.connection
+            _author(connection, coffer, publisher)
+            rules.check_block(
+                client,
+                coffer=coffer,
+                may_block=connection.execute(_PUBLISHER, {"client": publisher}).one().may_block,
+                holder=connection.scalar(_HOLDER, {"client": client}),
+                publishes=connection.scalar(_PUBLISHES, {"client": client}),
+            )
+            if _is_blocked(connection, client) != is_blocked:
+                ledger.record(ClientBlocked(client=client) if is_blocked else ClientUnblocked(client=client))
 
     def unblock(self, client: bytes, *, now: int) -> bool:
         with self._writing(now) as ledger:
@@ -235,7 +287,7 @@ def _author(connection: Connection, coffer: str, publisher: bytes) -> PublicKey:
     row = connection.execute(_PUBLISHER, {"client": publisher}).first()
     if row is None or row.coffer != coffer or _is_blocked(connection, publisher):
         rules.deny_open()
-    return PublicKey.from_text(row.public_text)
+    return PublicKey.from_body(row.body)
 
 
 def _is_blocked(connection: Connection, client: bytes) -> bool:
@@ -244,9 +296,15 @@ def _is_blocked(connection: Connection, client: bytes) -> bool:
 
 def _publisher(row: Any, keyring: Keyring) -> Publisher:
     name = None if row.name is None else keyring.open(PUBLISHER_NAME.of(row.client), row.name).decode()
-    return Publisher(coffer=row.coffer, key=PublicKey.from_text(row.public_text), name=name, added=row.added)
+    return Publisher(coffer=row.coffer, key=PublicKey.from_body(row.body), name=name, may_block=row.may_block, added=row.added)
+
+
+def _receipt_row(receipt: Receipt) -> dict[str, Any]:
+    held = receipt.held
+    row = {"coffer": receipt.coffer, "client": receipt.client, "use": held.use}
+    return row | {"serial": held.serial, "sha256": held.sha256, "receipt": held.receipt}
 
 
 def _last(connection: Connection, coffer: str) -> Last | None:
     row = connection.execute(_LAST, {"coffer": coffer}).first()
-    return None if row is None else Last(serial=row.serial, sha256=row.sha256, expires=row.expires)
+    return None if row is None else Last(serial=row.serial, sha256=row.sha256, issued=row.issued, expires=row.expires)

@@ -13,7 +13,7 @@ from coffer_client.config.credential import Credential
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import TruncatedError, UnopenableError
 from coffer_protocol.identity import Identity
-from coffer_protocol.message import Ask, Bye, Get, Hello, Link, Message, OkGet, Watch
+from coffer_protocol.message import Ask, Bye, Get, Held, Hello, Link, Message, OkGet, Watch
 from coffer_protocol.question import tell_heads
 from coffer_protocol.session import ServerSession
 from coffer_protocol.shard import SecretValue
@@ -40,13 +40,22 @@ class Peer:
         self.session = ServerSession(
             {0: lambda: BoxResponder(own.plain_secret()), 1: lambda: NoiseResponder({hint(own.id()): own.box_secret()})}
         )
+        # They come whenever the client has been given a release, and have no answer.
+        self.receipts: list[Held] = []
 
     def expect(self, expected: type[M]) -> M:
-        """The client's next message, which must be of that type."""
-        while (message := self.session.next_message()) is None:
-            self.session.receive(self._socket.recv(1 << 16))
+        """The client's next message but for receipts, which must be of that type."""
+        message = self._next()
         assert isinstance(message, expected)
         return message
+
+    def _next(self) -> Message:
+        while True:
+            while (message := self.session.next_message()) is None:
+                self.session.receive(self._socket.recv(1 << 16))
+            if not isinstance(message, Held):
+                return message
+            self.receipts.append(message)
 
     def send(self, message: Message) -> None:
         """Send as the protocol says."""
@@ -64,9 +73,7 @@ class Peer:
     def hear(self) -> Message | None:
         """The client's next message; None where it has gone."""
         with contextlib.suppress(TruncatedError, ConnectionError):
-            while (message := self.session.next_message()) is None:
-                self.session.receive(self._socket.recv(1 << 16))
-            return message
+            return self._next()
         return None
 
     def answer_get(self, body: bytes) -> None:

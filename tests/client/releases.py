@@ -68,9 +68,9 @@ def make_body(
     encoded = shard.encode(Secret(key=name, value=value) for name, value in secrets.items())
     blob = blobs.seal(key, coffer=COFFER, since=serial, shard=encoded)
     alg = blobs.alg_of(key)
-    leaf = tree.leaf_data(coffer=COFFER, client_id=key.id, alg=alg, since=serial, blob_sha256=sha256(blob))
+    leaf = tree.Leaf(coffer=COFFER, client_id=key.id, alg=alg, since=serial, blob_sha256=sha256(blob))
     head = make_head(
-        root=tree.leaf_hash(leaf), serial=serial, issued=issued, expires=expires, by=by, prev=prev, publishers=publishers, servers=servers
+        root=leaf.hash(), serial=serial, issued=issued, expires=expires, by=by, prev=prev, publishers=publishers, servers=servers
     )
     return SealedAnswer(signed=heads.sign(head, by), index=0, path=(), alg=alg, since=serial, blob=blob).encode()
 
@@ -106,8 +106,8 @@ class History:
             expires=expires,
             by=by,
             prev=sha256(self.signed[-1]) if self.bodies else None,
-            publishers=None if publishers is None else tuple(each.publisher_key() for each in publishers),
-            servers=None if servers is None else tuple(each.id() for each in servers),
+            publishers=None if publishers is None else tuple(sorted(each.publisher_key() for each in publishers)),
+            servers=None if servers is None else tuple(sorted(each.id() for each in servers)),
         )
         self.bodies.append(body)
         return self

@@ -12,6 +12,7 @@ import pytest
 
 from coffer_client.coffer import Coffer, Release, expiry_warning, kind_of, redact
 from coffer_client.errors import EnvironmentNameError, NoSuchKeyError, WrongTypeError
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.shard import SecretValue
 from tests.support import ROOT
 
@@ -87,7 +88,7 @@ def test_a_selection_is_in_the_order_asked_for() -> None:
 
 
 def test_the_release_has_its_times() -> None:
-    assert COFFER.release == Release(coffer="shop", serial=SERIAL, issued_s=ISSUED, expires_s=None)
+    assert COFFER.release == Release(coffer="shop", serial=SERIAL, signed_sha256=sha256(b""), issued_s=ISSUED, expires_s=None)
     assert COFFER.release.issued == datetime.fromtimestamp(ISSUED, UTC)
     assert COFFER.release.expires is None
     expiring = Coffer(make_accepted({}, head=make_head(expires=ISSUED + 86400))).release
@@ -104,7 +105,9 @@ def test_times_beyond_the_calendar_are_none() -> None:
     ("left", "days"), [(timedelta(days=30), "30 days"), (timedelta(days=12, hours=5), "12 days"), (timedelta(hours=5), "0 days")]
 )
 def test_it_warns_from_thirty_days_before_the_end(left: timedelta, days: str) -> None:
-    warning = expiry_warning(Release(coffer="shop", serial=7, issued_s=ISSUED, expires_s=ISSUED + int(left.total_seconds())), ISSUED)
+    warning = expiry_warning(
+        Release(coffer="shop", serial=7, signed_sha256=bytes(32), issued_s=ISSUED, expires_s=ISSUED + int(left.total_seconds())), ISSUED
+    )
     assert warning is not None
     assert f"in {days}" in warning
     assert "coffer-companion upload" in warning
@@ -113,7 +116,7 @@ def test_it_warns_from_thirty_days_before_the_end(left: timedelta, days: str) ->
 @pytest.mark.parametrize("left", [timedelta(days=30, seconds=1), None])
 def test_it_does_not_warn_earlier(left: timedelta | None) -> None:
     expires_s = ISSUED + int(left.total_seconds()) if left else None
-    assert expiry_warning(Release(coffer="shop", serial=7, issued_s=ISSUED, expires_s=expires_s), ISSUED) is None
+    assert expiry_warning(Release(coffer="shop", serial=7, signed_sha256=bytes(32), issued_s=ISSUED, expires_s=expires_s), ISSUED) is None
 
 
 # ------------------------------------------------------------------------------------------------------- values of one type

@@ -14,6 +14,7 @@ from coffer_client.config.credential import Credential
 from coffer_client.config.settings import Settings, trust_of
 from coffer_client.errors import StateError
 from coffer_client.trust_store import Folders, Memory, find_folders
+from coffer_protocol import cbor
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import ForkError
 from coffer_protocol.release.trust import Seen, Trust
@@ -40,9 +41,13 @@ def after(
         coffer="shop",
         publishers=publishers,
         servers=servers,
-        seen=Seen(serial=serial, signed_sha256=sha256),
+        seen=Seen(serial=serial, signed_sha256=sha256, issued=1, signed=b"signed"),
         signer=PUBLISHER.publisher_key(),
     )
+
+
+def hosts_of(own: Memory) -> tuple[Host, ...]:
+    return own.hosts(own.recall())
 
 
 def remember(own: Memory, trust: Trust, body: bytes = BODY, *, under: Trust | None = None, host: Host = HOST, now: float = NOW) -> bool:
@@ -156,9 +161,10 @@ def test_an_address_with_other_publishers_is_the_operators_word(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("serial", [6, 7, 8])
-def test_another_serial_in_the_address_leaves_what_was_seen(tmp_path: Path, serial: int) -> None:
+def test_another_serial_in_the_address_leaves_what_was_seen_if_that_is_not_below_it(tmp_path: Path, serial: int) -> None:
     remember(memory(tmp_path), after(7))
-    assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall() == after(7)
+    known = replace(after(7), lowest=serial) if serial <= 7 else trust_of(replace(ADDRESS, serial=serial))
+    assert memory(tmp_path, replace(ADDRESS, serial=serial)).recall() == known
 
 
 def test_other_publishers_as_of_a_release_that_was_not_seen_are_a_beginning(tmp_path: Path) -> None:
@@ -166,7 +172,7 @@ def test_other_publishers_as_of_a_release_that_was_not_seen_are_a_beginning(tmp_
     address = replace(ADDRESS, publishers=(OTHER,), serial=9)
     assert memory(tmp_path, address).recall() == trust_of(address)
     assert remember(memory(tmp_path, address), after(9, publishers=(OTHER,)))
-    assert memory(tmp_path, address).recall() == after(9, publishers=(OTHER,))
+    assert memory(tmp_path, address).recall() == replace(after(9, publishers=(OTHER,)), lowest=9)
 
 
 # --------------------------------------------------------------------------------------------------- what it was accepted under
@@ -187,11 +193,11 @@ def test_what_was_accepted_before_another_process_went_on_is_to_be_accepted_agai
     assert late.recall() == after(serial, publishers=(OTHER,))
 
 
-def test_an_address_with_a_serial_does_not_overrule_what_another_process_has_learnt_below_it(tmp_path: Path) -> None:
+def test_an_address_with_a_serial_overrules_what_another_process_has_learnt_below_it(tmp_path: Path) -> None:
     address = replace(ADDRESS, serial=9)
     under = memory(tmp_path, address).recall()
     remember(memory(tmp_path), after(7, publishers=(OTHER,)))
-    assert not remember(memory(tmp_path, address), after(9), under=under)
+    assert remember(memory(tmp_path, address), after(9), under=under)
 
 
 def test_what_was_forgotten_meanwhile_hinders_nothing(tmp_path: Path) -> None:
@@ -298,10 +304,10 @@ SEVERAL = replace(ADDRESS, hosts=HOSTS)
 
 
 def test_hosts_stand_in_the_order_of_the_address_and_the_one_that_served_last_is_the_first(tmp_path: Path) -> None:
-    assert memory(tmp_path, SEVERAL).hosts() == HOSTS
+    assert hosts_of(memory(tmp_path, SEVERAL)) == HOSTS
     for last, order in ((1, (1, 0, 2)), (2, (2, 0, 1)), (0, (0, 1, 2))):
         remember(memory(tmp_path, SEVERAL), after(7), host=HOSTS[last])
-        assert memory(tmp_path, SEVERAL).hosts() == tuple(HOSTS[number] for number in order)
+        assert hosts_of(memory(tmp_path, SEVERAL)) == tuple(HOSTS[number] for number in order)
 
 
 def test_the_last_host_is_written_only_where_it_is_another(tmp_path: Path) -> None:
@@ -322,7 +328,7 @@ def test_what_is_no_host_of_the_address_changes_nothing(tmp_path: Path, content:
     remember(memory(tmp_path, SEVERAL), after(7), host=HOSTS[1])
     (path,) = tmp_path.glob("*.host")
     path.write_bytes(content)
-    assert memory(tmp_path, SEVERAL).hosts() == HOSTS
+    assert hosts_of(memory(tmp_path, SEVERAL)) == HOSTS
 
 
 def test_where_the_last_host_cannot_be_written_the_process_remembers_for_itself(tmp_path: Path) -> None:
@@ -332,13 +338,13 @@ def test_where_the_last_host_cannot_be_written_the_process_remembers_for_itself(
         warn=lambda _: None,
     )
     remember(own, after(7), host=HOSTS[2])
-    assert own.hosts() == (HOSTS[2], HOSTS[0], HOSTS[1])
+    assert hosts_of(own) == (HOSTS[2], HOSTS[0], HOSTS[1])
 
 
 def test_an_older_release_tells_who_has_served_all_the_same(tmp_path: Path) -> None:
     remember(memory(tmp_path, SEVERAL), after(8), host=HOSTS[0])
     remember(memory(tmp_path, SEVERAL), after(7), under=trust_of(ADDRESS), host=HOSTS[1])
-    assert memory(tmp_path, SEVERAL).hosts()[0] == HOSTS[1]
+    assert hosts_of(memory(tmp_path, SEVERAL))[0] == HOSTS[1]
 
 
 # ----------------------------------------------------------------------------------------------------------------- folders
@@ -397,3 +403,31 @@ def test_processes_that_are_killed_while_they_write_leave_what_was_there_or_what
         highest = seen.serial if seen else 0
         cached = memory(tmp_path).cached()
         assert cached is None or len(cached.body) >= len(BODY) + highest
+
+
+# --------------------------------------------------------------------------------------------------- what heads have named
+
+
+def test_hosts_that_heads_have_named_come_before_those_of_the_address(tmp_path: Path) -> None:
+    trust = replace(after(7), hosts=("new.example", "[::1]:7000"))
+    own = memory(tmp_path)
+    remember(own, trust, host=Host(name="new.example"))
+    assert memory(tmp_path).recall() == trust
+    assert hosts_of(memory(tmp_path)) == (Host(name="new.example"), Host(name="::1", port=7000), HOST)
+
+
+def test_another_address_forgets_what_heads_have_said(tmp_path: Path) -> None:
+    remember(memory(tmp_path), replace(after(7, publishers=(OTHER,), servers=(OTHER,)), hosts=("new.example",), latest=5))
+    for address in (replace(ADDRESS, serial=7), replace(ADDRESS, publishers=(*ADDRESS.publishers, OTHER))):
+        known = memory(tmp_path, address).recall()
+        assert (known.publishers, known.servers, known.hosts) == (address.publishers, None, None)
+        assert (known.seen, known.latest) == (after(7).seen, 5)
+
+
+def test_trust_from_before_the_protocol_was_revised_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    remember(memory(tmp_path), after(7))
+    (path,) = tmp_path.glob("*.trust")
+    path.write_bytes(cbor.encode({"v": 1, "coffer": "shop"}))
+    with pytest.raises(StateError, match="before Coffer's protocol was revised") as caught:
+        memory(tmp_path).recall()
+    assert "coffer-client trust reset" in str(caught.value.hint)

@@ -126,13 +126,13 @@ def test_a_process_that_is_killed_leaves_whole_files_only(tmp_path: Path, number
         assert not path.exists()
         keyfile.create(path)
     else:
-        assert keyfile.ensure_public(path, keyfile.read(path).public().text())
+        assert keyfile.ensure_public(path, keyfile.read(path).public_text())
     assert parse_public_file((tmp_path / "client.key.pub").read_text()) == keyfile.read(path).public()
 
 
 def test_a_public_key_that_is_missing_is_made_again_and_else_stays(tmp_path: Path) -> None:
     path = tmp_path / "client.key"
-    text = keyfile.create(path).public().text()
+    text = keyfile.create(path).public_text()
     assert not keyfile.ensure_public(path, "other")
     (tmp_path / "client.key.pub").unlink()
     assert keyfile.ensure_public(path, text)
@@ -147,7 +147,7 @@ def test_a_home_in_the_path_is_expanded(home: Path, tmp_path: Path, monkeypatch:
     made = keyfile.create("~/keys/client.key")
     assert keyfile.read(home / "keys" / "client.key") == keyfile.read("~/keys/client.key") == made
     (home / "keys" / "client.key.pub").unlink()
-    assert keyfile.ensure_public("~/keys/client.key", made.public().text())
+    assert keyfile.ensure_public("~/keys/client.key", made.public_text())
     assert os.listdir(tmp_path / "work") == []
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,7 +27,8 @@ from coffer_protocol.release.head import DEFAULT_LIFETIME_S, SignedHead
 from coffer_server.state import StateFolder
 from tests.server.running import RunningServer, running_server
 
-NOW = 1_800_000_000.0
+# The real clock, as the server has it, which refuses what is issued ahead of it.
+NOW = float(int(time.time()))
 
 T = TypeVar("T")
 
@@ -102,7 +104,7 @@ class Operator:
         lines = [f'[coffer]\nname = "{self.coffer}"\n[clients]']
         for name, _, number in (name.partition("*") for name in names):
             hosts = [name, *(f"{name}-{host}" for host in range(2, int(number or 1) + 1))]
-            keys = ", ".join(f'"{self.client(host).public().text()}"' for host in hosts)
+            keys = ", ".join(f'"{self.client(host).public_text()}"' for host in hosts)
             lines.append(f"{name} = [{keys}]")
         path = self.home / "definition.toml"
         path.touch(mode=0o600)
@@ -126,9 +128,14 @@ class Operator:
         approve: Approve = approve_all,
         now: float = NOW,
         restore: bool = False,
+        accepted_restart: int | None = None,
     ) -> SignedHead | None:
         """Make a release of a draft."""
-        return trio.run(lambda: make(target or self.target, drafting, approve=approve, now=lambda: now, restore=restore))
+        return trio.run(
+            lambda: make(
+                target or self.target, drafting, approve=approve, now=lambda: now, restore=restore, accepted_restart=accepted_restart
+            )
+        )
 
     def publish(self, text: str, *names: str, target: Target | None = None) -> int:
         """Publish a definition that changes something. The serial."""

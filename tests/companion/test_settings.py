@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coffer_common.errors import ConfigurationError
 from coffer_companion import settings
 from coffer_companion.errors import SettingsError
-from coffer_companion.settings import PublisherState
+from coffer_companion.settings import KnownPublisher, PublisherState, SignedRelease
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.release.trust import Seen
+from coffer_protocol.release.trust import Seen, Trust
 from tests.support import identity
 
 ADDRESS = ServerAddress.from_text(f"coffer://{identity('server').id().hex()}@host.example")
@@ -61,8 +64,7 @@ def test_a_byte_order_mark_and_other_line_ends_are_no_flaw(home: Path, change: C
     path = settings.remember_server(ADDRESS)
     path.write_bytes(change(path.read_text()).encode())
     assert settings.remembered_server() == str(ADDRESS)
-    state = PublisherState(seen=Seen(serial=7, signed_sha256=bytes(32)), signer=bytes(32))
-    state.save(home / "shop.json")
+    state = PublisherState.update(home / "shop.json", lambda _: STATE)
     (home / "shop.json").write_bytes(change((home / "shop.json").read_text()).encode())
     assert PublisherState.load(home / "shop.json") == state
 
@@ -83,7 +85,8 @@ def test_what_is_pending_survives_a_power_loss(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("os.fsync", note_fsync)
     monkeypatch.setattr("os.replace", note_replace)
     folder = tmp_path / "coffer" / "publisher"
-    PublisherState(pending=Seen(serial=7, signed_sha256=bytes(32))).save(folder / "shop.json")
+    pending = PublisherState(signed=(SignedRelease(serial=7, sha256=bytes(32)),))
+    PublisherState.update(folder / "shop.json", lambda _: pending)
     assert [name if not name.startswith(".coffer-") else "content" for name in calls] == [
         tmp_path.name,
         "coffer",
@@ -93,43 +96,124 @@ def test_what_is_pending_survives_a_power_loss(tmp_path: Path, monkeypatch: pyte
     ]
 
 
+def seen(serial: int, signed: bytes | None = b"signed") -> Seen:
+    return Seen(serial=serial, signed_sha256=bytes([serial]) * 32, issued=1000 + serial, signed=signed)
+
+
+STATE = PublisherState(
+    seen=seen(8),
+    signer=b"\x01" * 32,
+    publishers=frozenset({bytes(32), b"\x01" * 32}),
+    servers=(b"\x02" * 32,),
+    hosts=("one.example", "[::1]:7000"),
+    latest=2000,
+    signed=(SignedRelease(serial=9, sha256=b"\x09" * 32), SignedRelease(serial=7, sha256=b"\x07" * 32, is_spent=True)),
+    tree=(KnownPublisher(name="laptop", body=b"body"),),
+)
+
+
 def test_state_both_ways(tmp_path: Path) -> None:
     path = tmp_path / "state" / "shop.json"
     assert PublisherState.load(path) == PublisherState()
-    for serial, publishers in ((7, None), (8, frozenset({bytes(32), b"\x01" * 32}))):
-        state = PublisherState(seen=Seen(serial=serial, signed_sha256=bytes(range(32))), signer=b"\x01" * 32, publishers=publishers)
-        state.save(path)
+    for state in (STATE, PublisherState(seen=seen(7, signed=None)), PublisherState()):
+        assert PublisherState.update(path, lambda _, state=state: state) == state  # type: ignore[misc]
         assert PublisherState.load(path) == state
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_state_never_goes_back(tmp_path: Path) -> None:
-    """Of two commands at once, the one that knows more is remembered."""
+def test_a_change_is_made_to_what_is_there(tmp_path: Path) -> None:
+    """Of two commands at once, neither loses what the other has remembered."""
     path = tmp_path / "shop.json"
-    newer, older = (PublisherState(seen=Seen(serial=serial, signed_sha256=bytes(32)), signer=bytes(32)) for serial in (8, 7))
-    newer.save(path)
-    older.save(path)
-    assert PublisherState.load(path) == newer
+    PublisherState.update(path, lambda _: STATE)
+    more = SignedRelease(serial=10, sha256=bytes(32))
+    PublisherState.update(path, lambda state: replace(state, signed=(*state.signed, more)))
+    assert PublisherState.load(path).signed == (*STATE.signed, more)
+
+
+def trust(serial: int) -> Trust:
+    return Trust(coffer="shop", publishers=(bytes(32),), seen=seen(serial), signer=bytes(32), latest=1000 + serial)
+
+
+def test_a_signed_release_ends_when_it_or_what_follows_it_is_accepted() -> None:
+    state = PublisherState(signed=(SignedRelease(serial=9, sha256=b"\x09" * 32),))
+    for accepted in ([b"\x09" * 32], [b"\x09" * 32, b"\x0a" * 32]):
+        assert state.following(trust(10), accepted, is_named=True).signed == ()
+
+
+def test_a_signed_release_is_spent_when_another_takes_its_serial_or_a_higher_one() -> None:
+    pending = SignedRelease(serial=9, sha256=b"\x09" * 32)
+    state = PublisherState(signed=(pending,))
+    assert state.following(trust(8), [bytes(32)], is_named=True).signed == (pending,)
+    for serial in (9, 12):
+        after = state.following(trust(serial), [bytes(32)], is_named=True)
+        assert after.signed == (replace(pending, is_spent=True),)
+        assert after.pending == ()
+        # It is kept: should it turn up, the server has shown different releases to different readers.
+        assert after.following(trust(20), [bytes(32)], is_named=True).signed == after.signed
+
+
+def test_the_next_release_is_above_all_that_was_seen_or_signed() -> None:
+    assert PublisherState().highest_serial == 0
+    assert PublisherState(seen=seen(8)).highest_serial == 8
+    assert STATE.highest_serial == 9
+
+
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "seen": None,
+    "signer": None,
+    "publishers": None,
+    "servers": None,
+    "hosts": None,
+    "latest": 0,
+    "signed": [],
+    "tree": [],
+}
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "",
-        "{}",
         "[]",
-        '{"seen": {"serial": "x", "signed_sha256": ""}, "signer": "", "publishers": null, "pending": null}',
-        '{"seen": {"serial": 1, "signed_sha256": "zz"}, "signer": "", "publishers": null, "pending": null}',
-        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": [1], "pending": null}',
-        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": null, "pending": 7}',
-        '{"seen": {"serial": 1, "signed_sha256": "00"}, "signer": "00", "publishers": null}',
-        '{"seen": 1, "signer": "00", "publishers": null, "pending": null}',
+        *(
+            json.dumps(GOOD | changed)
+            for changed in (
+                {"seen": 1},
+                {"seen": {"serial": "x", "sha256": "", "issued": 1, "signed": None}},
+                {"seen": {"serial": 1, "sha256": "zz", "issued": 1, "signed": None}},
+                {"seen": {"serial": 1, "sha256": "00", "issued": 1}},
+                {"publishers": [1]},
+                {"signed": 7},
+                {"signed": [{"serial": 1}]},
+                {"tree": [{"name": "x", "body": "zz"}]},
+                {"hosts": 7},
+            )
+        ),
+        *(json.dumps({name: value for name, value in GOOD.items() if name != lacking}) for lacking in GOOD if lacking != "version"),
     ],
 )
 def test_damaged_state_is_not_taken_for_no_state(tmp_path: Path, content: str) -> None:
     path = tmp_path / "shop.json"
     path.write_text(content)
-    with pytest.raises(SettingsError, match=r"shop\.json.*backup"):
+    with pytest.raises(SettingsError, match=r"shop\.json") as caught:
+        PublisherState.load(path)
+    assert "backup" in str(caught.value.hint)
+
+
+def test_state_from_before_the_protocol_was_revised_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    path = tmp_path / "shop.json"
+    path.write_text('{"seen": null, "signer": null, "publishers": null, "pending": null}')
+    with pytest.raises(SettingsError, match="before Coffer's protocol was revised") as caught:
+        PublisherState.load(path)
+    for line in ("coffer-server publisher add DIR COFFER TEXT", "coffer-companion id --text", "coffer-companion upload FILE"):
+        assert line in str(caught.value.hint)
+
+
+def test_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps(GOOD | {"version": 2}))
+    with pytest.raises(SettingsError, match="another version"):
         PublisherState.load(path)
 
 

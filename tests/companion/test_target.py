@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from coffer_companion import settings
 from coffer_companion.settings import PublisherState
 from coffer_companion.target import Target
 from coffer_protocol.address import ServerAddress
-from coffer_protocol.release.trust import Seen
 from tests.support import identity
 
 ADDRESS = ServerAddress.from_text(
@@ -31,7 +31,6 @@ def test_the_coffers_that_were_published_from_here(home: Path) -> None:
     where = {"server": ADDRESS.server, "publisher": OWN.id()}
     assert settings.known_coffers(**where) == ()
     for name in ("shop", "ci.a"):
-        state = PublisherState(seen=Seen(serial=1, signed_sha256=bytes(32)), signer=OWN.publisher_key())
-        state.save(Target.at(ADDRESS, name, OWN).state_file)
-    state.save(Target.at(ADDRESS, "others", OTHER).state_file)
+        PublisherState.update(Target.at(ADDRESS, name, OWN).state_file, lambda state: replace(state, latest=1))
+    PublisherState.update(Target.at(ADDRESS, "others", OTHER).state_file, lambda state: replace(state, latest=1))
     assert settings.known_coffers(**where) == ("ci.a", "shop")

@@ -49,7 +49,7 @@ def examples() -> list[Example]:
 
 @cache
 def key_text(number: int) -> str:
-    return Identity(seed=number.to_bytes(32, "big")).public().text()
+    return Identity(seed=number.to_bytes(32, "big")).public_text()
 
 
 def with_keys(text: str, numbers: Iterator[int]) -> str:

@@ -208,7 +208,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         (folder / "keystore.p12").write_bytes(bytes(range(256)))
         # The operator has this client's plain key, and takes it for one of suite 1.
         mistaken = replace(CLIENT.identity.public(), id=CLIENT.identity.plain_id())
-        definition = DEFINITION.format(plain_server=server.plain_address, mistaken=mistaken.text())
+        owner = primitives.ed25519_sign(CLIENT.identity.sign_seed(), b"coffer/1 owner" + mistaken.body)
+        definition = DEFINITION.format(plain_server=server.plain_address, mistaken=mistaken.text(owner))
         (folder / "secrets.toml").write_text(definition, encoding="utf-8")
         companion("init", str(server.address))
         server.add_publisher("shop", (folder / "home" / "config" / "coffer" / "publisher.key.pub").read_text().strip())
@@ -375,11 +376,11 @@ class Release:
 
     def parts(self) -> tuple[Head, SealedAnswer]:
         blob = primitives.sealed_box(self.recipient, blobs.pad(self.shard) if self.padded is None else self.padded)
-        leaf = tree.leaf_data(
+        leaf = tree.Leaf(
             coffer=self.coffer, client_id=CLIENT.identity.plain_id(), alg=self.alg, since=self.serial, blob_sha256=sha256(blob)
         )
         hashes = leaf_hashes(self.count)
-        hashes[self.index] = tree.leaf_hash(leaf)
+        hashes[self.index] = leaf.hash()
         whole = tree.Tree(hashes)
         head = Head(
             coffer=self.coffer,
@@ -504,6 +505,15 @@ LIES: Final[dict[str, tuple[bytes, str]]] = {
     "no root": (GOOD.with_head(lambda head: head.pop("root")), "not one of protocol 1"),
     "prev is short": (GOOD.with_head(lambda head: head.update(prev=bytes(31))), "not one of protocol 1"),
     "no publishers": (GOOD.with_head(lambda head: head.update(publishers=[])), "not one of protocol 1"),
+    "issued more than a day ahead": (GOOD.with_head(lambda head: head.update(issued=2**40)), "ahead of this clock"),
+    "publishers in falling order": (
+        GOOD.with_head(lambda head: head.update(publishers=[b"\x02" * 32, b"\x01" * 32])),
+        "not one of protocol 1",
+    ),
+    "restart is 0": (GOOD.with_head(lambda head: head.update(restart=0, publishers=[bytes(32)])), "not one of protocol 1"),
+    "restart without publishers": (GOOD.with_head(lambda head: head.update(restart=1)), "not one of protocol 1"),
+    "no hosts": (GOOD.with_head(lambda head: head.update(hosts=[])), "not one of protocol 1"),
+    "a host that is none": (GOOD.with_head(lambda head: head.update(hosts=["a b"])), "not one of protocol 1"),
     "one publisher twice": (GOOD.with_head(lambda head: head.update(publishers=[bytes(32)] * 2)), "not one of protocol 1"),
     "head is null": (GOOD.body(signed=sign(b"\xf6")), "not one of protocol 1"),
     "head not deterministic": (indefinite_head(), ""),
@@ -588,6 +598,11 @@ def test_refuses_a_serial_below_the_address(client: MinimalClient, key_file: Pat
     ask(client, key_file, giving(GOOD.body()), serial=serial).assert_refused(sentence)
 
 
+def test_takes_a_head_that_names_hosts_and_begins_the_history_again(client: MinimalClient, key_file: Path) -> None:
+    changes = {"restart": 1, "publishers": [PUBLISHER.publisher_key()], "hosts": ["one.example", "[::1]:7000"]}
+    assert ask(client, key_file, giving(GOOD.with_head(lambda head: head.update(changes)))).exit_code == 0
+
+
 def test_refuses_a_serial_far_above_the_address(client: MinimalClient, key_file: Path) -> None:
     body = replace(GOOD, serial=2**20 + 8).body()
     ask(client, key_file, giving(body), serial=SERIAL).assert_refused("implausibly far above 7")
@@ -600,7 +615,7 @@ def test_refuses_a_serial_far_above_the_address(client: MinimalClient, key_file:
 def old_link(peer: Peer) -> None:
     """Answers with the Link to another Hello of the same client."""
     responder = BoxResponder(SERVER.plain_secret())
-    responder.read_hello(BoxInitiator(CLIENT.identity, SERVER.plain_id()).hello())
+    responder.read_hello(MessageType.HELLO, BoxInitiator(CLIENT.identity, SERVER.plain_id()).hello(MessageType.HELLO))
     content, _ = responder.answer(MessageType.LINK, b"")
     peer.expect(Hello)
     peer.write(len(content).to_bytes(2, "big") + bytes([MessageType.LINK]) + content)

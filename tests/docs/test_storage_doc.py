@@ -45,7 +45,7 @@ def test_every_exit_code_of_health_is_named() -> None:
 
 
 def test_every_table_is_named() -> None:
-    assert sorted([*column("table"), "schema_version"]) == sorted(schema.metadata.tables)
+    assert sorted([*column("table"), "coffer_schema"]) == sorted(schema.metadata.tables)
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def home(tmp_path: Path) -> Path:
     author = Author(coffer="shop")
     home = tmp_path / "home"
     with running_server(home / "coffer") as server:
-        server.add_publisher("shop", author.key.text())
+        server.add_publisher("shop", author.identity.public_text())
         upload(server.address, author, author.first())
         upload(server.address, author, author.release([author.put(author.key.id, b"second")]))
     for folder in ("safe", "backups"):
         (home / folder).mkdir()
-    (home / "publisher.pub").write_text(author.key.text() + "\n")
+    (home / "publisher.pub").write_text(author.identity.public_text() + "\n")
     return home
 
 

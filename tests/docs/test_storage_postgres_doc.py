@@ -124,7 +124,7 @@ def test_its_commands_work(tmp_path: Path) -> None:
     tests.postgres.require()
     author = Author(coffer="shop")
     with ExitStack() as servers, machines(tmp_path) as on:
-        (on.home / "publisher.pub").write_text(author.key.text() + "\n")
+        (on.home / "publisher.pub").write_text(author.identity.public_text() + "\n")
         for mark, commands in BLOCKS:
             match mark:
                 case "variable":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,43 @@ from hypothesis import strategies as st
 from coffer_protocol.address import DEFAULT_PORT, Host, ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import format_id
-from tests.support import identity
+from tests.support import identity, vectors
 
 ID = format_id(identity("server").id())
 KEY = format_id(identity("publisher").publisher_key())
 KEY2 = format_id(identity("publisher2").publisher_key())
+
+
+VECTORS = vectors("addresses")
+
+
+@pytest.mark.parametrize("entry", VECTORS["accept"], ids=lambda entry: entry["text"][70:100])
+def test_addresses_of_the_vectors_are_read_and_written_again(entry: Any) -> None:
+    address = ServerAddress.from_text(entry["text"])
+    assert format_id(address.server) == entry["server"]
+    assert [[host.name, host.port] for host in address.hosts] == entry["hosts"]
+    assert address.coffer == entry["coffer"]
+    assert [format_id(key) for key in address.publishers] == entry["publishers"]
+    assert address.serial == (entry["serial"] or 0)
+    assert [format_id(server) for server in address.servers] == entry["servers"]
+    assert (None if address.invite is None else address.invite.hex()) == entry["invite"]
+    assert ServerAddress.from_text(address.text_with_invite()) == address
+    # Nothing but the case of the digits of a key is another.
+    assert address.text_with_invite().lower() == entry["text"].lower()
+
+
+@pytest.mark.parametrize("entry", VECTORS["refuse"], ids=lambda entry: entry["why"])
+def test_addresses_of_the_vectors_are_refused(entry: Any) -> None:
+    with pytest.raises(KeyTextError):
+        ServerAddress.from_text(entry["text"])
+
+
+def test_an_invite_is_shown_only_to_the_publisher_that_made_it() -> None:
+    address = ServerAddress.from_text(f"coffer://{ID}@host/shop?invite=kxkj6y3grl4mikjdjyszfkpuaq")
+    assert address.invite is not None
+    assert "kxkj6y3grl4mikjdjyszfkpuaq" not in f"{address} {address!r}"
+    assert address.invite.hex() not in repr(address)
+    assert address.text_with_invite().endswith("/shop?invite=kxkj6y3grl4mikjdjyszfkpuaq")
 
 
 def test_every_part() -> None:
@@ -80,6 +114,8 @@ def test_what_is_written_is_read(address: ServerAddress) -> None:
         (f"coffer://{ID}@host/shop?serial=-1", "serial"),
         (f"coffer://{ID}@host/shop?serial={2**63}", "serial"),
         (f"coffer://{ID}@host/shop?token=1", "token"),
+        (f"coffer://{ID}@host/shop?server=12", "64 hex"),
+        (f"coffer://{ID}@host/shop?invite=kxkj6y3grl4mikjdjyszfkpuaq&invite=kxkj6y3grl4mikjdjyszfkpuaq", "two invites"),
         (f"coffer://{ID}@host/shop?serial=9&serial=1", "two serials"),
         (f"coffer://{ID}@host/shop?", "''"),
     ],

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from coffer_protocol import identity as identities
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import BareKey, Identity, PublicKey, format_id, parse_client_key, parse_id, parse_publisher_key
+from coffer_protocol.identity import (
+    BareKey,
+    Identity,
+    PublicKey,
+    format_id,
+    parse_client_key,
+    parse_fingerprint,
+    parse_id,
+    parse_publisher_key,
+)
 from tests.support import identity, vectors
 
 VECTORS = vectors("identities")
@@ -23,7 +32,10 @@ def test_everything_follows_from_the_seed(entry: Any) -> None:
     public = whole.public()
     mlkem_seed, seal_x25519 = whole.seal_secret()
     assert whole.secret_text() == entry["secret_text"]
-    assert public.text() == entry["public_text"]
+    assert whole.owner_proof().hex() == entry["owner"]
+    assert whole.public_text() == public.text(whole.owner_proof()) == entry["public_text"]
+    assert public.fingerprint_text() == entry["fingerprint"]
+    assert parse_fingerprint(entry["fingerprint"]) == public.fingerprint()
     assert format_id(whole.id()) == entry["id"]
     assert whole.box_secret().hex() == entry["box_sk"]
     assert format_id(whole.plain_id()) == entry["plain_id"]
@@ -52,6 +64,52 @@ def test_ids_are_refused(entry: Any) -> None:
         parse_client_key(entry["id"])
 
 
+@pytest.mark.parametrize("entry", VECTORS["refuse_public"], ids=lambda entry: entry["why"])
+def test_public_key_texts_are_refused(entry: Any) -> None:
+    for parse in (PublicKey.from_text, parse_client_key):
+        with pytest.raises(KeyTextError):
+            parse(entry["text"])
+
+
+@pytest.mark.parametrize("entry", VECTORS["accept_public"], ids=lambda entry: entry["why"])
+def test_a_text_with_anothers_id_is_good_and_its_fingerprint_tells(entry: Any) -> None:
+    key = PublicKey.from_text(entry["text"])
+    assert format_id(key.id) == entry["id"] == format_id(WEB.id())
+    assert key.fingerprint_text() == entry["fingerprint"] != WEB.public().fingerprint_text()
+
+
+def test_a_text_without_a_proof_says_how_to_print_the_new_one() -> None:
+    (old,) = (entry["text"] for entry in VECTORS["refuse_public"] if entry["why"] == "without the proof")
+    with pytest.raises(KeyTextError, match="coffer-companion id --text"):
+        PublicKey.from_text(old)
+
+
+def test_the_fingerprint_of_a_bare_key_is_its_id() -> None:
+    assert BareKey(id=WEB.plain_id()).fingerprint_text() == format_id(WEB.plain_id())
+
+
+def test_keys_without_a_text_both_ways() -> None:
+    public = WEB.public()
+    assert PublicKey.from_body(public.body) == PublicKey.from_owned_untrusted(public.body, WEB.owner_proof()) == public
+    for body, owner in ((public.body[:-1], WEB.owner_proof()), (public.body, bytes(64)), (public.body, WEB.owner_proof()[:-1])):
+        with pytest.raises(KeyTextError):
+            PublicKey.from_owned_untrusted(body, owner)
+
+
+@pytest.mark.parametrize("text", ["", "zz" * 16, "ab" * 15, "ab" * 17])
+def test_what_is_no_fingerprint(text: str) -> None:
+    with pytest.raises(KeyTextError, match="fingerprint"):
+        parse_fingerprint(text)
+
+
+def test_an_invites_code_both_ways() -> None:
+    code = bytes(range(16))
+    assert identities.parse_invite_code(identities.format_invite_code(code)) == code
+    for text in ("", "abcd", identities.format_invite_code(code).upper(), identities.format_invite_code(code) + "a"):
+        with pytest.raises(KeyTextError):
+            identities.parse_invite_code(text)
+
+
 def test_an_id_is_read_in_either_case_with_dashes_anywhere() -> None:
     text = format_id(WEB.id())
     assert parse_id(text.lower()) == WEB.id()
@@ -69,7 +127,7 @@ def test_what_is_no_id(text: str) -> None:
 
 @given(st.data())
 def test_a_public_key_text_with_one_character_changed_is_refused(data: st.DataObject) -> None:
-    text = WEB.public().text()
+    text = WEB.public_text()
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567189AB=").filter(lambda letter: letter != text[place]))
     with pytest.raises(KeyTextError):
@@ -94,9 +152,9 @@ BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 def test_no_other_text_stands_for_the_same_bytes(parse: Callable[[str], object]) -> None:
     """The last letter has bits that no byte has; in the one text that counts they are zero."""
     is_secret = parse == Identity.from_text
-    text = WEB.secret_text() if is_secret else WEB.public().text()
+    text = WEB.secret_text() if is_secret else WEB.public_text()
     letters = BASE32 if is_secret else BASE32.lower()
-    data_bytes = 36 if is_secret else 1284
+    data_bytes = 36 if is_secret else 1348
     spare = 1 << (-data_bytes * 8 % 5)
     last = letters.index(text[-1])
     assert last % spare == 0
@@ -107,7 +165,7 @@ def test_no_other_text_stands_for_the_same_bytes(parse: Callable[[str], object])
 
 @pytest.mark.parametrize(("letter", "other"), [("i", "ı"), ("s", "ſ")])
 def test_letters_that_only_look_like_base32_are_refused(letter: str, other: str) -> None:
-    text = WEB.public().text()
+    text = WEB.public_text()
     with pytest.raises(KeyTextError):
         PublicKey.from_text(text[:7] + text[7:].replace(letter, other, 1))
 
@@ -136,7 +194,7 @@ def test_an_identity_file_both_ways() -> None:
     text = WEB.file_text()
     assert Identity.from_file_text(text, mode=0o100600) == WEB
     assert format_id(WEB.id()) in text
-    assert identities.parse_public_file(f"# web\n\n{WEB.public().text()}\n") == WEB.public()
+    assert identities.parse_public_file(f"# web\n\n{WEB.public_text()}\n") == WEB.public()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o666])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from coffer_protocol import cbor, message
+from coffer_protocol import cbor, message, question
+from coffer_protocol.enrolment import InviteProof, SuccessorProof
 from coffer_protocol.errors import MalformedMessageError
 from coffer_protocol.message import (
     RULES,
@@ -13,9 +14,11 @@ from coffer_protocol.message import (
     Commit,
     Direction,
     Drop,
+    Enrol,
     Entry,
     Error,
     Get,
+    Held,
     Hello,
     KeyNotFound,
     Link,
@@ -24,17 +27,31 @@ from coffer_protocol.message import (
     OkCommit,
     OkGet,
     OkOpen,
+    OkRequest,
     Open,
     Put,
+    Request,
     Reuse,
     Still,
     Tell,
     Watch,
+    Welcome,
 )
+from tests.protocol.damage import others
+from tests.support import identity, vectors
 
+VECTORS = vectors("messages")
 ID, HASH, MARK = bytes(range(32)), bytes(range(32, 64)), bytes(range(16))
 
 ENTRIES = [Entry(id=bytes([n + 1]) * 32, alg=1 + n % 2, since=n + 1, sha256=HASH, mark=MARK) for n in range(30)]
+
+KEYS = {"body": identity("web").public().body, "owner": identity("web").owner_proof()}
+INVITE = InviteProof(tag=bytes(16), mac=bytes(32))
+
+
+def request(proof: Any = None) -> Request:
+    return Request(coffer="shop", name="web", proof=proof, **KEYS)
+
 
 EVERY: list[Message] = [
     Hello(client=ID),
@@ -43,8 +60,18 @@ EVERY: list[Message] = [
     OkGet(coffer=b"sealed"),
     Watch(serial=7),
     Still(),
+    Held(serial=7, sha256=HASH, use=1, receipt=bytes(64)),
+    Enrol(client=ID),
+    Welcome(),
+    request(),
+    request(INVITE),
+    request(SuccessorProof(old_id=ID, issued=5, signature=bytes(64))),
+    request(SuccessorProof(old_id=ID, issued=5, signature=bytes(64), invite=INVITE)),
+    OkRequest(),
     Open(coffer="shop"),
+    Open(coffer="shop", known=HASH),
     OkOpen.pack(b"signed", ENTRIES),
+    OkOpen(signed=b"signed", packed=None),
     OkOpen.pack(None, []),
     Put(id=ID, mark=MARK, note=b"note", alg=2, blob=b"blob"),
     Drop(id=ID),
@@ -62,6 +89,64 @@ EVERY: list[Message] = [
 @pytest.mark.parametrize("sent", EVERY, ids=lambda sent: type(sent).__name__)
 def test_every_message_both_ways(sent: Message) -> None:
     assert message.decode_body_untrusted(message.type_of(sent), message.encode_body(sent)) == sent
+
+
+@pytest.mark.parametrize("sent", EVERY, ids=lambda sent: type(sent).__name__)
+def test_no_message_is_longer_than_its_rule_allows(sent: Message) -> None:
+    assert len(message.encode_body(sent)) <= RULES[message.type_of(sent)].limit_bytes
+
+
+def read(kind: int, body: bytes) -> bytes:
+    """What is in a body of the vectors, whole, and written again."""
+    decoded = message.decode_body_untrusted(MessageType(kind), body)
+    match decoded:
+        case OkOpen(signed=signed, packed=bytes()):
+            return message.encode_body(OkOpen.pack(signed, decoded.entries()))
+        case Ask():
+            return message.encode_body(question.from_ask_untrusted(decoded).to_ask())
+    return message.encode_body(decoded)
+
+
+BODIES = [entry for entry in VECTORS["bodies"] if entry["type"] != MessageType.TELL]
+
+
+@pytest.mark.parametrize("entry", BODIES, ids=lambda entry: f"{entry['type']} {entry['about']}")
+def test_bodies_of_the_vectors_both_ways(entry: Any) -> None:
+    body = bytes.fromhex(entry["body"])
+    assert read(entry["type"], body) == body
+
+
+@pytest.mark.parametrize("entry", BODIES, ids=lambda entry: f"{entry['type']} {entry['about']}")
+def test_bodies_of_the_vectors_with_a_byte_more_or_less_are_refused(entry: Any) -> None:
+    body = bytes.fromhex(entry["body"])
+    for damaged in (body + b"\0", b"\0" + body, body[:-1], body[1:]):
+        with pytest.raises(MalformedMessageError):
+            read(entry["type"], damaged)
+
+
+def is_listing(value: Any) -> bool:
+    match value:
+        case [bytes(), None | []] | [None, []]:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("entry", BODIES, ids=lambda entry: f"{entry['type']} {entry['about']}")
+def test_bodies_of_the_vectors_with_an_item_of_another_type_are_refused(entry: Any) -> None:
+    value = cbor.decode(bytes.fromhex(entry["body"]))
+    for other in others(value):
+        # A coffer alone is an Open too, and a listing may be empty or left out.
+        if entry["type"] == MessageType.OPEN and isinstance(other, str):
+            continue
+        if entry["type"] == MessageType.OK_OPEN and is_listing(other):
+            continue
+        with pytest.raises(MalformedMessageError):
+            read(entry["type"], cbor.encode(other))
+
+
+def test_the_request_of_the_vectors_both_ways() -> None:
+    body = bytes.fromhex(vectors("releases")["enrolment"]["request"])
+    assert read(MessageType.REQUEST, body) == body
 
 
 def test_every_type_has_a_message_and_a_rule() -> None:
@@ -109,6 +194,25 @@ def entry(**changed: Any) -> list[Any]:
         (MessageType.WATCH, cbor.encode(2**63)),
         (MessageType.OPEN, cbor.encode(b"shop")),
         (MessageType.OPEN, cbor.encode(["shop"])),
+        (MessageType.OPEN, cbor.encode(["shop", HASH[:31]])),
+        (MessageType.OPEN, cbor.encode(["shop", None])),
+        (MessageType.WELCOME, b"\0"),
+        (MessageType.OK_REQUEST, b"\0"),
+        (MessageType.ENROL, ID[:31]),
+        (MessageType.HELD, cbor.encode([0, HASH, 0, bytes(64)])),
+        (MessageType.HELD, cbor.encode([7, HASH, 2, bytes(64)])),
+        (MessageType.HELD, cbor.encode([7, HASH, True, bytes(64)])),
+        (MessageType.HELD, cbor.encode([7, HASH[:31], 0, bytes(64)])),
+        (MessageType.HELD, cbor.encode([7, HASH, 0, bytes(63)])),
+        (MessageType.REQUEST, cbor.encode(["Shop", KEYS["body"], KEYS["owner"], "web", None])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"], KEYS["owner"], "we b", None])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"][:-1], KEYS["owner"], "web", None])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"], KEYS["owner"][:-1], "web", None])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"], KEYS["owner"], "web", ["invite", bytes(15), bytes(32)]])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"], KEYS["owner"], "web", ["friend", bytes(16), bytes(32)]])),
+        (MessageType.REQUEST, cbor.encode(["shop", KEYS["body"], KEYS["owner"], "web", ["successor", ID, -1, bytes(64)]])),
+        (MessageType.OK_OPEN, cbor.encode([None, None])),
+        (MessageType.OK_OPEN, cbor.encode([None, [entry()]])),
         (MessageType.PUT, cbor.encode([ID, MARK, b"", 2])),
         (MessageType.PUT, cbor.encode([ID, MARK, b"", 2, b"", 0])),
         (MessageType.PUT, cbor.encode([ID, MARK, b"", True, b""])),
@@ -153,14 +257,14 @@ def test_bodies_that_are_refused(kind: MessageType, body: bytes) -> None:
     ],
 )
 def test_listings_whose_entries_are_refused(entries: list[Any]) -> None:
-    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, cbor.encode([None, entries]))
+    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, cbor.encode([b"signed", entries]))
     assert isinstance(decoded, OkOpen)
     with pytest.raises(MalformedMessageError):
         list(decoded.entries())
 
 
 def test_a_listing_that_promises_more_entries_than_it_has_is_refused() -> None:
-    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, b"\x82\xf6" + cbor.array_head(1_000_000))
+    decoded = message.decode_body_untrusted(MessageType.OK_OPEN, b"\x82\x40" + cbor.array_head(1_000_000))
     assert isinstance(decoded, OkOpen)
     with pytest.raises(MalformedMessageError):
         list(decoded.entries())
@@ -175,7 +279,7 @@ def test_many_small_items_are_refused_before_any_is_decoded(kind: MessageType) -
 
 def test_an_entry_is_bounded_by_itself() -> None:
     entry_of_many = cbor.array_head(1 << 20) + b"\xa0" * (1 << 20)
-    listing = OkOpen(signed=None, packed=entry_of_many, count=1)
+    listing = OkOpen(signed=b"signed", packed=entry_of_many, count=1)
     with pytest.raises(MalformedMessageError, match="more items"):
         next(listing.entries())
     with pytest.raises(MalformedMessageError, match="more items"):

@@ -25,8 +25,10 @@ from coffer_protocol.message import (
     Commit,
     Direction,
     Drop,
+    Enrol,
     Error,
     Get,
+    Held,
     Hello,
     KeyNotFound,
     Link,
@@ -35,12 +37,16 @@ from coffer_protocol.message import (
     OkCommit,
     OkGet,
     OkOpen,
+    OkRequest,
     Open,
     Put,
+    Request,
     Reuse,
     Still,
     Tell,
     Watch,
+    Welcome,
+    encode_body,
     type_of,
 )
 from coffer_protocol.session import ClientSession, ServerSession
@@ -81,6 +87,13 @@ def carry(sender: ClientSession | ServerSession, receiver: ClientSession | Serve
     return receiver.next_message()
 
 
+def forced(sender: ClientSession | ServerSession, sent: Message) -> bytes:
+    """The frame of a message that its sender's own session would not let out."""
+    assert sender._transport is not None
+    kind = type_of(sent)
+    return frame.encode(Frame(kind, sender._transport.seal(kind, encode_body(sent))))
+
+
 EXAMPLES: dict[MessageType, Message] = {
     type_of(example): example
     for example in (
@@ -89,6 +102,11 @@ EXAMPLES: dict[MessageType, Message] = {
         OkGet(coffer=b"sealed"),
         Watch(serial=1),
         Still(),
+        Held(serial=1, sha256=ID, use=0, receipt=bytes(64)),
+        Enrol(client=WEB.id()),
+        Welcome(),
+        Request(coffer="shop", body=WEB.public().body, owner=WEB.owner_proof(), name="web", proof=None),
+        OkRequest(),
         Open(coffer="shop"),
         OkOpen.pack(None, []),
         Put(id=ID, mark=bytes(16), note=b"", alg=2, blob=b"blob"),
@@ -173,6 +191,8 @@ def test_after_every_message_only_what_the_table_lets_follow(way: list[MessageTy
         assert sent == EXAMPLES[step]
         last = step
     may_follow = kind in RULES[last].followers or (kind is MessageType.ERROR and bool(RULES[last].followers))
+    if kind is MessageType.HELD:
+        may_follow = MessageType.OK_GET in way and bool(RULES[last].followers)
     sender: ClientSession | ServerSession
     sender, receiver = (client, server) if RULES[kind].sender is Direction.CLIENT_TO_SERVER else (server, client)
     if may_follow:
@@ -180,10 +200,108 @@ def test_after_every_message_only_what_the_table_lets_follow(way: list[MessageTy
         return
     with pytest.raises(LocalProtocolError):
         sender.send(EXAMPLES[kind])
-    # And a peer that sends it all the same is refused by the frame's header, before its content is read.
-    receiver.receive(frame.encode(Frame(kind, bytes(100)))[: frame.HEADER_BYTES])
+    # And a peer that sends it all the same is refused, once its frame was opened.
+    receiver.receive(forced(sender, EXAMPLES[kind]))
     with pytest.raises(TurnError):
         receiver.next_message()
+
+
+def test_a_frame_out_of_its_turn_that_cannot_be_opened_is_not_answered() -> None:
+    """Anybody on the way could have sent it."""
+    _, server = linked()
+    server.receive(frame.encode(Frame(MessageType.COMMIT, bytes(100))))
+    with pytest.raises(UnopenableError) as caught:
+        server.next_message()
+    assert server.refuse(caught.value) == b""
+
+
+# ------------------------------------------------------------------------------------------------------- receipts
+
+
+def after_ok_get() -> tuple[ClientSession, ServerSession]:
+    client, server = linked()
+    carry(client, server, Get())
+    carry(server, client, OkGet(coffer=b"sealed"))
+    return client, server
+
+
+HELD = Held(serial=1, sha256=ID, use=1, receipt=bytes(64))
+
+
+def test_a_receipt_leaves_the_turn_as_it_was() -> None:
+    client, server = after_ok_get()
+    assert carry(client, server, HELD) == HELD
+    assert carry(client, server, HELD) == HELD
+    assert carry(client, server, Watch(serial=1)) == Watch(serial=1)
+    # While a Watch waits, too: the server answers that one.
+    assert carry(client, server, HELD) == HELD
+    assert carry(server, client, Still()) == Still()
+    assert carry(client, server, HELD) == HELD
+    assert carry(server, client, OkGet(coffer=b"sealed")) == OkGet(coffer=b"sealed")
+    assert carry(client, server, Bye(client=WEB.id())) == Bye(client=WEB.id())
+    with pytest.raises(LocalProtocolError):
+        client.send(HELD)
+
+
+def test_a_receipt_before_any_release_is_out_of_its_turn() -> None:
+    client, server = linked()
+    with pytest.raises(LocalProtocolError):
+        client.send(HELD)
+    server.receive(forced(client, HELD))
+    with pytest.raises(TurnError):
+        server.next_message()
+
+
+def test_a_receipt_does_not_go_between_the_parts_of_a_message() -> None:
+    client, server = after_ok_get()
+    transport = client._transport
+    assert transport is not None
+    server.receive(frame.encode(Frame(MessageType.PART, transport.seal(MessageType.PART, b"piece"))) + forced(client, HELD))
+    with pytest.raises(RemoteProtocolError):
+        server.next_message()
+
+
+# ------------------------------------------------------------------------------------------------------ enrolment
+
+
+def enrolling() -> tuple[ClientSession, ServerSession]:
+    client, server = client_session(1), server_session()
+    server.receive(client.enrol())
+    assert server.next_message() == Enrol(client=WEB.id())
+    return client, server
+
+
+def test_a_client_that_is_not_known_asks_to_be_let_in() -> None:
+    client, server = enrolling()
+    assert carry(server, client, Welcome()) == Welcome()
+    request = EXAMPLES[MessageType.REQUEST]
+    assert carry(client, server, request) == request
+    assert carry(server, client, OkRequest()) == OkRequest()
+    server.receive(client.bye())
+    assert server.next_message() == Bye(client=WEB.id())
+
+
+def test_a_client_that_is_known_goes_on_as_after_hello() -> None:
+    client, server = enrolling()
+    assert carry(server, client, Link()) == Link()
+    assert carry(client, server, Get()) == Get()
+
+
+def test_a_server_may_refuse_to_let_anybody_in() -> None:
+    client, server = enrolling()
+    refusal = Error(code="unsupported", sentence="nobody is let in here")
+    assert carry(server, client, refusal) == refusal
+    with pytest.raises(LocalProtocolError):
+        enrolling()[1].send(KeyNotFound(client=WEB.id()))
+
+
+def test_suite_0_has_no_enrol() -> None:
+    with pytest.raises(LocalProtocolError):
+        client_session(0).enrol()
+    server = server_session()
+    server.receive(frame.encode(Frame(MessageType.ENROL, bytes(152))))
+    with pytest.raises(UnopenableError):
+        server.next_message()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MessageType if 0 not in RULES[kind].suites])
@@ -192,21 +310,24 @@ def test_suite_0_has_get_alone(kind: MessageType) -> None:
     if kind in EXAMPLES:
         with pytest.raises(LocalProtocolError):
             client.send(EXAMPLES[kind])
-    server.receive(frame.encode(Frame(kind, bytes(40))))
+    transport = client._transport
+    assert transport is not None
+    server.receive(frame.encode(Frame(kind, transport.seal(kind, b""))))
     with pytest.raises(TurnError):
         server.next_message()
 
 
-def test_an_unknown_type_is_out_of_its_turn() -> None:
+def test_an_unknown_type_ends_the_session_without_a_word() -> None:
     _, server = linked()
-    server.receive(frame.encode(Frame(0x77, b"")))
-    with pytest.raises(TurnError):
+    server.receive(frame.encode(Frame(0x77, b""))[: frame.HEADER_BYTES])
+    with pytest.raises(UnopenableError) as caught:
         server.next_message()
+    assert server.refuse(caught.value) == b""
 
 
 def test_a_second_hello_is_out_of_its_turn_and_is_told_so() -> None:
     client, server = linked()
-    server.receive(client_session(1).hello())
+    server.receive(forced(client, Hello(client=WEB.id())))
     with pytest.raises(TurnError) as caught:
         server.next_message()
     client.receive(server.refuse(caught.value))
@@ -328,13 +449,11 @@ def test_parts_without_end_are_refused_before_they_are_read() -> None:
         assert server.next_message() is None
     # The header alone is enough.
     server.receive(frame.encode(Frame(MessageType.PART, transport.seal(MessageType.PART, part)))[: frame.HEADER_BYTES])
-    with pytest.raises(LimitError) as caught:
+    with pytest.raises(UnopenableError) as caught:
         server.next_message()
     assert len(server._parts) <= limits.MESSAGE_BYTES
-    client.receive(server.refuse(caught.value))
-    told = client.next_message()
-    assert isinstance(told, Error)
-    assert told.code == "limit"
+    # Anybody on the way could have written that header.
+    assert server.refuse(caught.value) == b""
 
 
 def test_what_is_too_long_is_not_sent() -> None:
@@ -344,9 +463,11 @@ def test_what_is_too_long_is_not_sent() -> None:
         server.send(OkGet(coffer=bytes(limits.MESSAGE_BYTES + 1)))
 
 
-def test_a_part_where_nothing_in_parts_may_stand() -> None:
-    client, _ = linked()
-    client.receive(frame.encode(Frame(MessageType.PART, bytes(100))))
+def test_a_part_where_no_message_in_parts_may_come() -> None:
+    client, server = linked()
+    transport = server._transport
+    assert transport is not None
+    client.receive(frame.encode(Frame(MessageType.PART, transport.seal(MessageType.PART, bytes(100)))))
     with pytest.raises(TurnError):
         client.next_message()
 
@@ -426,19 +547,12 @@ def test_an_empty_part_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        kind
-        for kind, rule in RULES.items()
-        if rule.sender is Direction.CLIENT_TO_SERVER and rule.limit_bytes < 0xF000 and kind is not MessageType.HELLO
-    ],
+    [kind for kind, rule in RULES.items() if rule.sender is Direction.CLIENT_TO_SERVER and rule.limit_bytes < 0xF000],
 )
 def test_a_message_longer_than_it_can_be_is_refused_by_its_header(kind: MessageType) -> None:
-    client, server = linked()
-    if kind in (MessageType.PUT, MessageType.REUSE, MessageType.DROP, MessageType.COMMIT):
-        carry(client, server, Open(coffer="shop"))
-        carry(server, client, OkOpen.pack(None, []))
+    _, server = linked()
     server.receive(frame.encode(Frame(kind, bytes(RULES[kind].limit_bytes + 18)))[: frame.HEADER_BYTES])
-    with pytest.raises(LimitError):
+    with pytest.raises(UnopenableError, match="longer"):
         server.next_message()
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.limits import HEADS_PER_ANSWER
-from coffer_protocol.message import Drop, Entry, Put, Reuse
-from coffer_protocol.question import Fetch
+from coffer_protocol.message import Drop, Entry, Held, Put, Reuse
+from coffer_protocol.question import Fetch, PastEntry
 from coffer_protocol.release.coffer import SealedAnswer
 from coffer_server.store import rules
-from coffer_server.store.base import Blocked, Change, Fetched, Known, Listing, Publisher, Retention, Store, StoreStatus
+from coffer_server.store.base import Blocked, Change, Changes, Fetched, Known, Listing, Publisher, Receipt, Retention, Store, StoreStatus
 from coffer_server.store.rules import Last
 from coffer_server.store.snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 
@@ -46,6 +46,7 @@ class _History:
     releases: dict[int, _Release]
     blobs: dict[_BlobKey, Put]
     fetches: dict[bytes, Fetch] = field(default_factory=dict)
+    receipts: dict[tuple[bytes, int], Held] = field(default_factory=dict)
 
     @property
     def signed(self) -> bytes:
@@ -114,6 +115,10 @@ class MemoryStore(Store):
             )
             return Fetched(coffer=holder, serial=history.last.serial, body=body)
 
+    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
+        with self._lock:
+            self._of_publisher(coffer, publisher)
+
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:
         with self._lock:
@@ -136,6 +141,35 @@ class MemoryStore(Store):
         yield _listing(release.signed, members)
 
     @contextmanager
+    def changes(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Changes]:
+        with self._lock:
+            history = self._of_publisher(coffer, publisher)
+            release = None if history is None else history.releases.get(serial)
+            rules.check_comparable(serial, held=release is not None and release.members is not None)
+            assert history is not None
+            assert release is not None
+            assert release.members is not None
+            before, now = release.members, history.members
+            changed = [now[client] for client in sorted(now) if before.get(client) != now[client]]
+            gone = sorted(before.keys() - now.keys())
+            signed = history.signed
+        yield Changes(signed=signed, changed=iter(changed), gone=iter(gone))
+
+    @contextmanager
+    def past(self, *, coffer: str, publisher: bytes, ids: Collection[bytes]) -> Iterator[Iterator[PastEntry]]:
+        with self._lock:
+            history = self._of_publisher(coffer, publisher)
+            blobs = {} if history is None else dict(history.blobs)
+        keys = sorted((key for key in blobs if key.client in ids), key=lambda key: (key.client, key.since))
+        yield (PastEntry(id=key.client, alg=key.alg, since=key.since, sha256=key.sha256, note=blobs[key].note) for key in keys)
+
+    def oldest(self, *, coffer: str, publisher: bytes) -> int:
+        with self._lock:
+            history = self._of_publisher(coffer, publisher)
+            releases = {} if history is None else history.releases
+            return min((serial for serial, release in releases.items() if release.members is not None), default=0)
+
+    @contextmanager
     def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:
         with self._lock:
             _, members = self._release(coffer, publisher, serial)
@@ -148,7 +182,8 @@ class MemoryStore(Store):
         with self._lock:
             history = self._of_publisher(coffer, publisher)
             fetches = {} if history is None else dict(history.fetches)
-        yield iter([fetches[client] for client in sorted(fetches)])
+            receipts = {} if history is None else dict(history.receipts)
+        yield iter([replace(fetches[client], held=(receipts.get((client, 0)), receipts.get((client, 1)))) for client in sorted(fetches)])
 
     def _of_publisher(self, coffer: str, publisher: bytes) -> _History | None:
         if self._publishes(publisher) != coffer or publisher in self._blocked:
@@ -169,7 +204,9 @@ class MemoryStore(Store):
             last = None if history is None else history.last
             trusted = [known.key.sign for known in self._publishers.values() if known.coffer == coffer]
             author = self._publishers[publisher].key
-            release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last)
+            if last is not None and last.sha256 == sha256(signed):
+                return last.serial
+            release = rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=trusted, last=last, now=now)
             serial = release.head.serial
             members = {} if history is None else dict(history.members)
             blobs = {} if history is None else dict(history.blobs)
@@ -183,18 +220,24 @@ class MemoryStore(Store):
             rules.check_changed(release.head, last=last, changed=changed)
             leaves = (_leaf(members[client], blobs) for client in sorted(members))
             snapshot = rules.check_tree(release, leaves)
-            made = Last(serial=serial, sha256=release.sha256, expires=release.head.expires)
+            made = Last(serial=serial, sha256=release.sha256, issued=release.head.issued, expires=release.head.expires)
             releases = {} if history is None else dict(history.releases)
             releases[serial] = _Release(signed, now, members)
             fetches = {} if history is None else history.fetches
-            self._histories[coffer] = _History(made, snapshot, members, releases, blobs, fetches)
+            receipts = {} if history is None else history.receipts
+            self._histories[coffer] = _History(made, snapshot, members, releases, blobs, fetches, receipts)
             self._changes += 1
             return serial
 
-    def record_fetches(self, fetches: Iterable[tuple[str, Fetch]]) -> None:
+    def record_adoption(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
         with self._lock:
             for coffer, fetch in fetches:
                 self._histories[coffer].fetches[fetch.id] = fetch
+            for receipt in receipts:
+                kept = self._histories[receipt.coffer].receipts
+                key = (receipt.client, receipt.held.use)
+                if key not in kept or receipt.held.serial >= kept[key].serial:
+                    kept[key] = receipt.held
 
     def prune(self, retention: Retention, *, now: int) -> int:
         with self._lock:
@@ -202,7 +245,7 @@ class MemoryStore(Store):
             self._changes += pruned > 0
             return pruned
 
-    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int) -> bool:
+    def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int, may_block: bool = False) -> bool:
         with self._lock:
             namesakes = [known.key for known in self._publishers.values() if (known.coffer, known.name) == (coffer, name)]
             is_new = rules.check_publisher(
@@ -215,7 +258,7 @@ class MemoryStore(Store):
             )
             if is_new:
                 self._changes += 1
-                self._publishers[key.id] = Publisher(coffer=coffer, key=key, name=name, added=now)
+                self._publishers[key.id] = Publisher(coffer=coffer, key=key, name=name, may_block=may_block, added=now)
             return is_new
 
     def remove_publisher(self, *, coffer: str, publisher: bytes, now: int) -> bool:
@@ -233,6 +276,21 @@ class MemoryStore(Store):
             self._changes += 1
             self._blocked[client] = now
             return True
+
+    def block_for(self, client: bytes, *, coffer: str, publisher: bytes, is_blocked: bool, now: int) -> None:
+        with self._lock:
+            self._of_publisher(coffer, publisher)
+            rules.check_block(
+                client,
+                coffer=coffer,
+                may_block=self._publishers[publisher].may_block,
+                holder=self._holder(client),
+                publishes=self._publishes(client),
+            )
+            if is_blocked:
+                self.block(client, now=now)
+            else:
+                self.unblock(client, now=now)
 
     def unblock(self, client: bytes, *, now: int) -> bool:
         with self._lock:
@@ -279,7 +337,9 @@ def _listing(signed: bytes, members: dict[bytes, Entry]) -> Listing:
 
 def _prune(history: _History, retention: Retention, long_ago: int) -> int:
     aged = max((serial for serial, release in history.releases.items() if release.committed <= long_ago), default=None)
-    first = rules.held_from(retention, last=history.last.serial, aged=aged)
+    serials = sorted(history.releases, reverse=True)
+    kept_from = serials[retention.releases - 1] if len(serials) >= retention.releases else None
+    first = rules.held_from(kept=kept_from, aged=aged)
     history.releases = {
         serial: replace(release, members=None) if serial < first else release for serial, release in history.releases.items()
     }
@@ -288,6 +348,7 @@ def _prune(history: _History, retention: Retention, long_ago: int) -> int:
     kept = {key: put for key, put in history.blobs.items() if key in in_use}
     clients = {entry.id for entry in held}
     history.fetches = {client: fetch for client, fetch in history.fetches.items() if client in clients}
+    history.receipts = {key: held for key, held in history.receipts.items() if key[0] in clients}
     pruned = len(history.blobs) - len(kept)
     history.blobs = kept
     return pruned

@@ -15,7 +15,9 @@ from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
 from coffer_server.store.base import Change
 
-ISSUED = 1_800_000_000
+# Some servers in these tests have the real clock: what is issued must not be ahead of it, and must not have expired.
+ISSUED = 1_750_000_000
+EXPIRES = 4_000_000_000
 
 
 def identity(number: int) -> Identity:
@@ -83,7 +85,7 @@ class Author:
                 "root": tree.root,
                 "count": tree.size,
                 "issued": ISSUED,
-                "expires": ISSUED + heads.DEFAULT_LIFETIME_S,
+                "expires": EXPIRES,
                 "prev": None if self.signed is None else sha256(self.signed),
                 "publisher": signer.publisher_key(),
             }

@@ -28,7 +28,7 @@ BARE = identity(101)
 def author(server: RunningServer) -> Author:
     """The server has one release, with a client of each suite."""
     made = Author()
-    server.add_publisher("web-shop", made.key.text())
+    server.add_publisher("web-shop", made.identity.public_text())
     upload(server.address, made, made.release([made.put(WEB.id(), b"web"), made.put(BARE.plain_id(), b"bare", alg=1)]))
     return made
 

@@ -25,6 +25,7 @@ class Noting:
 
     def __init__(self, number: int) -> None:
         self.client = client_id(number)
+        self.serial = 1
         self.is_answered = False
         self.reached: list[Fetched | None] = []
         self.wakings = 0
@@ -181,3 +182,14 @@ async def test_stopping_wakes_those_who_wait_and_those_who_come(broadcast: Broad
         with broadcast.watching("shop", late):
             assert (early.wakings, late.wakings) == (1, 1)
     assert broadcast.is_stopping
+
+
+@pytest.mark.trio
+async def test_the_lowest_serial_that_a_client_watches_at() -> None:
+    broadcast = Broadcast()
+    low, high, other = Noting(1), Noting(1), Noting(2)
+    low.serial, high.serial, other.serial = 3, 5, 4
+    with broadcast.watching("shop", high), broadcast.watching("shop", low), broadcast.watching("shop", other):
+        assert broadcast.watched("shop") == {client_id(1): 3, client_id(2): 4}
+        assert broadcast.watched("billing") == {}
+    assert broadcast.watched("shop") == {}

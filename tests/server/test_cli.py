@@ -22,6 +22,7 @@ from coffer_server.state import StateFolder
 from .publishing import identity
 
 KEY = identity(1).public()
+TEXT = identity(1).public_text()
 Run = Callable[..., Result]
 
 
@@ -62,7 +63,7 @@ def test_init(tmp_path: Path, run: Run) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert modes.keys() == {"identity", "identity.pub", "server.toml", "coffer.sqlite3"}
     assert (modes["identity"], modes["coffer.sqlite3"]) == ("0o600", "0o600")
-    assert (folder / "identity.pub").read_text() == own.public().text() + "\n"
+    assert (folder / "identity.pub").read_text() == own.public_text() + "\n"
 
 
 def test_init_with_a_host(tmp_path: Path, run: Run) -> None:
@@ -138,12 +139,12 @@ def listed(run: Run, folder: Path) -> list[tuple[str, str | None, str]]:
 
 def test_publishers(folder: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "publisher.key.pub"
-    file.write_text(f"# mine\n{identity(2).public().text()}\n")
+    file.write_text(f"# mine\n{identity(2).public_text()}\n")
     assert listed(run, folder) == []
     assert "coffer-server publisher add" in run("publisher", "list", folder).stderr
-    assert run("publisher", "add", folder, "web-shop", KEY.text(), "--name", "laptop").exit_code == 0
+    assert run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop").exit_code == 0
     assert run("publisher", "add", folder, "web-shop", file).exit_code == 0
-    assert run("publisher", "add", folder, "billing", "-", stdin=identity(3).public().text() + "\n").exit_code == 0
+    assert run("publisher", "add", folder, "billing", "-", stdin=identity(3).public_text() + "\n").exit_code == 0
     first = ("web-shop", "laptop", format_id(KEY.sign))
     second = ("web-shop", None, format_id(identity(2).publisher_key()))
     assert listed(run, folder)[0] == ("billing", None, format_id(identity(3).publisher_key()))
@@ -151,33 +152,33 @@ def test_publishers(folder: Path, run: Run, tmp_path: Path) -> None:
     text = run("publisher", "list", folder).stdout
     assert f"web-shop  laptop  {format_id(KEY.sign)}" in text
     assert run("publisher", "remove", folder, "web-shop", "laptop").exit_code == 0
-    assert run("publisher", "remove", folder, "billing", identity(3).public().text()).exit_code == 0
+    assert run("publisher", "remove", folder, "billing", identity(3).public_text()).exit_code == 0
     assert listed(run, folder) == [second]
 
 
 def test_adding_twice_says_so(folder: Path, run: Run) -> None:
-    run("publisher", "add", folder, "web-shop", KEY.text())
-    result = run("publisher", "add", folder, "web-shop", KEY.text())
+    run("publisher", "add", folder, "web-shop", TEXT)
+    result = run("publisher", "add", folder, "web-shop", TEXT)
     assert result.exit_code == 0
     assert "is already a publisher of web-shop" in result.stderr
 
 
 def test_a_key_of_another_coffer(folder: Path, run: Run) -> None:
-    run("publisher", "add", folder, "web-shop", KEY.text())
-    result = run("publisher", "add", folder, "billing", KEY.text())
+    run("publisher", "add", folder, "web-shop", TEXT)
+    result = run("publisher", "add", folder, "billing", TEXT)
     assert result.exit_code == 1
     assert "coffer-companion keygen PATH" in result.stderr
 
 
 def test_removing_who_does_not_publish(folder: Path, run: Run) -> None:
-    result = run("publisher", "remove", folder, "web-shop", KEY.text())
+    result = run("publisher", "remove", folder, "web-shop", TEXT)
     assert result.exit_code == 1
     assert "coffer-server publisher list" in result.stderr
 
 
 def test_blocking_clients(folder: Path, run: Run) -> None:
     client, publisher = (format_id(key) for key in (identity(5).plain_id(), KEY.id))
-    run("publisher", "add", folder, "web-shop", KEY.text())
+    run("publisher", "add", folder, "web-shop", TEXT)
     assert "no client is blocked" in run("client", "list", folder).stderr
     result = run("client", "block", folder, client.lower())
     assert (result.exit_code, result.stderr) == (0, f"{client} is now blocked; this server does not know the id yet\n")
@@ -199,17 +200,17 @@ def test_adding_a_publisher_that_is_blocked_says_so(folder: Path, run: Run) -> N
     run("client", "block", folder, publisher)
     # The second time it is a publisher already, and is still blocked.
     for said in ("is now a publisher of web-shop", "is already a publisher of web-shop"):
-        result = run("publisher", "add", folder, "web-shop", KEY.text())
+        result = run("publisher", "add", folder, "web-shop", TEXT)
         assert result.exit_code == 0
         assert f"{said}\ncoffer-server: warning: the publisher's id has been blocked since 20" in result.stderr
         assert f"\nhint: coffer-server client unblock {folder} {publisher}\n" in result.stderr
     run("client", "unblock", folder, publisher)
-    assert "blocked" not in run("publisher", "add", folder, "web-shop", KEY.text()).stderr
+    assert "blocked" not in run("publisher", "add", folder, "web-shop", TEXT).stderr
 
 
 def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
-    run("publisher", "add", folder, "web-shop", KEY.text())
-    for text in ("", "web", KEY.text(), format_id(bytes(32))):
+    run("publisher", "add", folder, "web-shop", TEXT)
+    for text in ("", "web", TEXT, format_id(bytes(32))):
         assert run("client", "block", folder, text).exit_code == 1
     result = run("client", "block", folder, format_id(KEY.sign))
     assert result.exit_code == 1
@@ -222,14 +223,14 @@ def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["Web Shop", "", "a" * 65])
 def test_names_are_checked(folder: Path, run: Run, name: str) -> None:
-    assert run("publisher", "add", folder, name, KEY.text()).exit_code == 1
-    assert run("publisher", "add", folder, "web-shop", KEY.text(), "--name", name).exit_code == 1
+    assert run("publisher", "add", folder, name, TEXT).exit_code == 1
+    assert run("publisher", "add", folder, "web-shop", TEXT, "--name", name).exit_code == 1
 
 
 def test_wrong_keys(folder: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "empty.pub"
     file.write_text("")
-    for key in (KEY.text()[:-1], "nowhere.pub", file, format_id(KEY.id), tmp_path):
+    for key in (TEXT[:-1], "nowhere.pub", file, format_id(KEY.id), tmp_path):
         result = run("publisher", "add", folder, "web-shop", key)
         assert result.exit_code == 1
         assert result.stderr.startswith("coffer-server: ")
@@ -316,7 +317,7 @@ def test_a_home_that_the_shell_does_not_expand_is_expanded(tmp_path: Path, run: 
 def test_a_byte_order_mark_and_other_line_ends_are_no_flaw(folder: Path, run: Run, change: Callable[[str], str]) -> None:
     settings = (folder / "server.toml").read_text() + 'advertise = "db.example:7"\n'
     key = folder.parent / "publisher.pub"
-    for path, text in ((folder / "server.toml", settings), (key, f"# a publisher\n{identity(1).public().text()}\n")):
+    for path, text in ((folder / "server.toml", settings), (key, f"# a publisher\n{identity(1).public_text()}\n")):
         path.write_bytes(change(text).encode())
     assert "db.example:7" in run("id", folder).stdout
     assert run("publisher", "add", folder, "shop", key).exit_code == 0

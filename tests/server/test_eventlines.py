@@ -42,8 +42,11 @@ def event(happening: Happening, number: int = 7) -> Event:
 @pytest.mark.parametrize(
     ("happening", "line"),
     [
-        (PublisherAdded(coffer="web-shop", key=KEY, name="laptop"), f"publisher-added  web-shop: laptop {format_id(KEY.sign)}"),
-        (PublisherAdded(coffer="web-shop", key=KEY, name=None), f"publisher-added  web-shop: - {format_id(KEY.sign)}"),
+        (
+            PublisherAdded(coffer="web-shop", key=KEY, name="laptop", may_block=True),
+            f"publisher-added  web-shop: laptop {format_id(KEY.sign)}",
+        ),
+        (PublisherAdded(coffer="web-shop", key=KEY, name=None, may_block=False), f"publisher-added  web-shop: - {format_id(KEY.sign)}"),
         (PublisherRemoved(coffer="web-shop", publisher=KEY.id), f"publisher-removed  web-shop: {format_id(KEY.id)}"),
         (ClientBlocked(client=WEB), f"client-blocked  {format_id(WEB)}"),
         (ClientUnblocked(client=WEB), f"client-unblocked  {format_id(WEB)}"),
@@ -54,12 +57,12 @@ def event(happening: Happening, number: int = 7) -> Event:
     ],
 )
 def test_a_line_says_what_happened_and_when(happening: Happening, line: str) -> None:
-    assert eventlines.as_text(event(happening)) == f"7  2027-01-15T08:00:00Z  {line}"
+    assert eventlines.as_text(event(happening)) == f"7  2025-06-15T15:06:40Z  {line}"
 
 
 def test_a_release_is_told_by_its_head() -> None:
     line = eventlines.as_text(event(Released(signed=RELEASE.signed)))
-    assert line.startswith("7  2027-01-15T08:00:00Z  released  web-shop 1: 2 ")
+    assert line.startswith("7  2025-06-15T15:06:40Z  released  web-shop 1: 2 ")
     assert line.endswith(format_id(RELEASE.head.publisher))
 
 
@@ -87,7 +90,10 @@ def test_json_of_a_release_has_its_signed_bytes() -> None:
 @pytest.mark.parametrize(
     ("happening", "fields"),
     [
-        (PublisherAdded(coffer="c", key=KEY, name=None), {"coffer": "c", "id": ID, "publisher": format_id(KEY.sign), "name": None}),
+        (
+            PublisherAdded(coffer="c", key=KEY, name=None, may_block=True),
+            {"coffer": "c", "id": ID, "publisher": format_id(KEY.sign), "name": None, "may_block": True},
+        ),
         (PublisherRemoved(coffer="c", publisher=KEY.id), {"coffer": "c", "id": format_id(KEY.id)}),
         (ClientBlocked(client=WEB), {"id": format_id(WEB)}),
         (Pruned(coffer="c", first=9), {"coffer": "c", "first": 9}),

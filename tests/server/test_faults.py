@@ -16,12 +16,8 @@ from coffer_server.errors import StoreError
 from coffer_server.store.base import Retention
 from coffer_server.store.log import verification
 from coffer_server.store.open import SqliteStore, open_sqlite
-from coffer_server.store.sql.root_keys import RootKeys
-from coffer_server.store.sql.sqlite import Sqlite
-from coffer_server.store.upkeep import prepare as opening
 from coffer_server.store.upkeep.rotation import Rotation
 
-from . import old_databases
 from .conftest import make_read_only
 from .publishing import AT_REST_KEY, ISSUED, Author, Release, identity
 
@@ -159,21 +155,6 @@ def test_a_rotation_goes_on_after_any_fault(store: SqliteStore, author: Author) 
     assert author.serial == 1
     with store.database.transaction() as connection:
         assert store.roots.read(connection).is_single
-
-
-def test_a_migration(path: Path) -> None:
-    author = old_databases.make_1(path)
-    database = Sqlite(path)
-
-    def check() -> None:
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("SELECT version FROM schema_version").fetchone() == (1,)
-
-    with closing(database):
-        every_step(database.engine, lambda: opening.prepare(database, RootKeys(AT_REST_KEY)), check)
-    with closing(opened(path)) as store:
-        verification.verify(store.database, store.roots)
-        assert store.fetch(WEB).coffer == author.coffer
 
 
 # ------------------------------------------------------------------------------------------------------- what SQLite says

@@ -41,7 +41,7 @@ def get(server: RunningServer, who: Identity) -> SealedAnswer:
 def test_sealed_and_verified_end_to_end(tmp_path: Path) -> None:
     with running_server(tmp_path / "state") as server:
         author = Author()
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         secrets = (Secret(key="db.password", value="canary-91b2"),)
         shard = encode(secrets)
         sealed = {
@@ -82,7 +82,7 @@ def test_it_says_how_it_is(tmp_path: Path) -> None:
         [host] = server.address.hosts
         assert (health.status, health.pid, health.listening) == ("ok", server.process.pid, (f"127.0.0.1:{host.port}",))
         assert (health.event, health.releases, health.connections, health.watchers) == (0, {}, 0, 0)
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"first"}))
         with link(server.address, WEB) as idle, link(server.address, WEB) as watcher:
             watcher.say(Get(), OkGet)
@@ -140,7 +140,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_a_watcher_sees_a_release_and_its_fetch_outlives_the_server(tmp_path: Path) -> None:
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"first"}))
         with link(server.address, WEB) as watcher:
             watcher.say(Get(), OkGet)
@@ -162,7 +162,7 @@ def test_publishers_take_effect_without_a_restart(tmp_path: Path) -> None:
     with running_server(tmp_path / "state") as server:
         author = Author()
         assert is_unknown(server.address, author.identity)
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first())
         assert get(server, author.identity).blob == b"note key"
 
@@ -170,7 +170,7 @@ def test_publishers_take_effect_without_a_restart(tmp_path: Path) -> None:
 def test_blocking_takes_effect_without_a_restart(tmp_path: Path) -> None:
     with running_server(tmp_path / "state") as server:
         author = Author()
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"first", BARE.id(): b"other"}))
         with link(server.address, WEB) as before, link(server.address, WEB) as watcher:
             watcher.send(Watch(serial=1))
@@ -191,7 +191,7 @@ def test_blocking_takes_effect_without_a_restart(tmp_path: Path) -> None:
 def test_an_upload_cut_off_by_kill_leaves_nothing(tmp_path: Path) -> None:
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"first"}))
         cut = author.release([author.put(WEB.id(), bytes(1 << 20)), author.put(identity(3).id(), bytes(1 << 20))])
         with opened(server.address, author) as client:
@@ -211,7 +211,7 @@ def test_an_upload_cut_off_by_kill_leaves_nothing(tmp_path: Path) -> None:
 def test_what_was_acknowledged_survives_kill(tmp_path: Path) -> None:
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         release = author.first({WEB.id(): b"acknowledged"})
         with opened(server.address, author) as client:
             client.send(*release.changes)
@@ -226,14 +226,14 @@ def test_what_was_acknowledged_survives_kill(tmp_path: Path) -> None:
 def test_a_database_that_is_lost_is_restored_by_one_upload(tmp_path: Path) -> None:
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first())
         upload(server.address, author, author.release([author.put(WEB.id(), b"second")]))
     for file in (tmp_path / "state").glob("coffer.sqlite3*"):
         file.unlink()
     with running_server(tmp_path / "state") as server:
         assert "the database is missing" in server.log_text()
-        server.add_publisher("web-shop", author.key.text())
+        server.add_publisher("web-shop", author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"third"}))
         assert get(server, WEB).blob == b"third"
 

@@ -10,8 +10,23 @@ import trio.testing
 
 from coffer_protocol import limits
 from coffer_protocol import question as questions
-from coffer_protocol.message import Ask, Commit, Drop, Entry, Get, Link, OkCommit, OkGet, OkOpen, Open, Tell
-from coffer_protocol.question import Entries, Fetch, Fetches, Heads, Notes, Question
+from coffer_protocol.message import Ask, Commit, Drop, Entry, Get, Held, Link, OkCommit, OkGet, OkOpen, Open, Tell, Watch
+from coffer_protocol.question import (
+    About,
+    Activity,
+    Block,
+    Changes,
+    Entries,
+    Fetch,
+    Fetches,
+    Heads,
+    Invite,
+    Notes,
+    Past,
+    Question,
+    Requests,
+    Settle,
+)
 from coffer_server.config import Settings
 from coffer_server.store.base import Store
 
@@ -56,6 +71,13 @@ async def test_every_question_in_one_session(dialer: Dialer, author: Author) -> 
     assert list(questions.notes_untrusted(notes)) == [(WEB.id(), b"note")]
     fetches = await ask(client, Fetches(coffer="web-shop"))
     assert list(questions.fetches_untrusted(fetches)) == []
+    head, changed = questions.changes_untrusted(await ask(client, Changes(coffer="web-shop", serial=1)))
+    assert (head, list(changed)) == (author.signed, [author.entries[WEB.id()]])
+    past = questions.past_untrusted(await ask(client, Past(coffer="web-shop", ids=(WEB.id(),))))
+    assert [entry.since for entry in past] == [1, 2]
+    facts = questions.about_untrusted(await ask(client, About(coffer="web-shop")))
+    assert (facts.time, facts.oldest, facts.enrol, facts.is_audited) == (ISSUED, 1, "off", False)
+    assert facts.version
     # What may follow a Tell.
     await client.say(Get(), OkGet)
     await ask(client, Fetches(coffer="web-shop"))
@@ -78,6 +100,10 @@ async def test_what_is_not_ones_own_is_denied_alike(dialer: Dialer, author: Auth
         (WEB, Fetches(coffer="web-shop")),
         (WEB, Heads(coffer="nowhere", from_serial=1)),
         (author.identity, Fetches(coffer="\0")),
+        (WEB, Changes(coffer="web-shop", serial=1)),
+        (WEB, Past(coffer="web-shop", ids=())),
+        (WEB, Block(coffer="web-shop", id=WEB.id(), is_blocked=True)),
+        (WEB, About(coffer="web-shop")),
     ):
         client = await dialer.link(who)
         await client.send(question.to_ask())
@@ -100,6 +126,68 @@ async def test_what_is_not_a_question(dialer: Dialer, author: Author, question: 
     await client.send(question)
     await client.expect_error("unsupported")
     await client.expect_end()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Invite(coffer="web-shop", tag=bytes(16), expires=1),
+        Requests(coffer="web-shop"),
+        Settle(coffer="web-shop", id=WEB.id(), is_accepted=True),
+        Activity(coffer="web-shop", from_at=0),
+        Changes(coffer="web-shop", serial=77),
+    ],
+)
+async def test_what_this_server_does_not_answer(dialer: Dialer, author: Author, question: Question) -> None:
+    client = await dialer.link(author.identity)
+    await client.send(question.to_ask())
+    await client.expect_error("unsupported")
+    await client.expect_end()
+
+
+async def test_a_publisher_without_the_right_blocks_nobody(dialer: Dialer, author: Author, store: Store) -> None:
+    client = await dialer.link(author.identity)
+    await client.send(Block(coffer="web-shop", id=WEB.id(), is_blocked=True).to_ask())
+    assert "may not block" in (await client.expect_error("denied")).sentence
+    assert store.look_up(WEB.id()) is not None
+
+
+async def test_a_publisher_with_the_right_blocks_a_client(dialer: Dialer, author: Author, store: Store) -> None:
+    store.remove_publisher(coffer="web-shop", publisher=author.key.id, now=ISSUED)
+    store.add_publisher(coffer="web-shop", key=author.key, name=None, now=ISSUED, may_block=True)
+    client = await dialer.link(author.identity)
+    questions.done_untrusted(await ask(client, Block(coffer="web-shop", id=WEB.id(), is_blocked=True)))
+    assert store.look_up(WEB.id()) is None
+    questions.done_untrusted(await ask(client, Block(coffer="web-shop", id=WEB.id(), is_blocked=False)))
+    assert store.look_up(WEB.id()) is not None
+
+
+def receipt(serial: int, use: int) -> Held:
+    return Held(serial=serial, sha256=bytes(32), use=use, receipt=bytes([serial]) * 64)
+
+
+async def test_receipts_and_watchers_are_told(
+    dialer: Dialer, author: Author, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    nursery.start_soon(dialer.service.run)
+    publisher, client = await dialer.link(author.identity), await dialer.link(WEB)
+    await client.say(Get(), OkGet)
+    # One for a release that the session was not given would stand in the way of later ones.
+    await client.send(receipt(2, 0), receipt(3, 1), Watch(serial=2), receipt(2, 1))
+    await trio.testing.wait_all_tasks_blocked()
+    expected = [Fetch(id=WEB.id(), serial=2, at=ISSUED, watching=2, held=(receipt(2, 0), receipt(2, 1)))]
+    assert list(questions.fetches_untrusted(await ask(publisher, Fetches(coffer="web-shop")))) == expected
+    await trio.sleep(2)
+    assert dialer.service.noted("web-shop").receipts == {}
+    assert list(questions.fetches_untrusted(await ask(publisher, Fetches(coffer="web-shop")))) == expected
+    # The Watch that waits is answered all the same.
+    await publisher.say(Open(coffer="web-shop"), OkOpen)
+    release = author.release([author.put(WEB.id(), b"third")])
+    await publisher.send(*release.changes)
+    await publisher.say(Commit(signed=release.signed), OkCommit)
+    await client.expect(OkGet)
+    await client.send(receipt(3, 1))
+    await client.bye()
 
 
 async def test_retention_follows_a_commit(store: Store, author: Author, tmp_path: Path, nursery: trio.Nursery) -> None:
@@ -151,7 +239,7 @@ async def test_fetches_are_told_before_and_after_they_are_recorded(
     expected = [Fetch(id=WEB.id(), serial=2, at=ISSUED)]
     assert list(questions.fetches_untrusted(await ask(publisher, Fetches(coffer="web-shop")))) == expected
     await trio.sleep(2)
-    assert dialer.service.adoption.pending("web-shop") == {}
+    assert dialer.service.noted("web-shop").fetches == {}
     assert list(questions.fetches_untrusted(await ask(publisher, Fetches(coffer="web-shop")))) == expected
 
 
@@ -161,7 +249,7 @@ async def test_a_hello_or_a_get_without_an_answer_is_no_fetch(dialer: Dialer, au
     await client.expect(Link)
     await client.close()
     await trio.testing.wait_all_tasks_blocked()
-    assert dialer.service.adoption.pending("web-shop") == {}
+    assert dialer.service.noted("web-shop").fetches == {}
 
 
 async def test_a_long_answer_lets_others_go_on(dialer: Dialer, author: Author, store: Store) -> None:

@@ -19,7 +19,7 @@ from .streams import service_of
 
 pytestmark = pytest.mark.trio
 
-PUBLISHER = client_id(1)
+COFFER = "web-shop"
 
 
 class CountingStore(MemoryStore):
@@ -46,6 +46,7 @@ class Noting:
 
     is_answered = False
     client = client_id(100)
+    serial = 1
 
     def __init__(self) -> None:
         self.reached: list[object] = []
@@ -69,25 +70,25 @@ def service(store: CountingStore, tmp_path: Path) -> Service:
     return service_of(store, tmp_path, Settings(keep_releases=3, keep_days=2, upload_shards=1))
 
 
-async def test_a_publisher_has_one_upload_open(service: Service) -> None:
-    with service.upload_of(PUBLISHER):
-        with pytest.raises(BusyError), service.upload_of(PUBLISHER):
+async def test_a_coffer_has_one_upload_open(service: Service) -> None:
+    with service.upload_of(COFFER):
+        with pytest.raises(BusyError), service.upload_of(COFFER):
             pass
-        with service.upload_of(client_id(2)):
+        with service.upload_of("billing"):
             pass
-    with service.upload_of(PUBLISHER):
+    with service.upload_of(COFFER):
         pass
 
 
 async def test_an_upload_that_fails_is_not_open_any_more(service: Service) -> None:
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), service.upload_of(PUBLISHER):
+        with pytest.raises(ZeroDivisionError), service.upload_of(COFFER):
             _ = 1 // 0
 
 
 async def test_an_upload_has_the_limits_of_the_settings(service: Service) -> None:
     author = Author()
-    with service.upload_of(PUBLISHER) as upload:
+    with service.upload_of(COFFER) as upload:
         upload.add(author.put(client_id(1), b"x"))
         with pytest.raises(TooLargeError):
             upload.add(author.put(client_id(2), b"x"))
@@ -158,4 +159,4 @@ async def test_what_only_memory_has_is_written_at_the_end(service: Service, stor
     await service.flush()
     with store.fetches(coffer=author.coffer, publisher=author.key.id) as recorded:
         assert list(recorded) == [fetch]
-    assert service.adoption.pending(author.coffer) == {}
+    assert service.noted(author.coffer).fetches == {}

@@ -88,7 +88,7 @@ async def test_a_client_gets_its_shard_and_that_is_noted(service: Service) -> No
     await client.give(await client.fetch())
     [answer] = channel.messages
     assert blob_of(answer) == b"for web"
-    assert service.adoption.pending("web-shop") == {WEB: Fetch(id=WEB, serial=1, at=ISSUED)}
+    assert service.noted("web-shop").fetches == {WEB: Fetch(id=WEB, serial=1, at=ISSUED)}
 
 
 async def test_it_knows_the_release_that_it_has_seen(service: Service, store: MemoryStore, author: Author) -> None:
@@ -121,7 +121,7 @@ async def test_a_blob_for_the_other_suite_is_not_sent(service: Service, store: M
         await client.give(fetched)
     assert not client.give_now(fetched)
     assert channel.messages == []
-    assert service.adoption.pending("web-shop") == {}
+    assert service.noted("web-shop").fetches == {}
 
 
 async def test_what_cannot_be_sent_at_once_is_left_to_the_session(service: Service) -> None:
@@ -130,7 +130,7 @@ async def test_what_cannot_be_sent_at_once_is_left_to_the_session(service: Servi
     fetched = await client.fetch()
     channel.is_closed = True
     assert not client.give_now(fetched)
-    assert service.adoption.pending("web-shop") == {}
+    assert service.noted("web-shop").fetches == {}
     channel.is_closed = False
     assert client.give_now(fetched)
     assert blob_of(channel.messages[0]) == b"for web"

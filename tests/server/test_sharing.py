@@ -60,14 +60,14 @@ def get(server: RunningServer) -> SealedAnswer:
 def test_what_one_commits_all_serve(servers: tuple[RunningServer, RunningServer]) -> None:
     first, second = servers
     author = Author()
-    first.add_publisher("web-shop", author.key.text())
+    first.add_publisher("web-shop", author.identity.public_text())
     upload(first.address, author, author.first({WEB.id(): b"first"}))
     assert get(second).blob == b"first"
     upload(second.address, author, author.release([author.put(WEB.id(), b"second")]))
     assert get(first).blob == b"second"
     listed = coffer_server("publisher", "list", second.state_dir)
     assert "web-shop" in listed.stdout
-    assert coffer_server("publisher", "remove", second.state_dir, "web-shop", author.key.text()).returncode == 0
+    assert coffer_server("publisher", "remove", second.state_dir, "web-shop", author.identity.public_text()).returncode == 0
     with link(first.address, author.identity) as client:
         client.send(Open(coffer="web-shop"))
         client.expect_error("denied")
@@ -75,7 +75,7 @@ def test_what_one_commits_all_serve(servers: tuple[RunningServer, RunningServer]
 
 def test_watchers_of_every_server_are_woken(servers: tuple[RunningServer, RunningServer]) -> None:
     author = Author()
-    servers[0].add_publisher("web-shop", author.key.text())
+    servers[0].add_publisher("web-shop", author.identity.public_text())
     upload(servers[0].address, author, author.first({WEB.id(): b"first"}))
     with ExitStack() as stack:
         watchers = [stack.enter_context(link(server.address, WEB)) for server in servers]
@@ -88,7 +88,7 @@ def test_watchers_of_every_server_are_woken(servers: tuple[RunningServer, Runnin
 
 def test_of_two_uploads_at_once_one_wins(servers: tuple[RunningServer, RunningServer]) -> None:
     author = Author()
-    servers[0].add_publisher("web-shop", author.key.text())
+    servers[0].add_publisher("web-shop", author.identity.public_text())
     upload(servers[0].address, author, author.first())
     rivals = [author.release([author.put(WEB.id(), blob)]) for blob in (b"first", b"second")]
     with ExitStack() as stack:
@@ -113,7 +113,7 @@ def test_servers_go_on_while_the_database_is_away(tmp_path: Path) -> None:
     author = Author()
     with tests.postgres.primary(**tests.postgres.FAST) as postgres, sharing(tmp_path, tests.postgres.url(postgres)) as servers:
         first, second = servers
-        first.add_publisher("web-shop", author.key.text())
+        first.add_publisher("web-shop", author.identity.public_text())
         upload(first.address, author, author.first({WEB.id(): b"first", WORKER.id(): b"first"}))
         for server in servers:
             assert get(server).blob == b"first"
@@ -241,7 +241,7 @@ def test_failover_loses_no_acknowledged_release(tmp_path: Path) -> None:
             pass
         with sharing(tmp_path, tests.postgres.url(primary, standby)) as servers:
             author = Author()
-            servers[0].add_publisher("web-shop", author.key.text())
+            servers[0].add_publisher("web-shop", author.identity.public_text())
             upload(servers[0].address, author, author.first({WEB.id(): b"first", WORKER.id(): b"first"}))
             publishing = Publishing(servers, author)
             try:
@@ -263,7 +263,7 @@ def test_failover_loses_no_acknowledged_release(tmp_path: Path) -> None:
 def test_what_looks_after_the_store_does_so_here_too(servers: tuple[RunningServer, RunningServer], tmp_path: Path) -> None:
     first, second = servers
     author = Author()
-    first.add_publisher("web-shop", author.key.text())
+    first.add_publisher("web-shop", author.identity.public_text())
     upload(first.address, author, author.first({WEB.id(): b"first"}))
     assert get(second).blob == b"first"
     looked_after = {"verify": "3 events", "log": "released", "rotate at-rest": "new root key", "rebuild": "rebuilt"}
@@ -290,7 +290,7 @@ def test_another_identity_can_take_over(servers: tuple[RunningServer, RunningSer
     first.stop()
     for path in (identity_path, first.state_dir / "identity.pub"):
         path.unlink()
-    keyfile.write(identity_path, identity(55).file_text(), identity(55).public().text())
+    keyfile.write(identity_path, identity(55).file_text(), identity(55).public_text())
     refused = coffer_server("publisher", "list", first.state_dir)
     assert "--from OLD_IDENTITY" in refused.stderr
     taken = coffer_server("rotate", "at-rest", first.state_dir, "--from", former)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,7 +23,6 @@ from coffer_server.cli import app
 from coffer_server.state import StateFolder
 from coffer_server.store.upkeep.rotation import Rotation
 
-from . import old_databases
 from .publishing import ISSUED, Author, identity
 from .running import ROOT, RunningServer, coffer_server, running_server
 from .sockets import link, opened, upload
@@ -157,7 +157,7 @@ def test_a_new_identity_takes_the_database_over(folder: Path, run: Run) -> None:
     former = folder / "identity.old"
     (folder / "identity").rename(former)
     (folder / "identity.pub").unlink()
-    keyfile.write(folder / "identity", identity(55).file_text(), identity(55).public().text())
+    keyfile.write(folder / "identity", identity(55).file_text(), identity(55).public_text())
     refused = run("verify", folder)
     assert refused.exit_code == 1
     assert "coffer-server rotate at-rest DIR --from OLD_IDENTITY" in refused.stderr
@@ -168,17 +168,24 @@ def test_a_new_identity_takes_the_database_over(folder: Path, run: Run) -> None:
     assert json.loads(run("log", "--json", folder).stdout.splitlines()[-1])["server"] == server
 
 
-def test_an_old_database_is_migrated_where_it_is_opened(folder: Path, run: Run) -> None:
+def test_a_database_from_before_the_protocol_was_revised_is_refused_with_what_to_type(folder: Path, run: Run) -> None:
     (folder / "coffer.sqlite3").unlink()
-    old_databases.make_2(folder / "coffer.sqlite3")
-    assert run("verify", folder).exit_code == 0
-    assert (folder / "coffer.sqlite3.schema-2").exists()
+    with closing(sqlite3.connect(folder / "coffer.sqlite3")) as connection:
+        connection.execute("CREATE TABLE schema_version (version INTEGER)")
+    for command in ("verify", "health", "run"):
+        refused = run(command, folder)
+        if command == "health":
+            continue
+        assert refused.exit_code == 1
+        assert "before Coffer's protocol was revised" in refused.stderr
+        for line in ("coffer-server init", "coffer-server publisher add", "coffer-companion id --text", "coffer-companion upload"):
+            assert line in refused.stderr
 
 
 def test_backup_while_serving_and_restore(tmp_path: Path) -> None:
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher(author.coffer, author.key.text())
+        server.add_publisher(author.coffer, author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"at the backup"}))
         stop = threading.Event()
         failures: list[BaseException] = []
@@ -216,7 +223,7 @@ def test_a_disk_that_takes_nothing_more(tmp_path: Path) -> None:
     """The server cannot write, says so, and serves on; when the disk has room again, it writes again."""
     author = Author()
     with running_server(tmp_path / "state") as server:
-        server.add_publisher(author.coffer, author.key.text())
+        server.add_publisher(author.coffer, author.identity.public_text())
         upload(server.address, author, author.first({WEB.id(): b"for web"}))
         # The log is small; the write-ahead log and what an upload keeps on disk are not.
         unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))

@@ -262,7 +262,7 @@ async def test_a_watcher_that_closes_is_forgotten_at_once(dialer: Dialer, author
     await trio.testing.wait_all_tasks_blocked()
     assert dialer.service.broadcast._of_coffer == {}
     await publish(dialer, author, author.put(WEB.id(), b"2"))
-    assert dialer.service.adoption.pending("web-shop") == {}
+    assert dialer.service.noted("web-shop").fetches == {}
 
 
 async def test_a_session_that_watches_has_an_hour(dialer: Dialer, autojump_clock: trio.testing.MockClock) -> None:
@@ -287,7 +287,7 @@ async def test_a_fetch_is_noted_for_a_watcher_as_for_any(dialer: Dialer, author:
     client = await watching(dialer, 1)
     await publish(dialer, author, author.put(WEB.id(), b"2"))
     await expect_blob(client, b"2")
-    [fetch] = dialer.service.adoption.pending("web-shop").values()
+    [fetch] = dialer.service.noted("web-shop").fetches.values()
     assert (fetch.id, fetch.serial, fetch.at) == (WEB.id(), 2, ISSUED)
 
 

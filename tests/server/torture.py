@@ -119,7 +119,7 @@ class Torture:
         """One round: what became of the upload that was cut off."""
         with running_server(self._state) as server:
             if not self._is_registered:
-                server.add_publisher(self._author.coffer, self._author.key.text())
+                server.add_publisher(self._author.coffer, self._author.identity.public_text())
                 self._is_registered = True
             for _ in range(plan.releases):
                 release, blobs = self._next()

@@ -199,7 +199,7 @@ def _identity_is_whole(name: str) -> Callable[[World], None]:
         found = keyfile.read(world.folder / name)
         # `init` makes the public half again if it is missing. Here it finds no server, and ends with 3.
         world.run(world.command("client", "init", _NOWHERE, "--identity", name, "--timeout", "1"))
-        assert (world.folder / f"{name}.pub").read_text(encoding="utf-8").strip() == found.public().text()
+        assert (world.folder / f"{name}.pub").read_text(encoding="utf-8").strip() == found.public_text()
 
     return holds
 

@@ -10,7 +10,6 @@ from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.release import head as heads
 
 from ..events import (
-    Adopted,
     Changed,
     ClientBlocked,
     ClientUnblocked,
@@ -49,9 +48,7 @@ def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at:
         case Changed():
             _change(connection, keyring, happening)
         case Released(signed=signed):
-            _add_release(connection, signed, at, held=True)
-        case Adopted(signed=signed, held=held):
-            _add_release(connection, signed, at, held=held)
+            _add_release(connection, signed, at)
         case Pruned():
             retention.delete(connection, happening)
         case RotationBegun() | RotationEnded() | RootKeysTakenOver():
@@ -62,8 +59,8 @@ def apply(connection: Connection, keyring: Keyring, happening: Happening, *, at:
 def _add_publisher(connection: Connection, keyring: Keyring, added: PublisherAdded, at: int) -> None:
     key, name = added.key, added.name
     sealed = None if name is None else keyring.seal(PUBLISHER_NAME.of(key.id), name.encode())
-    row = {"client": key.id, "coffer": added.coffer, "sign": key.sign, "public_text": key.text(), "name": sealed, "added": at}
-    connection.execute(publishers.insert(), row)
+    row = {"client": key.id, "coffer": added.coffer, "sign": key.sign, "body": key.body, "name": sealed, "added": at}
+    connection.execute(publishers.insert(), row | {"may_block": added.may_block})
 
 
 def _change(connection: Connection, keyring: Keyring, changed: Changed) -> None:
@@ -80,8 +77,8 @@ def _member_row(keyring: Keyring, coffer: str, serial: int, entered: Entered) ->
     return row | {"mark": keyring.seal(MARK.of(coffer, entered.id, serial), entered.mark)}
 
 
-def _add_release(connection: Connection, signed: bytes, at: int, *, held: bool) -> None:
-    # The head was verified before it became an event.
+def _add_release(connection: Connection, signed: bytes, at: int) -> None:
+    # It was verified before it became an event.
     head = heads.claimed_untrusted(signed)
-    row = {"sha256": sha256(signed), "expires": head.expires, "committed": at, "signed": signed, "held": held}
+    row = {"sha256": sha256(signed), "issued": head.issued, "expires": head.expires, "committed": at, "signed": signed, "held": True}
     connection.execute(releases.insert(), {"coffer": head.coffer, "serial": head.serial, **row})

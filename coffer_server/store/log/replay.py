@@ -16,7 +16,7 @@ from coffer_protocol.release.head import Head
 from coffer_protocol.release.tree import Tree
 
 from ...errors import DamagedError
-from ..events import BEGINNING, Adopted, Changed, Entered, Event, PublisherAdded, PublisherRemoved, Released
+from ..events import BEGINNING, Changed, Entered, Event, PublisherAdded, PublisherRemoved, Released
 from ..sealing import Keyring
 from ..sql.sqlite import empty_tables
 from . import log, projection
@@ -93,11 +93,7 @@ class _Check:
             case Released(signed=signed):
                 head = self._head(event, signed)
                 self._verify(event, signed, set(self._of(head.coffer).publishers.values()))
-                self._follow(event, head, signed, is_whole=True)
-            case Adopted(signed=signed, held=held):
-                head = self._head(event, signed)
-                self._verify(event, signed, {head.publisher})
-                self._follow(event, head, signed, is_whole=held)
+                self._follow(event, head, signed)
             case _:
                 pass
 
@@ -109,10 +105,8 @@ class _Check:
         coffer.changing = changed.serial
         for change in changed.changes:
             if isinstance(change, Entered):
-                data = tree.leaf_data(
-                    coffer=changed.coffer, client_id=change.id, alg=change.alg, since=change.since, blob_sha256=change.sha256
-                )
-                coffer.leaves[change.id] = tree.leaf_hash(data)
+                leaf = tree.Leaf(coffer=changed.coffer, client_id=change.id, alg=change.alg, since=change.since, blob_sha256=change.sha256)
+                coffer.leaves[change.id] = leaf.hash()
             else:
                 coffer.leaves.pop(change.id, None)
 
@@ -128,17 +122,17 @@ class _Check:
         except ReleaseError as error:
             raise DamagedError(f"event {event.number}: {error}") from None
 
-    def _follow(self, event: Event, head: Head, signed: bytes, *, is_whole: bool) -> None:
-        """Check a release's place in its coffer's history. If all its contents are known, also check its tree."""
+    def _follow(self, event: Event, head: Head, signed: bytes) -> None:
+        """Check a release's place in its coffer's history, and its tree."""
         coffer = self._of(head.coffer)
         what = f"event {event.number}, release {head.serial} of {head.coffer!r}"
-        if coffer.last is not None and (head.serial != coffer.last.serial + 1 or head.prev != coffer.last_sha256):
-            raise DamagedError(f"{what}, does not follow release {coffer.last.serial}")
+        last = coffer.last
+        if last is not None and (head.serial <= last.serial or not (head.restart or head.prev == coffer.last_sha256)):
+            raise DamagedError(f"{what}, does not follow release {last.serial}")
         if coffer.changing not in (None, head.serial):
-            raise DamagedError(f"{what}, comes after the changes of release {coffer.changing}")
-        if is_whole:
-            made = Tree(coffer.leaves[client] for client in sorted(coffer.leaves))
-            if (made.size, made.root) != (head.count, head.root):
-                raise DamagedError(f"{what}, does not have the root that its publisher signed")
+            raise DamagedError(f"{what}, stands behind the changes of release {coffer.changing}")
+        made = Tree(coffer.leaves[client] for client in sorted(coffer.leaves))
+        if (made.size, made.root) != (head.count, head.root):
+            raise DamagedError(f"{what}, does not have the root that its publisher signed")
         coffer.last, coffer.last_sha256, coffer.changing = head, sha256(signed), None
         self.releases += 1

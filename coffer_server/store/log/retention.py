@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, case, exists,
 from .. import rules
 from ..base import Retention
 from ..events import Pruned
-from ..sql.schema import blobs, fetches, members, releases
+from ..sql.schema import blobs, fetches, members, receipts, releases
 
 # Rows in one statement, and so in memory, however much is deleted.
 _ROWS_AT_A_TIME: Final = 1000
@@ -18,12 +18,13 @@ _COFFERS: Final = (
     select(
         releases.c.coffer,
         func.min(releases.c.serial).label("first"),
-        func.max(releases.c.serial).label("last"),
         func.max(case((releases.c.committed <= bindparam("long_ago"), releases.c.serial))).label("aged"),
     )
     .where(releases.c.held)
     .group_by(releases.c.coffer)
 )
+# Serials have gaps, so that the last ten releases are not those of the last ten serials.
+_LAST_SERIALS: Final = select(releases.c.serial).where(releases.c.coffer == bindparam("of_coffer")).order_by(releases.c.serial.desc())
 _UNHOLD: Final = (
     releases.update()
     .where(releases.c.coffer == bindparam("of_coffer"), releases.c.held, releases.c.serial < bindparam("first"))
@@ -45,18 +46,26 @@ _DELETE_BLOB: Final = blobs.delete().where(
     *(blobs.c[name] == _OF_ROW[name] for name in _BLOB_KEY),
     ~exists().where(and_(*(members.c[name] == blobs.c[name] for name in _BLOB_KEY))),
 )
-_DELETE_FETCH: Final = fetches.delete().where(
-    fetches.c.coffer == _OF_ROW["coffer"],
-    fetches.c.client == _OF_ROW["client"],
-    ~exists().where(members.c.coffer == fetches.c.coffer, members.c.client == fetches.c.client),
+_DELETE_ADOPTION: Final = tuple(
+    table.delete().where(
+        table.c.coffer == _OF_ROW["coffer"],
+        table.c.client == _OF_ROW["client"],
+        ~exists().where(members.c.coffer == table.c.coffer, members.c.client == table.c.client),
+    )
+    for table in (fetches, receipts)
 )
 
 
 def due(connection: Connection, retention: Retention, *, now: int) -> list[Pruned]:
     """Return what retention must delete now. For each coffer with something to delete, this names the first release that is held."""
     coffers = connection.execute(_COFFERS, {"long_ago": now - retention.age_s}).all()
-    found = [(row, Pruned(coffer=row.coffer, first=rules.held_from(retention, last=row.last, aged=row.aged))) for row in coffers]
+    found = [(row, Pruned(coffer=row.coffer, first=_held_from(connection, retention, row))) for row in coffers]
     return [pruned for row, pruned in found if row.first < pruned.first]
+
+
+def _held_from(connection: Connection, retention: Retention, row: Any) -> int:
+    kept = connection.scalar(_LAST_SERIALS.offset(retention.releases - 1).limit(1), {"of_coffer": row.coffer})
+    return rules.held_from(kept=kept, aged=row.aged)
 
 
 def delete(connection: Connection, pruned: Pruned) -> int:
@@ -68,5 +77,6 @@ def delete(connection: Connection, pruned: Pruned) -> int:
         keys = [{f"of_{name}": value for name, value in row._mapping.items()} for row in rows]
         connection.execute(_DELETE_MEMBER, keys)
         deleted_blobs += connection.execute(_DELETE_BLOB, keys).rowcount
-        connection.execute(_DELETE_FETCH, keys)
+        for statement in _DELETE_ADOPTION:
+            connection.execute(statement, keys)
     return deleted_blobs

@@ -129,7 +129,7 @@ def _compare_rows(what: str, stored: Iterator[tuple[str, Any]], logged: Iterator
 def _publisher_rows(connection: Connection, keyring: Keyring) -> Iterator[tuple[str, Any]]:
     for row in connection.execute(select(publishers).order_by(publishers.c.client)):
         name = None if row.name is None else keyring.open(PUBLISHER_NAME.of(row.client), row.name)
-        yield format_id(row.client), (row.coffer, row.sign, row.public_text, name, row.added)
+        yield format_id(row.client), (row.coffer, row.sign, row.body, name, row.may_block, row.added)
 
 
 def _blocked_rows(connection: Connection) -> Iterator[tuple[str, Any]]:

@@ -66,9 +66,6 @@ class Database(Protocol):
             StoreError: if there is damage. The text has the database's first finding.
         """
 
-    def keep_copy(self, version: int) -> None:
-        """Copy the database before its migration from this version, if it is a file."""
-
     def forget_deleted(self) -> None:
         """Make deleted and overwritten values unreadable, as far as open readers allow it."""
 

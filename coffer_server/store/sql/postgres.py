@@ -152,9 +152,6 @@ class Postgres(Database):
     def check(self) -> None:
         """Do nothing: PostgreSQL checks its pages as it reads them, if it was made with checksums."""
 
-    def keep_copy(self, version: int) -> None:
-        """Do nothing: the database is not a file, and its operator has backups of it."""
-
     def forget_deleted(self) -> None:
         """Do nothing: PostgreSQL's own vacuum does that later."""
 

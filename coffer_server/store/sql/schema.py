@@ -23,11 +23,13 @@ from coffer_protocol.limits import NAME_CHARACTERS
 
 from ..sealing import SealedColumn
 
-VERSION: Final = 3
+VERSION: Final = 1
 
 metadata: Final = MetaData()
 
-schema_version: Final = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+# Databases from before the protocol was revised have a table of another name, by which they are told.
+OLD_VERSION_TABLE: Final = "schema_version"
+schema_version: Final = Table("coffer_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 # Everything that has happened, in order, for ever. The tables publishers, blocked, releases and members have no facts that are not here,
 # too: they can be rebuilt from the events (replay.py). Events hold the hashes of blobs, not the blobs.
@@ -57,8 +59,9 @@ publishers: Final = Table(
     Column("client", LargeBinary, primary_key=True),
     Column("coffer", String(NAME_CHARACTERS), nullable=False),
     Column("sign", LargeBinary, nullable=False),
-    Column("public_text", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     Column("name", LargeBinary),
+    Column("may_block", Boolean, nullable=False),
     Column("added", BigInteger, nullable=False),
 )
 
@@ -77,6 +80,7 @@ releases: Final = Table(
     Column("coffer", String(NAME_CHARACTERS), primary_key=True),
     Column("serial", BigInteger, primary_key=True, autoincrement=False),
     Column("sha256", LargeBinary, nullable=False),
+    Column("issued", BigInteger, nullable=False),
     Column("expires", BigInteger),
     Column("committed", BigInteger, nullable=False),
     Column("signed", LargeBinary, nullable=False),
@@ -137,8 +141,20 @@ fetches: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# The outline of each coffer's current release (snapshot.py), so that a server need not read every member for its first answer after a
-# start. Outlines follow from members: if a row is missing or has another serial, a reader only takes longer.
+# For each client and use, its receipt of the highest serial (docs/protocol.md, 7), as it came.
+receipts: Final = Table(
+    "receipts",
+    metadata,
+    Column("coffer", String(NAME_CHARACTERS), primary_key=True),
+    Column("client", LargeBinary, primary_key=True),
+    Column("use", SmallInteger, primary_key=True, autoincrement=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+)
+
+# The outline of each coffer's current release (snapshot.py), so that a server that starts need not read every member for its first answer.
+# It follows from members: a row that is not there, or is of another serial, costs a reader that time and nothing else.
 outlines: Final = Table(
     "outlines",
     metadata,

@@ -175,14 +175,6 @@ class Sqlite(Database):
             path.unlink(missing_ok=True)
             raise self.explain(error, copying_to=path) from None
 
-    def keep_copy(self, version: int) -> None:
-        kept = backup_path(self.path, version)
-        made = kept.with_name(f"{kept.name}.partial")
-        # An interrupted migration may have left this file.
-        made.unlink(missing_ok=True)
-        self.copy(made)
-        files.move(made, kept)
-
     def forget_deleted(self) -> None:
         # The write-ahead log goes into the database, so that nothing old stays in either.
         with self.engine.connect() as connection:
@@ -192,11 +184,6 @@ class Sqlite(Database):
         while self._idle:
             self._idle.pop().close()
         self.engine.dispose()
-
-
-def backup_path(path: Path, version: int) -> Path:
-    """Return the path to which a database is copied before its migration from a version."""
-    return path.with_name(f"{path.name}.schema-{version}")
 
 
 @contextmanager

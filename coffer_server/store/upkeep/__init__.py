@@ -2,7 +2,6 @@
 
 Modules:
     prepare.py      makes a database, or brings it to this version
-    migrations.py   the steps from an old schema to this one
     backup.py       backups of SQLite, and restoring them
     rotation.py     seals every value again under a new root key
 """

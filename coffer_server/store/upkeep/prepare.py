@@ -1,73 +1,60 @@
-"""The preparation of a database: it is created, or migrated to this version, before anything else uses it."""
+"""Make a database, or recognise one, before anything else is done with it."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, select
 
-from ...errors import StoreError
+from ...errors import OldStateError, StoreError
 from ..log.verification import verify
 from ..sql.database import Database
 from ..sql.root_keys import RootKeys
-from ..sql.schema import VERSION, metadata, schema_version
-from .migrations import STEPS, migrate
+from ..sql.schema import OLD_VERSION_TABLE, VERSION, metadata, schema_version
 
 
 def prepare(database: Database, roots: RootKeys) -> None:
-    """Make sure that the database has the tables of this version, and root keys that open.
-
-    An older database is copied first, then migrated in one transaction.
+    """Make the tables of this version in an empty database, and check that root keys open in one that has them.
 
     Raises:
-        StoreError: if the database cannot be used, or if a newer Coffer made it.
-        SealError: if its root keys belong to another identity.
+        StoreError: it cannot be used, or was made by another version of Coffer; by the subclass OldStateError if that had an earlier
+            protocol.
+        SealError: its root keys are another identity's.
     """
-    # If there is nothing to do, this only reads, so that a server can still serve from a folder that has become read-only.
+    # A database that has its tables is only read: a folder that has become read-only can still be served from.
     with database.transaction() as connection:
-        version = _version(connection)
-        if version == VERSION:
+        if _is_made(database, connection):
             roots.read(connection)
             return
-    if version is not None and version in STEPS:
-        database.keep_copy(version)
     with database.transaction(writes=True) as connection:
-        # Another process may have done it in the meantime.
-        version = _version(connection)
-        if version is None:
+        # Another process may have come first.
+        if not _is_made(database, connection):
             metadata.create_all(connection)
             connection.execute(schema_version.insert().values(version=VERSION))
             roots.add(connection)
-        elif migrate(connection, version, roots) != VERSION:
-            raise _unknown(database, version)
 
 
 def check_restorable(database: Database, roots: RootKeys) -> None:
-    """Check that a backup verifies, and that this version of Coffer can use it with these root keys.
+    """Check that a backup is whole, and that this Coffer can use it with these root keys' wrapping.
 
     Raises:
         StoreError: if it does not. The text names the first fault.
     """
     with database.transaction() as connection:
-        version = _version(connection)
-    if version is None:
-        raise StoreError(f"{database.name} is not the database of a server: name a file that `coffer-server backup` made")
-    if version == VERSION:
-        verify(database, roots)
-    elif version in STEPS:
-        # The database is older than the event log. It is migrated when it is opened.
-        database.check()
-    else:
-        raise _unknown(database, version)
+        if not _is_made(database, connection):
+            raise StoreError(f"{database.name}: it is no database of a server, and so no backup: name one that `coffer-server backup` made")
+    verify(database, roots)
 
 
-def _unknown(database: Database, version: int | None) -> StoreError:
-    return StoreError(
-        f"{database.name}: the database has schema {version}, but this Coffer knows schemas up to {VERSION}: "
-        "install the version of Coffer that made it, or a newer one"
-    )
-
-
-def _version(connection: Connection) -> int | None:
-    """Return the version of the schema, or None if the database is empty."""
-    if not inspect(connection).has_table(schema_version.name):
-        return None
-    return connection.scalar(select(schema_version.c.version))
+def _is_made(database: Database, connection: Connection) -> bool:
+    """Return whether the database has the tables of this version; False if it is empty."""
+    tables = inspect(connection)
+    if tables.has_table(OLD_VERSION_TABLE):
+        raise OldStateError(database.name)
+    if not tables.has_table(schema_version.name):
+        return False
+    version = connection.scalar(select(schema_version.c.version))
+    if version != VERSION:
+        raise StoreError(
+            f"{database.name}: the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or a "
+            "newer one"
+        )
+    return True

@@ -13,7 +13,7 @@ from coffer_client.config.credential import Credential
 from coffer_client.errors import ConfigurationError
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.release.trust import Seen, Trust
+from coffer_protocol.release.trust import Trust
 from tests.support import identity
 
 from ..releases import PUBLISHER
@@ -68,7 +68,7 @@ def test_empty_variables_are_as_none(tmp_path: Path) -> None:
 
 
 def test_what_the_address_demands() -> None:
-    assert settings.trust_of(ADDRESS) == Trust(coffer="shop", publishers=(PUBLISHER.publisher_key(),), seen=Seen(serial=4))
+    assert settings.trust_of(ADDRESS) == Trust(coffer="shop", publishers=(PUBLISHER.publisher_key(),), lowest=4)
 
 
 @pytest.mark.parametrize("environment", [{}, {"COFFER_SERVER": ""}])

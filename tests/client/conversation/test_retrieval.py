@@ -20,13 +20,18 @@ from coffer_client.io.blocking import Sockets, finish
 from coffer_client.trust_store import Folders, Memory
 from coffer_protocol import frame
 from coffer_protocol.address import Host, ServerAddress
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import (
     BadSignatureError,
     BlobError,
+    ChainError,
+    ClockError,
     CofferError,
     ExpiredReleaseError,
     ForkError,
     InclusionError,
+    IssuedAheadError,
+    IssuedEarlierError,
     KeyNotFoundError,
     MalformedMessageError,
     NotAReleaseError,
@@ -43,6 +48,7 @@ from coffer_protocol.errors import (
 from coffer_protocol.frame import Frame
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import ERROR_CODES, Bye, Error, Get, Hello, KeyNotFound, Link, MessageType, OkGet
+from coffer_protocol.release import receipt
 from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import SecretValue
 from tests.support import identity, vectors
@@ -157,25 +163,75 @@ REFUSALS = {
     "trailing bytes": NotAReleaseError,
     "blob sealed for another coffer": BlobError,
     "COSE header changed": NotAReleaseError,
+    "another prev at the next serial": ChainError,
+    "no prev": ChainError,
+    "issued before the one seen": IssuedEarlierError,
+    "issued more than a day ahead": IssuedAheadError,
+    "a restart by a key that is not trusted": UntrustedPublisherError,
+    "restart is 1 or absent": NotAReleaseError,
+    "a restart without publishers": NotAReleaseError,
+    "publishers not in rising order": NotAReleaseError,
+    "expires now": ExpiredReleaseError,
 }
 
 
-@pytest.mark.parametrize("entry", vectors("releases")["refuse"], ids=lambda entry: entry["why"])
+def seen_in(entry: dict[str, Any]) -> Seen | None:
+    if "seen_serial" not in entry:
+        return None
+    digest = bytes.fromhex(entry["seen_signed_sha256"])
+    return Seen(serial=entry["seen_serial"], signed_sha256=digest, issued=entry.get("seen_issued", 0))
+
+
+@pytest.mark.parametrize("entry", [*vectors("releases")["refuse"], *vectors("releases")["refuse_after"]], ids=lambda entry: entry["why"])
 def test_a_server_that_lies_is_refused(entry: dict[str, Any], whole: Credential) -> None:
     releases = vectors("releases")
-    seen = Seen(serial=entry["seen_serial"], signed_sha256=bytes.fromhex(entry["seen_signed_sha256"])) if "seen_serial" in entry else None
     body = bytes.fromhex(entry["body"])
 
     def script(peer: Peer) -> None:
         peer.answer_get(body)
+        # There is no other head to ask for.
         peer.answer_questions(lambda serial: [signed_of(body)])
 
     with FakeServer(script) as server:
         address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
         with pytest.raises(ReleaseError) as caught:
-            finish(retrieve(forgetful(address, whole, now=releases["now"], seen=seen)))
+            finish(retrieve(forgetful(address, whole, now=releases["now"], seen=seen_in(entry))))
     assert caught.type is REFUSALS[entry["why"]]
     assert exit_code(caught.value) == 5
+
+
+@pytest.mark.parametrize("entry", vectors("releases")["accept_after"], ids=lambda entry: entry["why"])
+def test_the_vectors_that_follow_what_was_seen_are_accepted(entry: dict[str, Any], whole: Credential) -> None:
+    releases = vectors("releases")
+    with FakeServer(giving(bytes.fromhex(entry["body"]))) as server:
+        address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
+        source = forgetful(address, whole, now=releases["now"], seen=seen_in(entry))
+        assert finish(retrieve(source))
+
+
+@pytest.mark.parametrize("use", ["suite 1", "suite 0"])
+def test_a_client_signs_for_what_it_has_opened(use: str) -> None:
+    credential = Credential(identity=identity("web"), bare=use == "suite 0")
+    body, receipts = make_body(credential, SECRETS), []
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(body)
+        peer.expect(Bye)
+        receipts.extend(peer.receipts)
+
+    ask_one(script, credential)
+    if credential.bare:
+        assert receipts == []
+        return
+    (held,) = receipts
+    assert (held.serial, held.sha256, held.use) == (SERIAL, sha256(signed_of(body)), 0)
+    own = credential.identity
+    receipt.verify_untrusted(held, coffer="shop", client_id=own.id(), sign_key=own.publisher_key())
+
+
+def test_a_clock_that_cannot_be_is_no_fault_of_the_release(whole: Credential) -> None:
+    with FakeServer(giving(make_body(whole, SECRETS))) as server, pytest.raises(ClockError, match="1970-01-01"):
+        finish(retrieve(forgetful(server.address(), whole, now=0)))
 
 
 @pytest.mark.parametrize("entry", vectors("releases")["accept"], ids=lambda entry: f"plain={entry['plain']}")
@@ -234,7 +290,7 @@ def test_the_wrong_suite_is_explained_from_both_sides() -> None:
     web = identity("web")
     with pytest.raises(RefusedClientError, match="64 hex digits for this client") as caught:
         ask_one(answering(lambda _: Error(code="suite", sentence="no")), Credential(identity=web))
-    assert f'"{web.public().text()}"' in str(caught.value.hint)
+    assert f'"{web.public_text()}"' in str(caught.value.hint)
     with pytest.raises(RefusedClientError, match="leave out --bare") as caught:
         ask_one(answering(lambda _: Error(code="suite", sentence="no")), Credential(identity=web, bare=True))
     assert f'"{web.plain_id().hex().upper()}"' in str(caught.value.hint)
@@ -365,7 +421,9 @@ def tampered(peer: Peer) -> None:
 def out_of_turn(peer: Peer) -> None:
     peer.link()
     peer.expect(Get)
-    peer.write(frame.encode(Frame(MessageType.LINK, bytes(100))))
+    transport = peer.session._transport
+    assert transport is not None
+    peer.write(frame.encode(Frame(MessageType.LINK, transport.seal(MessageType.LINK, b""))))
     peer.wait_for_close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from coffer_protocol.errors import (
 )
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Error
+from coffer_protocol.release.evidence import BROKEN_CHAIN, Evidence
 from tests.support import identity
 
 from ..fake_server import (
@@ -101,13 +103,15 @@ def test_a_retired_publisher_is_refused_where_the_history_tells(client: Client, 
     assert client.trust().seen is not None
 
 
-def test_a_server_that_lost_its_history_serves_where_nobody_has_changed(client: Client, history: History) -> None:
+def test_a_server_that_hides_a_release_is_refused_though_nobody_has_changed(client: Client, history: History) -> None:
     client.fetch_from(hosting(history.add({"n": 1})))
     history.add({"n": 2}).add({"n": 3})
-    assert dict(client.fetch_from(hosting(history, heads=lambda serial: history.signed[2:]))) == {"n": 3}
+    with pytest.raises(ChainError) as caught:
+        client.fetch_from(hosting(history, heads=lambda serial: history.signed[2:]))
+    assert caught.value.evidence == Evidence(kind=BROKEN_CHAIN, known=history.signed[0], shown=history.signed[2])
 
 
-def test_a_server_that_fails_at_the_question_has_given_a_good_release_before(client: Client, history: History) -> None:
+def test_heads_that_cannot_be_had_because_the_server_fails_are_no_answer(client: Client, history: History) -> None:
     client.fetch_from(hosting(history.add({"n": 1})))
     body = history.add({"n": 2}).add({"n": 3}).bodies[2]
 
@@ -117,15 +121,16 @@ def test_a_server_that_fails_at_the_question_has_given_a_good_release_before(cli
         peer.send(Error(code="internal", sentence="out of order"))
         peer.wait_for_close()
 
-    assert client.fetch_from(script).stale is None
-    assert client.fetch_from(lambda peer: peer.answer_get(body)).release.serial == 3
+    for failing in (script, lambda peer: peer.answer_get(body)):
+        coffer = client.fetch_from(failing)
+        assert (dict(coffer), coffer.stale) == ({"n": 1}, timedelta())
 
 
 @pytest.mark.parametrize("shown", [slice(0, 0), slice(1, 3), slice(0, 2)], ids=["nothing", "not its own", "not the newest"])
 def test_a_server_that_withholds_heads_is_refused_where_the_publisher_has_changed(client: Client, history: History, shown: slice) -> None:
     client.fetch_from(hosting(history.add({"n": 1})))
     history.add({"n": 2}, publishers=(SECOND,)).add({"n": 3}, by=SECOND)
-    with pytest.raises(ChainError, match=r"since release 1,.* operator"):
+    with pytest.raises(ChainError, match="release 1"):
         client.fetch_from(hosting(history, heads=lambda serial: history.signed[shown] if serial == 1 else []))
 
 
@@ -165,7 +170,7 @@ def test_an_address_as_of_a_later_release_needs_none_of_those_before_it(client: 
         assert client.memory(address).recall().publishers == (SECOND.publisher_key(),)
 
 
-def test_a_raised_serial_does_not_hide_the_heads_below_it(client: Client, history: History) -> None:
+def test_a_raised_serial_is_a_new_beginning(client: Client, history: History) -> None:
     client.fetch_from(hosting(history.add({"n": 1}, publishers=(PUBLISHER, SECOND))))
     history.add({"n": 2}, publishers=(PUBLISHER,), servers=(SERVER, NEXT_SERVER)).add({"n": 3}).add({"n": 4})
     asked: list[int] = []
@@ -175,9 +180,10 @@ def test_a_raised_serial_does_not_hide_the_heads_below_it(client: Client, histor
         return history.heads_from(start)
 
     assert dict(client.fetch_from(hosting(history, heads=heads), serial=3)) == {"n": 4}
-    assert asked == [1]
+    # What heads have said is forgotten with the address that they grew from.
+    assert asked == []
     assert client.trust().publishers == (PUBLISHER.publisher_key(),)
-    assert client.trust().servers == (SERVER.id(), NEXT_SERVER.id())
+    assert client.trust().servers is None
 
 
 def test_the_first_heads_behind_a_raised_serial_are_those_of_the_history_that_was_seen(client: Client, history: History) -> None:
@@ -186,7 +192,7 @@ def test_the_first_heads_behind_a_raised_serial_are_those_of_the_history_that_wa
     third = Identity(seed=bytes(range(32)))
     forged = History(history.credential).add({"n": -1}, by=SECOND).add({"n": -2}, by=SECOND)
     forged.add({"n": -3}, by=SECOND, publishers=(third,)).add({"n": -4}, by=third)
-    with pytest.raises(ChainError, match="since release 1,"):
+    with pytest.raises(UntrustedPublisherError):
         client.fetch_from(hosting(forged), serial=3)
 
 
@@ -195,7 +201,7 @@ def test_nothing_below_a_raised_serial_is_taken(client: Client, history: History
     client.fetch_from(hosting(history.add({"n": 1})))
     before = client.trust()
     history.add({"n": 2}, publishers=(PUBLISHER, SECOND)).add({"n": 3}, by=by)
-    with pytest.raises(RollbackError, match=r"gave release 3 .* release 4 has been seen"):
+    with pytest.raises(RollbackError if by is PUBLISHER else ChainError):
         client.fetch_from(hosting(history), serial=4)
     with pytest.raises(UnreachableError, match="does not verify: the server gave release 1 "):
         client.fetch(address_of(unused_host(), serial=4))

@@ -16,7 +16,22 @@ from tests.support import ROOT
 
 from .command_lines import Run, good
 
-COMMANDS = ["init", "keygen", "check", "explain", "import", "upload", "diff", "rollback", "address", "history", "show", "verify", "status"]
+COMMANDS = [
+    "init",
+    "keygen",
+    "id",
+    "check",
+    "explain",
+    "import",
+    "upload",
+    "diff",
+    "rollback",
+    "address",
+    "history",
+    "show",
+    "verify",
+    "status",
+]
 
 
 def test_the_help_lists_the_commands_in_the_order_in_which_they_are_needed(run: Run) -> None:

@@ -74,9 +74,9 @@ def test_what_the_server_refuses(operator: Operator, run: Run, code: str, senten
 
 def test_what_does_not_verify_is_exit_5(operator: Operator, run: Run) -> None:
     good(run("upload", operator.write("[web]\na = 1", "web")))
-    state = next((operator.home / ".local/state/coffer/publisher").iterdir())
+    state = next((operator.home / ".local/state/coffer/publisher").glob("*.json"))
     content = json.loads(state.read_text())
-    state.write_text(json.dumps(content | {"seen": content["seen"] | {"signed_sha256": "00" * 32}}))
+    state.write_text(json.dumps(content | {"seen": content["seen"] | {"sha256": "00" * 32}}))
     for command in (("verify",), ("history",), ("upload", operator.home / "definition.toml")):
         done = run(*command)
         assert (done.code, done.out) == (5, "")
@@ -85,7 +85,7 @@ def test_what_does_not_verify_is_exit_5(operator: Operator, run: Run) -> None:
 
 def test_a_damaged_memory_is_exit_2(operator: Operator, run: Run) -> None:
     good(run("upload", operator.write("[web]\na = 1", "web")))
-    next((operator.home / ".local/state/coffer/publisher").iterdir()).write_text("{")
+    next((operator.home / ".local/state/coffer/publisher").glob("*.json")).write_text("{")
     assert run("verify").code == 2
 
 

@@ -12,7 +12,7 @@ from .command_lines import SERVER, Run, good
 def test_init_makes_an_identity_and_prints_the_servers_line(home: Path, run: Run) -> None:
     address = f"coffer://{format_id(SERVER.id())}@host.example"
     done = good(run("init", address))
-    key = keyfile.read(settings.publisher_key()).public().text()
+    key = keyfile.read(settings.publisher_key()).public_text()
     assert done.out == f"coffer-server publisher add DIR COFFER {key}\n"
     assert "secrets.toml publishes `secrets`" in done.err
     again = good(run("init", f"{address}/shop"))

@@ -11,7 +11,7 @@ from tests.support import identity
 
 def test_forms_of_keys(tmp_path: Path) -> None:
     web = identity("web")
-    (tmp_path / "full.pub").write_text(f"# full\n\n{web.public().text()}\n")
+    (tmp_path / "full.pub").write_text(f"# full\n\n{web.public_text()}\n")
     (tmp_path / "bare.pub").write_text(f"# bare\n{bare(3)}\n")
     text = f"[clients]\na = [{{from_file='full.pub'}}, '{bare(1)}']\nb = {{from_file='bare.pub'}}\n[a]\nx=1\n[b]\nx=1\n"
     definition = load_text(tmp_path, text)

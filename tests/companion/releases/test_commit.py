@@ -9,13 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import trio
+from sqlalchemy import select
 
-from coffer_companion.errors import LostReleaseError, NoteKeyMissingError, NotLetInError
+from coffer_companion.errors import (
+    LostReleaseError,
+    NoteKeyMissingError,
+    NotLetInError,
+    PendingReleaseError,
+    PublisherClockError,
+    RestartError,
+)
 from coffer_companion.releases import commit
 from coffer_companion.releases.plan import Plan
 from coffer_companion.releases.publishers import Addition
 from coffer_companion.releases.shards import Wanted
-from coffer_companion.settings import PublisherState
+from coffer_companion.settings import PublisherState, SignedRelease
 from coffer_companion.target import Target
 from coffer_protocol import errors, question
 from coffer_protocol.address import ServerAddress
@@ -24,12 +32,15 @@ from coffer_protocol.errors import ChainError
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
-from coffer_protocol.release.head import Head, SignedHead, sign, verify_untrusted
-from coffer_protocol.release.listing import leaf_hashes
-from coffer_protocol.release.notes import NoteKey
+from coffer_protocol.release.head import DEFAULT_LIFETIME_S, Head, SignedHead, sign, verify_untrusted
+from coffer_protocol.release.listing import leaf_hashes, leaf_of
+from coffer_protocol.release.notes import NoteKey, NoteKeys
 from coffer_protocol.release.tree import Tree
 from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import Secret, decode, encode
+from coffer_server.state import StateFolder
+from coffer_server.store.sql.schema import NOTE
+from coffer_server.store.sql.schema import blobs as blobs_table
 from tests.client.fake_server import FakeServer, Peer, unused_host
 from tests.companion.conftest import NOW, Operator
 from tests.support import identity
@@ -41,7 +52,7 @@ NOTE_KEY = NoteKey(key=bytes(range(32)))
 
 def draft(**parts: object) -> commit.Draft:
     plan = Plan(coffer="shop", serial=5, clients=(), unchanged=0)
-    return commit.Draft(**({"plan": plan, "note_key": NOTE_KEY, "lifetime_s": None} | parts))  # type: ignore[arg-type]
+    return commit.Draft(**({"plan": plan, "note_keys": NoteKeys(current=NOTE_KEY), "lifetime_s": None} | parts))  # type: ignore[arg-type]
 
 
 def test_what_is_sent_opens_for_its_client_alone_and_is_what_the_entry_says() -> None:
@@ -55,8 +66,10 @@ def test_what_is_sent_opens_for_its_client_alone_and_is_what_the_entry_says() ->
     assert entry.sha256 == sha256(change.blob)
     opened = blobs.open_blob(web, alg=2, coffer="shop", since=5, blob=change.blob)
     assert decode(opened) == secrets
-    assert NOTE_KEY.mark(coffer="shop", client_id=entry.id, since=5, shard=opened) == entry.mark
-    note = NOTE_KEY.open(change.note, coffer="shop", client_id=entry.id, since=5)
+    leaf = leaf_of("shop", entry)
+    assert NOTE_KEY.mark(leaf, role=0, key=web.public(), shard=opened) == entry.mark
+    note = NOTE_KEY.open(change.note, leaf)
+    assert (note.sign, note.fingerprint) == (web.publisher_key(), web.public().fingerprint())
     assert (note.client, [key for key, _ in note.keys]) == ("web", ["a"])
     with pytest.raises(errors.BlobError):
         blobs.open_blob(identity("worker"), alg=2, coffer="shop", since=5, blob=change.blob)
@@ -108,16 +121,15 @@ def in_another_process(call: Callable[[], object]) -> None:
         elsewhere.submit(call).result()
 
 
-def test_losing_the_race_changes_nothing(operator: Operator) -> None:
-    """While one upload waits to be approved another one commits: the first is told, and its release is nowhere."""
+def test_two_publishers_do_not_upload_one_coffer_at_once(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
     other = operator.other()
     operator.make(Addition(key=other.identity.public(), name="other").draft)
     first, second = operator.publication("[web]\na = 2", "web"), operator.publication("[web]\na = 3", "web")
     with pytest.raises(errors.ServerError) as caught:
         operator.make(first.draft, approve=lambda plan: in_another_process(lambda: operator.make(second.draft, target=other)))
-    assert caught.value.code == "conflict"
-    assert dict(operator.fetch("web")) == {"a": 3}
+    assert caught.value.code == "busy"
+    assert dict(operator.fetch("web")) == {"a": 1}
 
 
 def test_one_upload_at_a_time(operator: Operator) -> None:
@@ -205,8 +217,9 @@ def signed(
 
 def remember(operator: Operator, *, serial: int, sha256: bytes = bytes(32)) -> None:
     """This publisher has seen a release of its own."""
-    seen = Seen(serial=serial, signed_sha256=sha256)
-    PublisherState(seen=seen, signer=operator.identity.publisher_key()).save(target_at(operator).state_file)
+    seen = Seen(serial=serial, signed_sha256=sha256, issued=1)
+    state = PublisherState(seen=seen, signer=operator.identity.publisher_key())
+    PublisherState.update(target_at(operator).state_file, lambda _: state)
 
 
 def target_at(operator: Operator, server: FakeServer | None = None) -> Target:
@@ -227,26 +240,35 @@ def nothing_more(peer: Peer) -> None:
 
 
 def opening(heads: list[bytes], answer: OkOpen) -> Callable[[Peer], None]:
-    """A server that shows these heads, and answers Open so."""
+    """A server that shows these heads as often as it is asked, and answers Open so."""
 
     def script(peer: Peer) -> None:
         peer.link()
-        assert peer.expect(Ask).name == "heads"
-        peer.send(question.tell_heads(heads))
         with contextlib.suppress(errors.TruncatedError, ConnectionError):
-            peer.expect(Open)
-            peer.send(answer)
-            nothing_more(peer)
+            while isinstance(said := peer.hear(), Ask):
+                assert said.name == "heads"
+                peer.send(question.tell_heads(heads))
+            if isinstance(said, Open):
+                peer.send(answer)
+                nothing_more(peer)
 
     return script
 
 
 def test_an_old_release_is_not_built_upon(operator: Operator) -> None:
     remember(operator, serial=4)
-    with pytest.raises(errors.RollbackError):
+    with pytest.raises(LostReleaseError):
         publish_to(operator, opening([], OkOpen.pack(signed(operator), ENTRIES)))
-    with pytest.raises(errors.RollbackError):
-        publish_to(operator, opening([signed(operator)], OkOpen.pack(signed(operator), ENTRIES)))
+
+    def script(peer: Peer) -> None:
+        peer.link()
+        for heads in ([], [signed(operator)]):
+            assert peer.expect(Ask).name == "heads"
+            peer.send(question.tell_heads(heads))
+        nothing_more(peer)
+
+    with pytest.raises(errors.RollbackError, match="is 3, and release 4 has been seen"):
+        publish_to(operator, script)
 
 
 def test_another_release_at_the_same_serial_is_not_built_upon(operator: Operator) -> None:
@@ -298,9 +320,9 @@ def test_what_is_no_release_is_not_built_upon(operator: Operator) -> None:
 def beginning(peer: Peer) -> None:
     """A server without a release, up to its OkOpen."""
     peer.link()
-    peer.expect(Ask)
-    peer.send(question.tell_heads([]))
-    peer.expect(Open)
+    while isinstance(said := peer.hear(), Ask):
+        peer.send(question.tell_heads([]))
+    assert isinstance(said, Open)
     peer.send(OkOpen.pack(None, []))
 
 
@@ -347,26 +369,35 @@ def test_a_server_that_goes_away_is_out_of_reach(operator: Operator) -> None:
         publish_to(operator, script)
 
 
-def test_after_a_lost_database_one_upload_restores_all(operator: Operator) -> None:
-    """A server that holds nothing is given the next serial, whose prev is the last that was signed."""
-    heads: list[bytes] = []
+def committing(sent: list[bytes], serial: int) -> Callable[[Peer], None]:
+    """A server without a release, which commits what it is sent."""
 
     def script(peer: Peer) -> None:
         beginning(peer)
-        peer.expect(Put)
-        peer.expect(Put)
-        heads.append(peer.expect(Commit).signed)
-        peer.send(OkCommit(serial=8))
+        while isinstance(said := peer.hear(), Put | Drop | Reuse):
+            pass
+        assert isinstance(said, Commit)
+        sent.append(said.signed)
+        peer.send(OkCommit(serial=serial))
         peer.wait_for_close()
 
+    return script
+
+
+def test_after_a_lost_database_one_upload_begins_the_history_again(operator: Operator) -> None:
+    """A server that holds nothing is given a restart, far above what was seen, whose prev is the last that was seen."""
+    sent: list[bytes] = []
     remember(operator, serial=7, sha256=bytes(range(32)))
-    release = publish_to(operator, script, restore=True)
+    release = publish_to(operator, committing(sent, 1007), restore=True)
     assert release is not None
-    assert release.signed == heads[0]
-    head = verify_untrusted(heads[0], publishers={operator.identity.publisher_key()}).head
-    assert (head.serial, head.prev, head.issued) == (8, bytes(range(32)), NOW)
-    seen = PublisherState.load(target_at(operator).state_file).seen
-    assert seen == Seen(serial=8, signed_sha256=release.sha256)
+    assert release.signed == sent[0]
+    own = operator.identity.publisher_key()
+    head = verify_untrusted(sent[0], publishers={own}).head
+    assert (head.serial, head.prev, head.issued) == (1007, bytes(range(32)), NOW)
+    assert (head.restart, head.publishers) == (True, (own,))
+    state = PublisherState.load(target_at(operator).state_file)
+    assert state.seen == Seen.of(release)
+    assert state.signed == ()
 
 
 def opening_of_nothing(peer: Peer) -> None:
@@ -376,49 +407,134 @@ def opening_of_nothing(peer: Peer) -> None:
 
 
 def test_a_server_that_holds_nothing_any_more_is_not_believed_by_itself(operator: Operator) -> None:
-    """It could be hiding what was published: a note key made anew, and clients left out unseen, would be the price."""
+    """It could be hiding what was published: a new note key, and clients left out unseen, would be the price."""
     remember(operator, serial=7)
-    with pytest.raises(LostReleaseError, match=r"release 7 .*--restore"):
-        publish_to(operator, opening_of_nothing)
+    with pytest.raises(LostReleaseError, match="release 7") as caught:
+        publish_to(operator, opening([], OkOpen.pack(None, [])))
+    assert "--restore" in str(caught.value.hint)
 
 
-def test_what_a_signed_release_became_must_be_known_before_another_is_signed(operator: Operator) -> None:
-    """A server that swallows OkCommit could else be given two releases under one serial, and choose for each client."""
-    signed: list[bytes] = []
+def pending_at(operator: Operator) -> list[tuple[int, bytes, bool]]:
+    state = PublisherState.load(target_at(operator).state_file)
+    return [(release.serial, release.sha256, release.is_spent) for release in state.signed]
 
-    def swallowing(peer: Peer) -> None:
+
+def failing(sent: list[bytes], answer: Error | None) -> Callable[[Peer], None]:
+    """A server without a release, which takes Commit and answers with an Error, or not at all."""
+
+    def script(peer: Peer) -> None:
         beginning(peer)
         peer.expect(Put)
         peer.expect(Put)
-        signed.append(peer.expect(Commit).signed)
+        sent.append(peer.expect(Commit).signed)
+        if answer is not None:
+            peer.send(answer)
+            peer.wait_for_close()
 
+    return script
+
+
+@pytest.mark.parametrize("answer", [None, Error(code="conflict", sentence="no"), Error(code="internal", sentence="no")])
+def test_a_signed_release_stays_pending_whatever_the_server_says(operator: Operator, answer: Error | None) -> None:
+    """A server that keeps the release and answers Error could else be given two releases with one serial, and choose for each client."""
+    sent: list[bytes] = []
     with pytest.raises(errors.ProtocolError):
-        publish_to(operator, swallowing)
-    pending = PublisherState.load(target_at(operator).state_file).pending
-    assert pending == Seen(serial=1, signed_sha256=sha256(signed[0]))
-    with pytest.raises(LostReleaseError, match=r"release 1 .*signed here and sent.*--restore"):
-        publish_to(operator, opening_of_nothing)
+        publish_to(operator, failing(sent, answer))
+    assert pending_at(operator) == [(1, sha256(sent[0]), False)]
+    release = publish_to(operator, committing(sent, 2))
+    assert release is not None
+    assert release.head.serial == 2
+    assert release.head.prev is None
+    # It can no longer come to be.
+    assert pending_at(operator) == [(1, sha256(sent[0]), True)]
 
 
-def test_a_release_that_the_server_refused_is_no_longer_pending(operator: Operator) -> None:
-    def refusing(peer: Peer) -> None:
-        beginning(peer)
-        peer.expect(Put)
-        peer.expect(Put)
-        peer.expect(Commit)
-        peer.send(Error(code="conflict", sentence="another came first"))
-        peer.wait_for_close()
-
-    with pytest.raises(errors.ServerError):
-        publish_to(operator, refusing)
-    assert PublisherState.load(target_at(operator).state_file).pending is None
+def test_a_release_that_is_pending_is_told_if_there_is_nothing_to_change(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    entry = SignedRelease(serial=2, sha256=bytes(32))
+    PublisherState.update(operator.target.state_file, lambda state: dataclasses.replace(state, signed=(entry,)))
+    with pytest.raises(PendingReleaseError, match="release 2"):
+        operator.make(operator.publication("[web]\na = 1", "web").draft)
+    assert operator.publish("[web]\na = 2", "web") == 3
 
 
 def test_a_release_that_arrived_after_all_is_no_longer_pending(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
     path = operator.target.state_file
-    state = PublisherState.load(path)
-    path.unlink()
-    dataclasses.replace(state, seen=None, signer=None, pending=state.seen).save(path)
+    seen = PublisherState.load(path).seen
+    assert seen is not None
+    pending = SignedRelease(serial=seen.serial, sha256=seen.signed_sha256)
+    PublisherState.update(path, lambda _: PublisherState(signed=(pending,)))
     assert operator.publish("[web]\na = 2", "web") == 2
-    assert PublisherState.load(path).pending is None
+    assert PublisherState.load(path).signed == ()
+
+
+# ---------------------------------------------------------------------------------------------------- clocks and notes
+
+DAY_S = 86400
+
+
+def test_a_clock_that_goes_back_makes_no_release_that_was_issued_earlier(operator: Operator) -> None:
+    first = operator.make(operator.publication("[web]\na = 1", "web").draft)
+    assert first is not None
+    plans: list[Plan] = []
+    late = operator.make(operator.publication("[web]\na = 2", "web").draft, now=NOW - 2 * 3600, approve=plans.append)
+    assert late is not None
+    assert late.head.issued == first.head.issued
+    assert late.head.expires == NOW - 2 * 3600 + DEFAULT_LIFETIME_S
+    assert "one of the two clocks is wrong" in plans[0].remarks[0]
+    assert dict(operator.fetch("web")) == {"a": 2}
+
+
+def test_a_clock_that_is_a_day_behind_signs_only_a_restart(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    wanted = operator.publication("[web]\na = 2", "web")
+    with pytest.raises(PublisherClockError) as caught:
+        operator.make(wanted.draft, now=NOW - DAY_S - 60)
+    assert "--restore" in str(caught.value.hint)
+    release = operator.make(wanted.draft, now=NOW - DAY_S - 60, restore=True)
+    assert release is not None
+    assert (release.head.restart, release.head.serial, release.head.issued) == (True, 1001, NOW - DAY_S - 60)
+    # Every shard was sealed again under a new note key, and the next upload goes on from there.
+    assert operator.publish("[web]\na = 3", "web") == 1002
+    assert dict(operator.fetch("web")) == {"a": 3}
+
+
+def test_another_publisher_goes_on_after_a_restart_by_a_persons_word(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    other = operator.other()
+    operator.make(Addition(key=other.identity.public(), name="other").draft)
+    operator.publish("[web]\na = 2", "web", target=other)
+    wanted = operator.publication("[web]\na = 3", "web")
+    assert operator.make(wanted.draft, now=NOW - DAY_S - 60, restore=True) is not None
+    mine = operator.publication("[web]\na = 4", "web")
+    with pytest.raises(RestartError):
+        operator.make(mine.draft, target=other)
+    release = operator.make(mine.draft, target=other, accepted_restart=1003)
+    assert release is not None
+    assert (release.head.serial, release.head.restart) == (1004, False)
+
+
+def lose_note(operator: Operator, client: bytes) -> None:
+    """Change a client's note in the server's database."""
+    with contextlib.closing(StateFolder(operator.server.state_dir).store()) as store, store.database.transaction(writes=True) as connection:
+        (row,) = connection.execute(select(blobs_table).where(blobs_table.c.client == client)).all()
+        key = (row.coffer, row.client, row.since, row.alg, row.sha256)
+        sealed = store.roots.read(connection).seal(NOTE.of(*key), bytes(300))
+        connection.execute(blobs_table.update().where(blobs_table.c.client == client).values(note=sealed))
+
+
+def test_a_note_that_does_not_open_ends_an_upload_and_reseal_goes_on(operator: Operator) -> None:
+    operator.publish("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    lose_note(operator, operator.client("worker").id())
+    wanted = operator.publication("[web]\na = 2", "web")
+    with pytest.raises(errors.NoteError) as caught:
+        operator.make(wanted.draft)
+    assert "--reseal" in str(caught.value.hint)
+    plans: list[Plan] = []
+    release = operator.make(dataclasses.replace(wanted, reseal=True).draft, approve=plans.append)
+    assert release is not None
+    # What its note does not name is not dropped.
+    assert release.head.count == 3
+    assert "1 entries stay" in plans[0].remarks[-1]
+    assert dict(operator.fetch("web")) == {"a": 2}

@@ -10,10 +10,9 @@ from coffer_companion.releases.listing import Listing, differences, read_listing
 from coffer_protocol.errors import ListingError, MalformedMessageError
 from coffer_protocol.message import Entry
 from coffer_protocol.release import head as heads
-from coffer_protocol.release.head import Head
+from coffer_protocol.release.head import Head, SignedHead
 from coffer_protocol.release.listing import leaf_hashes
 from coffer_protocol.release.tree import Tree
-from coffer_protocol.release.trust import Demand
 from tests.support import identity
 
 
@@ -64,28 +63,23 @@ def test_what_is_made_takes_the_place_of_its_like(before: dict[int, int], made: 
     assert list(changed) == list(listing(expected).values())
 
 
-def signed(entries: list[Entry]) -> bytes:
+def signed(entries: list[Entry]) -> SignedHead:
     publisher = identity("publisher")
     root = Tree(leaf_hashes("shop", entries)).root
     head = Head(coffer="shop", serial=1, root=root, count=len(entries), issued=1, publisher=publisher.publisher_key())
-    return heads.sign(head, publisher)
-
-
-DEMAND = Demand(coffer="shop", publishers={identity("publisher").publisher_key()})
+    return SignedHead(head=head, signed=heads.sign(head, publisher))
 
 
 def test_what_was_signed_is_kept() -> None:
     entries = [entry(1), entry(2, since=7)]
-    release, kept = read_listing_untrusted(signed(entries), entries, DEMAND)
-    assert release.head.count == 2
-    assert list(kept.values()) == entries
+    assert list(read_listing_untrusted(signed(entries), entries).values()) == entries
 
 
 def test_what_was_not_signed_is_refused() -> None:
     with pytest.raises(ListingError):
-        read_listing_untrusted(signed([entry(1)]), [entry(1, since=2)], DEMAND)
+        read_listing_untrusted(signed([entry(1)]), [entry(1, since=2)])
     with pytest.raises(ListingError):
-        read_listing_untrusted(signed([entry(1), entry(2)]), [entry(2), entry(1)], DEMAND)
+        read_listing_untrusted(signed([entry(1), entry(2)]), [entry(2), entry(1)])
 
 
 def test_a_number_that_does_not_fit_is_refused_by_its_message_already() -> None:

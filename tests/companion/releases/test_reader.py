@@ -10,18 +10,25 @@ from typing import TypeVar
 import pytest
 import trio
 
-from coffer_companion.errors import NoReleaseError
-from coffer_companion.releases.reader import Reader, entered, in_batches, read_head_untrusted
-from coffer_companion.settings import PublisherState
+from coffer_companion.errors import LostReleaseError, NoReleaseError, RestartError
+from coffer_companion.releases.reader import (
+    Reader,
+    entered,
+    in_batches,
+    read_head_untrusted,
+)
+from coffer_companion.settings import PublisherState, SignedRelease
 from coffer_companion.target import Target
 from coffer_protocol import errors, question
 from coffer_protocol.address import ServerAddress
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import ChainError
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Ask, Entry
+from coffer_protocol.release.evidence import FORK, RESTART, Evidence
 from coffer_protocol.release.head import Head, sign
-from coffer_protocol.release.listing import leaf_hashes
-from coffer_protocol.release.notes import NoteKey
+from coffer_protocol.release.listing import leaf_hashes, leaf_of
+from coffer_protocol.release.notes import NoteKey, NoteKeys
 from coffer_protocol.release.tree import Tree
 from coffer_protocol.release.trust import Seen
 from tests.client.fake_server import SERVER, FakeServer, Peer
@@ -72,6 +79,7 @@ def ask(
     *,
     trusting: tuple[Identity, ...] = (),
     serial: int = 0,
+    accepted_restart: int | None = None,
 ) -> T:
     """Open a reader as publisher A at a server that answers so, and go on with it."""
 
@@ -83,7 +91,7 @@ def ask(
 
     async def main(target: Target) -> T:
         async with entered(target) as connection:
-            return await then(await Reader.open(connection, target))
+            return await then(await Reader.open(connection, target, accepted_restart=accepted_restart))
 
     with FakeServer(script) as server:
         address = ServerAddress(
@@ -133,17 +141,76 @@ def test_the_address_says_from_where(tmp_path: Path) -> None:
         ask(tmp_path / "elsewhere", [heads([]), lambda ask: question.tell_heads(shown)], newest_of, serial=4)
 
 
-def test_after_a_lost_database_another_may_have_begun_anew(tmp_path: Path) -> None:
-    seen = Seen(serial=5, signed_sha256=bytes(32))
-    PublisherState(seen=seen, signer=A.publisher_key(), publishers=keys(A, B)).save(tmp_path / "state.json")
-    assert ask(tmp_path, [heads(chain((B, None), first=9))], newest_of) == (9, keys(A, B))
+def remember(folder: Path, serial: int, *, trusting: tuple[Identity, ...]) -> None:
+    seen = Seen(serial=serial, signed_sha256=bytes(32), issued=1)
+    state = PublisherState(seen=seen, signer=A.publisher_key(), publishers=keys(*trusting), latest=1)
+    PublisherState.update(folder / "state.json", lambda _: state)
 
 
-def test_but_not_somebody_whom_nobody_trusts(tmp_path: Path) -> None:
-    seen = Seen(serial=5, signed_sha256=bytes(32))
-    PublisherState(seen=seen, signer=A.publisher_key(), publishers=keys(A)).save(tmp_path / "state.json")
-    with pytest.raises(errors.UntrustedPublisherError):
+def restart(author: Identity, serial: int, *named: Identity) -> list[bytes]:
+    head = Head(
+        coffer="shop",
+        serial=serial,
+        root=ROOT,
+        count=len(ENTRIES),
+        issued=1,
+        publisher=author.publisher_key(),
+        prev=b"\x07" * 32,
+        restart=True,
+        publishers=tuple(sorted(keys(*named))),
+    )
+    return [sign(head, author)]
+
+
+def test_another_publishers_restart_stops_until_a_person_accepts_it(tmp_path: Path) -> None:
+    remember(tmp_path, 5, trusting=(A, B))
+    shown = restart(B, 1005, A, B)
+    with pytest.raises(RestartError, match="with release 1005") as caught:
+        ask(tmp_path, [heads(shown)], newest_of)
+    assert "--accept-restart 1005" in str(caught.value.hint)
+    assert caught.value.evidence == Evidence(kind=RESTART, known=None, shown=shown[0])
+    with pytest.raises(RestartError):
+        ask(tmp_path, [heads(shown)], newest_of, accepted_restart=1004)
+    assert ask(tmp_path, [heads(shown)], newest_of, accepted_restart=1005) == (1005, keys(A, B))
+    # Once.
+    assert ask(tmp_path, [heads(shown)], newest_of) == (1005, keys(A, B))
+
+
+def test_the_restart_that_was_signed_here_needs_no_word(tmp_path: Path) -> None:
+    remember(tmp_path, 5, trusting=(A,))
+    (shown,) = restart(A, 1005, A)
+    own = SignedRelease(serial=1005, sha256=sha256(shown))
+    PublisherState.update(tmp_path / "state.json", lambda state: dataclasses.replace(state, signed=(own,)))
+    assert ask(tmp_path, [heads([shown])], newest_of) == (1005, keys(A))
+    assert PublisherState.load(tmp_path / "state.json").signed == ()
+
+
+def test_a_history_that_begins_later_without_a_restart_is_refused(tmp_path: Path) -> None:
+    remember(tmp_path, 5, trusting=(A, B))
+    with pytest.raises(ChainError):
         ask(tmp_path, [heads(chain((B, None), first=9))], newest_of)
+
+
+def test_a_restart_by_somebody_whom_nobody_trusts_is_refused(tmp_path: Path) -> None:
+    remember(tmp_path, 5, trusting=(A,))
+    with pytest.raises(errors.UntrustedPublisherError):
+        ask(tmp_path, [heads(restart(B, 1005, A, B))], newest_of, accepted_restart=1005)
+
+
+def test_a_hole_in_the_history_is_found(tmp_path: Path) -> None:
+    shown = chain((A, None), (A, None), (A, None), (A, None))
+    ask(tmp_path, [heads(shown[:2])], newest_of)
+    with pytest.raises(ChainError):
+        ask(tmp_path, [heads(shown[3:])], newest_of)
+
+
+def test_a_spent_release_that_turns_up_is_evidence(tmp_path: Path) -> None:
+    shown = chain((A, None), (A, None))
+    spent = SignedRelease(serial=2, sha256=sha256(shown[1]), is_spent=True)
+    PublisherState.update(tmp_path / "state.json", lambda state: dataclasses.replace(state, signed=(spent,)))
+    with pytest.raises(errors.ForkError, match="different releases to different readers") as caught:
+        ask(tmp_path, [heads(shown)], newest_of)
+    assert caught.value.evidence == Evidence(kind=FORK, known=None, shown=shown[1])
 
 
 def test_a_server_that_was_set_back_is_found(tmp_path: Path) -> None:
@@ -157,8 +224,9 @@ def test_a_server_that_holds_nothing_has_no_release(tmp_path: Path) -> None:
     with pytest.raises(NoReleaseError):
         ask(tmp_path, [heads([])], newest_of)
     ask(tmp_path, [heads(chain((A, None)))], newest_of)
-    with pytest.raises(NoReleaseError):
+    with pytest.raises(LostReleaseError) as caught:
         ask(tmp_path, [heads([])] * 2, newest_of)
+    assert "--restore" in str(caught.value.hint)
 
 
 def test_another_history_is_found(tmp_path: Path) -> None:
@@ -185,7 +253,7 @@ def test_a_release_by_its_serial(tmp_path: Path) -> None:
 
     assert ask(tmp_path, [heads(shown)] * 2, at(5)) == 5
     assert ask(tmp_path, [heads(shown)], at(6)) == 6
-    for serial, sentence in ((7, "the newest is 6"), (0, "the newest is 6"), (2, "begin at 4")):
+    for serial, sentence in ((7, "the newest is 6"), (0, "the newest is 6"), (2, "the next one is 4")):
         with pytest.raises(NoReleaseError, match=sentence):
             ask(tmp_path, [heads(shown)] * 2, at(serial))
 
@@ -204,19 +272,19 @@ def test_entries_are_those_that_were_signed(tmp_path: Path) -> None:
     assert ask(tmp_path, [shown, listed(two, ENTRIES)], entries_of) == ENTRIES
     with pytest.raises(errors.ListingError):
         ask(tmp_path, [shown, listed(two, ENTRIES[:2])], entries_of)
-    with pytest.raises(errors.RollbackError):
+    with pytest.raises(errors.ForkError):
         ask(tmp_path, [shown, listed(one, ENTRIES)], entries_of)
     with pytest.raises(errors.ForkError):
         ask(tmp_path, [shown, listed(three, ENTRIES)], entries_of)
 
 
 def note(entry: Entry, client: str = "web") -> bytes:
-    told = NOTE_KEY.note(coffer="shop", client_id=entry.id, client=client, secrets=())
-    return NOTE_KEY.seal(told, coffer="shop", client_id=entry.id, since=entry.since)
+    told = NOTE_KEY.client_note(coffer="shop", key=identity("web").public(), client=client, secrets=())
+    return NOTE_KEY.seal(told, leaf_of("shop", entry))
 
 
 async def notes_of(reader: Reader) -> list[str]:
-    return [told.client for told in (await reader.notes(1, ENTRIES[:2], NOTE_KEY)).values()]
+    return [told.client for told in (await reader.notes(1, ENTRIES[:2], NoteKeys(current=NOTE_KEY))).values()]
 
 
 def test_notes_are_those_that_were_sealed(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,18 +12,27 @@ from coffer_companion.releases import commit
 from coffer_companion.releases.commit import Draft
 from coffer_companion.releases.listing import Listing
 from coffer_companion.releases.plan import ChangeKind, ClientChange, Plan
-from coffer_companion.releases.publisher_entry import PublisherEntry, is_publisher
-from coffer_companion.releases.shards import DefinitionDifference, Wanted, client_changes, find_difference, wanted_shards
+from coffer_companion.releases.publisher_entry import PublisherEntry, publishers_among
+from coffer_companion.releases.shards import (
+    DefinitionDifference,
+    Wanted,
+    client_changes,
+    entries_that_hold,
+    find_difference,
+    wanted_shards,
+)
 from coffer_protocol.errors import ShardError
 from coffer_protocol.identity import BareKey, ClientKey
 from coffer_protocol.message import Put
 from coffer_protocol.release import blob as blobs
-from coffer_protocol.release.notes import Note, NoteKey
+from coffer_protocol.release.listing import leaf_of
+from coffer_protocol.release.notes import Note, NoteKey, NoteKeys
 from coffer_protocol.shard import Secret, SecretValue
 from tests.support import identity
 
 WEB, WORKER, PUBLISHER = identity("web"), identity("worker"), identity("publisher")
 NOTE_KEY = NoteKey(key=bytes(range(32)))
+NOTE_KEYS = NoteKeys(current=NOTE_KEY)
 
 
 def definition(**clients: tuple[tuple[ClientKey, ...], dict[str, SecretValue]]) -> Definition:
@@ -60,23 +69,21 @@ class Compiled:
         return [item.client for item in self.difference.put]
 
 
-def compiled(wanted: Definition, state: State = State()) -> Compiled:
-    """What a definition changes in a state, and the state behind that."""
+def compiled(wanted: Definition, state: State = State(), note_keys: NoteKeys = NOTE_KEYS) -> Compiled:
+    """What a definition changes in a state, and the state after that."""
     shards = wanted_shards(wanted)
-    difference = find_difference(
-        shards,
-        state.listing,
-        coffer="shop",
-        note_key=NOTE_KEY,
-        is_publisher=lambda entry: is_publisher(entry, coffer="shop", note_key=NOTE_KEY),
-    )
+    same = entries_that_hold(shards, state.listing, coffer="shop", note_keys=note_keys)
+    notes = {client_id: note for client_id, note in state.notes.items() if client_id in state.listing and client_id not in same}
+    publishers = publishers_among(notes)
+    difference = find_difference(shards, same, [client_id for client_id in state.listing if client_id not in same], publishers)
     clients = client_changes(
         difference,
         shards,
+        state.listing,
         coffer="shop",
         public={client.name: client.public for client in wanted.clients.values()},
-        notes={client_id: state.notes[client_id] for client_id in difference.noted},
-        note_key=NOTE_KEY,
+        notes={client_id: note for client_id, note in notes.items() if client_id not in publishers},
+        note_keys=note_keys,
     )
     return Compiled(difference=difference, clients=clients, state=after(state, difference))
 
@@ -84,12 +91,12 @@ def compiled(wanted: Definition, state: State = State()) -> Compiled:
 def after(state: State, difference: DefinitionDifference) -> State:
     serial = state.serial + 1
     plan = Plan(coffer="shop", serial=serial, clients=(), unchanged=0)
-    draft = Draft(plan=plan, drop=difference.gone, put=difference.put, note_key=NOTE_KEY, lifetime_s=None)
+    draft = Draft(plan=plan, drop=difference.gone, put=difference.put, note_keys=NOTE_KEYS, lifetime_s=None)
     made, notes = Listing(), dict(state.notes)
     for change, entry in commit.changes(draft, coffer="shop", serial=serial):
         if isinstance(change, Put) and entry is not None:
             made.append(entry)
-            notes[entry.id] = NOTE_KEY.open(change.note, coffer="shop", client_id=entry.id, since=serial)
+            notes[entry.id] = NOTE_KEY.open(change.note, leaf_of("shop", entry))
     return State(listing=Listing(state.listing.changed(made, frozenset(difference.gone))), notes=notes, serial=serial)
 
 
@@ -172,9 +179,42 @@ def test_several_hosts_of_one_client_each_get_their_own() -> None:
 
 
 def with_publisher(state: State) -> State:
-    standing = PublisherEntry(name="laptop", key=PUBLISHER.public()).wanted(NOTE_KEY)
-    nobody = DefinitionDifference(put=(standing,), gone=(), noted=(), staying=frozenset(), unchanged=0)
+    standing = PublisherEntry(name="laptop", key=PUBLISHER.public()).wanted(NOTE_KEYS)
+    nobody = DefinitionDifference(put=(standing,), gone=(), staying=frozenset(), unchanged=0)
     return after(state, nobody)
+
+
+def marked(state: State, client_id: bytes, mark: bytes) -> State:
+    """The same, with another mark for one entry, as a server may show it."""
+    entries = (replace(entry, mark=mark) if entry.id == client_id else entry for entry in state.listing.values())
+    return replace(state, listing=Listing(entries))
+
+
+def test_an_entry_under_another_mark_is_sealed_again() -> None:
+    state = compiled(BASE).state
+    assert compiled(BASE, marked(state, WEB.id(), bytes(16))).put == ["web"]
+
+
+def test_a_mark_that_was_kept_does_not_vouch_for_another_blob() -> None:
+    """The server keeps the mark of the shard that is wanted, and shows it beside another blob."""
+    wanted = definition(web=((WEB.public(),), {"a": 2}))
+    kept = compiled(wanted, compiled(definition(web=((WEB.public(),), {"a": 1}))).state).state.listing[WEB.id()].mark
+    assert compiled(wanted, marked(compiled(definition(web=((WEB.public(),), {"a": 1}))).state, WEB.id(), kept)).put == ["web"]
+
+
+def test_an_entry_under_an_earlier_note_key_is_sealed_again() -> None:
+    state = compiled(BASE).state
+    assert compiled(BASE, state, NOTE_KEYS.replaced(state.serial + 1)).put == ["web", "worker"]
+
+
+def test_corrected_keys_under_the_same_id_are_sealed_to_and_told() -> None:
+    """The definition had the client's id beside another's keys."""
+    wrong = replace(WORKER.public(), id=WEB.id())
+    state = compiled(definition(web=((wrong,), {"a": 1}))).state
+    corrected = compiled(definition(web=((WEB.public(),), {"a": 1})), state)
+    assert corrected.put == ["web"]
+    (client,) = corrected.clients
+    assert client.remark == f"its keys change: {wrong.fingerprint_text()} becomes {WEB.public().fingerprint_text()}"
 
 
 def test_a_publishers_own_entry_stays() -> None:

@@ -57,6 +57,7 @@ def test_nothing_is_shared_with_a_key_of_low_order(calls: ModuleType, key: bytes
 @given(message=st.binary(max_size=200))
 def test_signatures_are_the_bindings(calls: ModuleType, message: bytes) -> None:
     signature = bindings.crypto_sign(message, SIGNING)[:64]
+    assert (calls.ed25519_public(KEY), calls.ed25519_sign(KEY, message)) == (PUBLIC, signature)
     calls.ed25519_verify(PUBLIC, message, signature)
     for public, said, by in ((PUBLIC, message + b"x", signature), (OTHER, message, signature), (PUBLIC, message, bytes(64))):
         with pytest.raises(ValueError, match="bad signature"):

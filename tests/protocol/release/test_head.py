@@ -41,7 +41,14 @@ def test_a_head_that_changes_publishers() -> None:
 
 
 def test_every_byte_of_signed_counts() -> None:
-    signed = sign(head(expires=5, prev=bytes(32), servers=(identity("server").id(),)), PUBLISHER)
+    changes: dict[str, Any] = {
+        "restart": True,
+        "publishers": (KEY,),
+        "servers": (identity("server").id(),),
+        "hosts": ("one.example", "[::1]:7000"),
+    }
+    signed = sign(head(expires=5, prev=bytes(32), **changes), PUBLISHER)
+    assert verify_untrusted(signed, publishers={KEY}).head.hosts == changes["hosts"]
     for place in range(len(signed)):
         with pytest.raises((NotAReleaseError, UntrustedPublisherError, BadSignatureError)):
             verify_untrusted(signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :], publishers={KEY})
@@ -82,6 +89,15 @@ def test_nobody_signs_in_anothers_name() -> None:
         {"servers": (bytes(32),)},
         {"publishers": (b"\xff" * 32,)},
         {"publishers": [KEY]},
+        {"publishers": (KEY, identity("publisher2").publisher_key())},
+        {"servers": tuple(sorted((identity("server").id(), identity("web").id()), reverse=True))},
+        {"hosts": ()},
+        {"hosts": ("a", "a")},
+        {"hosts": ("a:0",)},
+        {"hosts": ("a b",)},
+        {"hosts": (b"a",)},
+        {"hosts": ["a"]},
+        {"restart": True},
     ],
 )
 def test_fields_that_are_refused(changed: dict[str, Any]) -> None:
@@ -98,6 +114,11 @@ def test_fields_that_are_refused(changed: dict[str, Any]) -> None:
         {"coffer": b"shop"},
         {"publishers": "no list"},
         {"servers": {}},
+        {"hosts": "a"},
+        {"restart": 0},
+        {"restart": 2, "publishers": [KEY]},
+        {"restart": True, "publishers": [KEY]},
+        {"restart": None, "publishers": [KEY]},
         {"extra": 1},
         {"expires": None},
     ],

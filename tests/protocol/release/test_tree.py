@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffer_protocol.crypto.primitives import sha256
-from coffer_protocol.release.tree import Tree, leaf_data, leaf_hash, root_of_path
+from coffer_protocol.release.tree import Leaf, Tree, leaf_hash, root_of_path
 from tests.support import identity, vectors
 
 VECTORS = vectors("releases")
@@ -31,8 +31,8 @@ def test_the_leaves_and_the_root_of_the_vectors() -> None:
     digests = [bytes.fromhex(digest) for digest in VECTORS["leaves"]]
     assert Tree(digests).root.hex() == VECTORS["root"]
     body = SealedAnswer.decode_untrusted(bytes.fromhex(VECTORS["accept"][2]["body"]))
-    data = leaf_data(coffer="shop", client_id=identity("web").id(), alg=body.alg, since=body.since, blob_sha256=sha256(body.blob))
-    assert leaf_hash(data) == digests[body.index]
+    leaf = Leaf(coffer="shop", client_id=identity("web").id(), alg=body.alg, since=body.since, blob_sha256=sha256(body.blob))
+    assert leaf.hash() == digests[body.index]
 
 
 def reference_root(digests: list[bytes]) -> bytes:

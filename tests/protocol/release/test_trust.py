@@ -1,44 +1,41 @@
 from __future__ import annotations
 
-import pytest
-
-from coffer_protocol.crypto.primitives import sha256
-from coffer_protocol.release import head as heads
-from coffer_protocol.release.head import Head, SignedHead
+from coffer_protocol.release.evidence import RESTART, Evidence
+from coffer_protocol.release.head import Head, SignedHead, sign
 from coffer_protocol.release.trust import Demand, Seen, Trust
 from tests.support import identity
 
-FIRST, SECOND = identity("publisher"), identity("publisher2")
+PUBLISHER = identity("publisher")
+KEY, OTHER_KEY = PUBLISHER.publisher_key(), identity("publisher2").publisher_key()
 SERVERS = (identity("server").id(),)
+NEW = Trust(coffer="shop", publishers=(KEY,))
 
 
-def key(name: str) -> bytes:
-    return identity(name).publisher_key()
-
-
-def release(serial: int, **changes: tuple[bytes, ...]) -> SignedHead:
+def release(
+    serial: int,
+    *,
+    issued: int = 1000,
+    restart: bool = False,
+    publishers: tuple[bytes, ...] | None = None,
+    servers: tuple[bytes, ...] | None = None,
+    hosts: tuple[str, ...] | None = None,
+) -> SignedHead:
     head = Head(
         coffer="shop",
         serial=serial,
         root=bytes(32),
-        count=1,
-        issued=1000 + serial,
-        publisher=FIRST.publisher_key(),
-        prev=None if serial == 1 else bytes(32),
-        publishers=changes.get("publishers"),
-        servers=changes.get("servers"),
+        count=0,
+        issued=issued,
+        publisher=KEY,
+        publishers=(KEY,) if restart else publishers,
+        servers=servers,
+        hosts=hosts,
+        restart=restart,
     )
-    return heads.verify_untrusted(heads.sign(head, FIRST), publishers={FIRST.publisher_key()})
+    return SignedHead(head=head, signed=sign(head, PUBLISHER))
 
 
-NEW = Trust(coffer="shop", publishers=(key("publisher"),))
 FIFTH = release(5)
-
-
-def test_a_trust_is_anchored_by_a_release() -> None:
-    assert not NEW.is_anchored
-    assert not Trust(coffer="shop", publishers=(), seen=Seen(serial=5)).is_anchored
-    assert NEW.after(FIFTH).is_anchored
 
 
 def test_only_the_very_bytes_are_seen() -> None:
@@ -49,36 +46,45 @@ def test_only_the_very_bytes_are_seen() -> None:
 
 
 def test_what_follows_from_a_release() -> None:
-    trust = NEW.after(FIFTH)
-    assert trust == Trust(
-        coffer="shop",
-        publishers=NEW.publishers,
-        servers=None,
-        seen=Seen(serial=5, signed_sha256=sha256(FIFTH.signed)),
-        signer=key("publisher"),
-    )
+    assert NEW.after(FIFTH) == Trust(coffer="shop", publishers=(KEY,), seen=Seen.of(FIFTH), signer=KEY, latest=1000)
 
 
 def test_a_release_that_names_publishers_and_servers_replaces_them() -> None:
-    trust = NEW.after(release(5, publishers=(key("publisher2"),), servers=SERVERS))
-    assert (trust.publishers, trust.servers) == ((key("publisher2"),), SERVERS)
+    trust = NEW.after(release(5, publishers=(OTHER_KEY,), servers=SERVERS))
+    assert (trust.publishers, trust.servers) == ((OTHER_KEY,), SERVERS)
     later = trust.after(release(6))
-    assert (later.publishers, later.servers) == ((key("publisher2"),), SERVERS)
+    assert (later.publishers, later.servers) == ((OTHER_KEY,), SERVERS)
+
+
+def test_hosts_stay_until_a_head_names_others() -> None:
+    trust = NEW.after(release(1, hosts=("one.example",)))
+    assert trust.after(release(2)).hosts == ("one.example",)
+    assert trust.after(release(2, hosts=("two.example", "[::1]:7000"))).hosts == ("two.example", "[::1]:7000")
 
 
 def test_a_new_reader_demands_a_publisher_and_any_serial() -> None:
-    assert NEW.demand(FIFTH.signed) == Demand(coffer="shop", publishers=NEW.publishers, seen=None)
-
-
-@pytest.mark.parametrize(("lowest", "serial", "is_hash_known"), [(0, 5, True), (5, 5, True), (6, 6, False)])
-def test_a_raised_serial_takes_the_place_of_what_was_seen(lowest: int, serial: int, is_hash_known: bool) -> None:
-    seen = NEW.after(FIFTH).demand(release(7).signed, lowest=lowest).seen
-    assert seen is not None
-    assert (seen.serial, seen.signed_sha256 is not None) == (serial, is_hash_known)
+    assert NEW.demand(FIFTH.signed) == Demand(coffer="shop", publishers=(KEY,))
 
 
 def test_a_signer_who_retires_with_a_release_is_good_for_that_one_alone() -> None:
-    last = release(5, publishers=(key("publisher2"),))
+    last = release(5, publishers=(OTHER_KEY,))
     trust = NEW.after(last)
-    assert key("publisher") in trust.demand(last.signed).publishers
-    assert key("publisher") not in trust.demand(release(6).signed).publishers
+    assert KEY in trust.demand(last.signed).publishers
+    assert KEY not in trust.demand(release(6).signed).publishers
+
+
+def test_the_latest_time_never_goes_back() -> None:
+    trust = NEW.after(release(1, issued=2000)).after(release(1001, issued=1500, restart=True))
+    assert trust.latest == 2000
+    assert trust.seen is not None
+    assert trust.seen.issued == 1500
+
+
+def test_a_restart_is_told_with_both_heads() -> None:
+    first, restart = release(1), release(1001, restart=True)
+    trust = NEW.after(first)
+    assert trust.restart_in(restart) == Evidence(kind=RESTART, known=first.signed, shown=restart.signed)
+    # The first release that a reader sees has nothing before it, and one that it has seen was told before.
+    assert NEW.restart_in(restart) is None
+    assert trust.after(restart).restart_in(restart) is None
+    assert trust.restart_in(release(2)) is None

@@ -23,7 +23,7 @@ def responder(answer: bytes = LINK) -> BoxResponder:
 
 def linked() -> tuple[Transport, Transport]:
     client, server = BoxInitiator(WEB, SERVER.plain_id()), BoxResponder(SERVER.plain_secret())
-    assert server.read_hello(client.hello()) == WEB.plain_id()
+    assert server.read_hello(MessageType.HELLO, client.hello(MessageType.HELLO)) == WEB.plain_id()
     link, server_transport = server.answer(MessageType.LINK, b"")
     body, client_transport = client.finish(MessageType.LINK, link)
     assert body == b""
@@ -32,7 +32,7 @@ def linked() -> tuple[Transport, Transport]:
 
 def test_the_server_of_the_vectors_to_the_byte() -> None:
     server = responder()
-    assert server.read_hello(HELLO) == WEB.plain_id()
+    assert server.read_hello(MessageType.HELLO, HELLO) == WEB.plain_id()
     link, transport = server.answer(MessageType.LINK, b"")
     assert link == LINK
     for entry in VECTORS["later"]:
@@ -60,7 +60,7 @@ def test_the_clients_frames_of_the_vectors_to_the_byte() -> None:
 def test_what_may_come_instead_of_link(entry: Any) -> None:
     content = bytes.fromhex(entry["content"])
     server = responder(content)
-    server.read_hello(HELLO)
+    server.read_hello(MessageType.HELLO, HELLO)
     assert server.answer(MessageType(entry["type"]), bytes.fromhex(entry["body"]))[0] == content
 
 
@@ -72,18 +72,18 @@ def test_a_session() -> None:
 
 
 def test_a_hello_has_152_bytes() -> None:
-    assert len(BoxInitiator(WEB, SERVER.plain_id()).hello()) == 152
+    assert len(BoxInitiator(WEB, SERVER.plain_id()).hello(MessageType.HELLO)) == 152
 
 
 def test_every_byte_of_hello_counts() -> None:
     for place in range(len(HELLO)):
         with pytest.raises(UnopenableError):
-            responder().read_hello(HELLO[:place] + bytes([HELLO[place] ^ 1]) + HELLO[place + 1 :])
+            responder().read_hello(MessageType.HELLO, HELLO[:place] + bytes([HELLO[place] ^ 1]) + HELLO[place + 1 :])
 
 
 def test_every_byte_of_link_counts() -> None:
     client, server = BoxInitiator(WEB, SERVER.plain_id()), BoxResponder(SERVER.plain_secret())
-    server.read_hello(client.hello())
+    server.read_hello(MessageType.HELLO, client.hello(MessageType.HELLO))
     link, _ = server.answer(MessageType.LINK, b"")
     for place in range(len(link)):
         with pytest.raises(UnopenableError):
@@ -93,7 +93,7 @@ def test_every_byte_of_link_counts() -> None:
 @pytest.mark.parametrize("content", [b"", LINK[:23], LINK[:24], LINK[:39], LINK])
 def test_an_answer_to_another_hello_or_cut_short_is_refused(content: bytes) -> None:
     client = BoxInitiator(WEB, SERVER.plain_id())
-    client.hello()
+    client.hello(MessageType.HELLO)
     with pytest.raises(UnopenableError):
         client.finish(MessageType.LINK, content)
 
@@ -117,7 +117,7 @@ def test_frames_cannot_be_replayed_reordered_reflected_or_given_another_type() -
 def test_a_replayed_hello_gives_keys_that_its_sender_cannot_use() -> None:
     recorded = linked()[0].seal(MessageType.GET, b"")
     server = BoxResponder(SERVER.plain_secret())
-    server.read_hello(HELLO)
+    server.read_hello(MessageType.HELLO, HELLO)
     _, transport = server.answer(MessageType.LINK, b"")
     with pytest.raises(UnopenableError):
         transport.open(MessageType.GET, recorded)

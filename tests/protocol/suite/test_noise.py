@@ -36,8 +36,8 @@ def content(number: int) -> bytes:
 
 def test_the_handshake_of_the_vectors_to_the_byte() -> None:
     client, server = initiator(), responder()
-    assert client.hello() == content(0)
-    assert server.read_hello(content(0)) == WEB.id()
+    assert client.hello(MessageType.HELLO) == content(0)
+    assert server.read_hello(MessageType.HELLO, content(0)) == WEB.id()
     link, server_transport = server.answer(MessageType.LINK, b"")
     assert link == content(1)
     body, client_transport = client.finish(MessageType.LINK, link)
@@ -52,10 +52,24 @@ def test_the_handshake_of_the_vectors_to_the_byte() -> None:
 @pytest.mark.parametrize("frame", VECTORS["instead_of_link"], ids=lambda frame: hex(frame["type"]))
 def test_what_may_come_instead_of_link(frame: Any) -> None:
     client, server = initiator(), responder()
-    server.read_hello(client.hello())
+    server.read_hello(MessageType.HELLO, client.hello(MessageType.HELLO))
     kind, body = MessageType(frame["type"]), bytes.fromhex(frame["body"])
     assert server.answer(kind, body)[0].hex() == frame["content"]
     assert client.finish(kind, bytes.fromhex(frame["content"]))[0] == body
+
+
+def test_the_handshake_that_begins_with_enrol_to_the_byte() -> None:
+    client, server = initiator(), responder()
+    enrol, welcome = (bytes.fromhex(frame["content"]) for frame in VECTORS["enrol"])
+    assert client.hello(MessageType.ENROL) == enrol
+    assert server.read_hello(MessageType.ENROL, enrol) == WEB.id()
+    assert server.answer(MessageType.WELCOME, b"")[0] == welcome
+    assert client.finish(MessageType.WELCOME, welcome)[0] == b""
+
+
+def test_a_hello_is_not_taken_for_an_enrol() -> None:
+    with pytest.raises(UnopenableError):
+        responder().read_hello(MessageType.ENROL, content(0))
 
 
 def test_hash_and_keys_of_the_vectors() -> None:
@@ -108,16 +122,16 @@ def test_there_are_public_vectors_of_plain_noise_ik() -> None:
 
 
 def test_every_byte_of_hello_counts() -> None:
-    hello = initiator().hello()
+    hello = initiator().hello(MessageType.HELLO)
     for place in range(len(hello)):
         with pytest.raises(UnopenableError):
-            responder().read_hello(hello[:place] + bytes([hello[place] ^ 1]) + hello[place + 1 :])
+            responder().read_hello(MessageType.HELLO, hello[:place] + bytes([hello[place] ^ 1]) + hello[place + 1 :])
 
 
 def test_every_byte_of_link_counts() -> None:
     for place in range(len(content(1))):
         client = initiator()
-        client.hello()
+        client.hello(MessageType.HELLO)
         forged = content(1)[:place] + bytes([content(1)[place] ^ 0x80]) + content(1)[place + 1 :]
         with pytest.raises(UnopenableError):
             client.finish(MessageType.LINK, forged)
@@ -126,31 +140,31 @@ def test_every_byte_of_link_counts() -> None:
 @pytest.mark.parametrize("size", [0, 4, 5, 36, 1301, 1303])
 def test_a_hello_of_another_length_is_refused(size: int) -> None:
     with pytest.raises(UnopenableError):
-        responder().read_hello((initiator().hello() + b"x")[:size])
+        responder().read_hello(MessageType.HELLO, (initiator().hello(MessageType.HELLO) + b"x")[:size])
 
 
 @pytest.mark.parametrize("low", ["00" * 32, "01" + "00" * 31, "ed" + "ff" * 30 + "7f"])
 def test_an_ephemeral_key_that_must_not_be_used_is_refused(low: str) -> None:
-    hello = initiator().hello()
+    hello = initiator().hello(MessageType.HELLO)
     with pytest.raises(UnopenableError):
-        responder().read_hello(hello[:5] + bytes.fromhex(low) + hello[37:])
+        responder().read_hello(MessageType.HELLO, hello[:5] + bytes.fromhex(low) + hello[37:])
 
 
 def test_a_hello_for_another_server_is_refused_before_any_key_is_used() -> None:
-    hello = NoiseInitiator(WEB, identity("worker").id()).hello()
+    hello = NoiseInitiator(WEB, identity("worker").id()).hello(MessageType.HELLO)
     # There is no key to be used: with one, this secret of no bytes would fail otherwise.
     with pytest.raises(UnopenableError, match="another server"):
-        NoiseResponder({hint(SERVER.id()): b""}).read_hello(hello)
+        NoiseResponder({hint(SERVER.id()): b""}).read_hello(MessageType.HELLO, hello)
 
 
 def test_the_type_inside_must_be_the_type_outside() -> None:
     client, server = initiator(), responder()
-    server.read_hello(client.hello())
+    server.read_hello(MessageType.HELLO, client.hello(MessageType.HELLO))
     link, server_transport = server.answer(MessageType.LINK, b"")
     with pytest.raises(UnopenableError):
         client.finish(MessageType.ERROR, link)
     client = initiator()
-    client.hello()
+    client.hello(MessageType.HELLO)
     _, transport = client.finish(MessageType.LINK, link)
     with pytest.raises(UnopenableError):
         server_transport.open(MessageType.BYE, transport.seal(MessageType.GET, b""))
@@ -158,14 +172,14 @@ def test_the_type_inside_must_be_the_type_outside() -> None:
 
 def test_frames_cannot_be_replayed_or_reordered() -> None:
     client, server = initiator(), responder()
-    server.read_hello(client.hello())
+    server.read_hello(MessageType.HELLO, client.hello(MessageType.HELLO))
     link, server_transport = server.answer(MessageType.LINK, b"")
     _, transport = client.finish(MessageType.LINK, link)
     first, second = transport.seal(MessageType.PUT, b"1"), transport.seal(MessageType.PUT, b"2")
     with pytest.raises(UnopenableError):
         server_transport.open(MessageType.PUT, second)
     server = responder()
-    server.read_hello(content(0))
+    server.read_hello(MessageType.HELLO, content(0))
     _, server_transport = server.answer(MessageType.LINK, b"")
     assert server_transport.open(MessageType.PUT, first) == b"1"
     with pytest.raises(UnopenableError):
@@ -176,6 +190,6 @@ def test_a_fresh_ephemeral_key_for_every_hello() -> None:
     answers = []
     for _ in range(2):
         server = NoiseResponder({hint(SERVER.id()): SERVER.box_secret()})
-        server.read_hello(content(0))
+        server.read_hello(MessageType.HELLO, content(0))
         answers.append(server.answer(MessageType.LINK, b"")[0][: primitives.X25519_BYTES])
     assert answers[0] != answers[1]

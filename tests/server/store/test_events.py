@@ -11,7 +11,6 @@ from coffer_server.store import events
 from coffer_server.store.events import (
     BEGINNING,
     CHANGES_PER_EVENT,
-    Adopted,
     Changed,
     ClientBlocked,
     ClientUnblocked,
@@ -33,15 +32,14 @@ from ..publishing import ISSUED, identity
 KEY = identity(1).public()
 ENTERED = Entered(id=KEY.id, alg=2, since=1, sha256=bytes(32), mark=bytes(16), blob_bytes=1 << 20)
 HAPPENINGS: list[Happening] = [
-    PublisherAdded(coffer="web-shop", key=KEY, name="laptop"),
-    PublisherAdded(coffer="web-shop", key=KEY, name=None),
+    PublisherAdded(coffer="web-shop", key=KEY, name="laptop", may_block=True),
+    PublisherAdded(coffer="web-shop", key=KEY, name=None, may_block=False),
     PublisherRemoved(coffer="web-shop", publisher=KEY.id),
     ClientBlocked(client=KEY.id),
     ClientUnblocked(client=KEY.id),
     Changed(coffer="web-shop", serial=3, changes=(ENTERED, Left(id=bytes(32)))),
     Changed(coffer="web-shop", serial=3, changes=(ENTERED,) * CHANGES_PER_EVENT),
     Released(signed=b"signed"),
-    Adopted(signed=b"signed", held=False),
     Pruned(coffer="web-shop", first=9),
     RotationBegun(root_key=2),
     RotationEnded(root_key=2),

@@ -14,7 +14,7 @@ from coffer_protocol.release import head as heads
 from coffer_protocol.release.head import SignedHead
 from coffer_server.errors import ConflictError, DeniedError, KeyInUseError, NotHeldError, TooLargeError
 from coffer_server.store import rules
-from coffer_server.store.base import Change, Retention
+from coffer_server.store.base import Change
 from coffer_server.store.rules import Last
 from coffer_server.store.snapshot import Leaf
 
@@ -23,7 +23,7 @@ from ..publishing import ISSUED, Author, client_id, identity
 AUTHOR = Author()
 WEB = client_id(100)
 OTHER = identity(9).public()
-LAST = Last(serial=7, sha256=bytes(range(32)), expires=ISSUED + 100)
+LAST = Last(serial=7, sha256=bytes(range(32)), issued=ISSUED - 5, expires=ISSUED + 100)
 
 
 def put(client: bytes = WEB, alg: int = 2) -> Put:
@@ -47,19 +47,20 @@ def test_a_release_that_never_was_and_one_that_is_not_held_are_told_apart() -> N
 
 
 @pytest.mark.parametrize(
-    ("last", "aged", "first"),
+    ("kept", "aged", "first"),
     [
-        # Nothing is old enough.
-        (50, None, 0),
+        # Nothing is old enough, or there are not so many.
+        (46, None, 0),
+        (None, 10, 0),
         # More than are kept are young.
-        (50, 10, 10),
+        (46, 10, 10),
         # As many as are kept, however old they are.
-        (50, 50, 46),
-        (50, 46, 46),
+        (46, 50, 46),
+        (46, 46, 46),
     ],
 )
-def test_releases_are_held_by_number_and_by_age(last: int, aged: int | None, first: int) -> None:
-    assert rules.held_from(Retention(releases=5, age_s=60), last=last, aged=aged) == first
+def test_releases_are_held_by_number_and_by_age(kept: int | None, aged: int | None, first: int) -> None:
+    assert rules.held_from(kept=kept, aged=aged) == first
 
 
 # ------------------------------------------------------------------------------------------------------ the head
@@ -67,7 +68,7 @@ def test_releases_are_held_by_number_and_by_age(last: int, aged: int | None, fir
 
 def verified(signed: bytes, *, coffer: str = AUTHOR.coffer, author: PublicKey = AUTHOR.key, last: Last | None = None) -> SignedHead:
     publishers = {AUTHOR.key.sign, OTHER.sign}
-    return rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=publishers, last=last)
+    return rules.verify_head_untrusted(signed, coffer=coffer, author=author, publishers=publishers, last=last, now=ISSUED + 60)
 
 
 def signed(**fields: Any) -> bytes:
@@ -83,9 +84,10 @@ def test_any_release_may_be_the_first() -> None:
     assert verified(signed(serial=41, prev=bytes(32))).head.serial == 41
 
 
-@pytest.mark.parametrize("fields", [{"serial": 9}, {"serial": 7}, {"serial": 8, "prev": bytes(32)}, {"serial": 8, "prev": None}])
+@pytest.mark.parametrize("fields", [{"serial": 6}, {"serial": 7}, {"serial": 8, "prev": bytes(32)}, {"serial": 8, "prev": None}])
 def test_a_head_must_follow_the_last_release(fields: dict[str, Any]) -> None:
-    verified(signed(serial=8, prev=LAST.sha256), last=LAST)
+    for serial in (8, 9):
+        verified(signed(serial=serial, prev=LAST.sha256), last=LAST)
     with pytest.raises(ConflictError):
         verified(signed(**{"prev": LAST.sha256} | fields), last=LAST)
 

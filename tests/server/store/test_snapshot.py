@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coffer_protocol.crypto.primitives import sha256
-from coffer_protocol.release.tree import EMPTY_ROOT, Tree, leaf_data, leaf_hash
+from coffer_protocol.release.tree import EMPTY_ROOT, Tree
+from coffer_protocol.release.tree import Leaf as WholeLeaf
 from coffer_server.store.snapshot import BLOCK_LEAVES, Block, BlockPosition, Leaf, Outline
 
 SIZES = [0, 1, 2, 3, BLOCK_LEAVES - 1, BLOCK_LEAVES, BLOCK_LEAVES + 1, 3 * BLOCK_LEAVES - 5, 4 * BLOCK_LEAVES, 7 * BLOCK_LEAVES + 1]
@@ -18,7 +19,7 @@ def leaves(size: int) -> list[Leaf]:
 
 def whole_tree(size: int) -> Tree:
     return Tree(
-        leaf_hash(leaf_data(coffer="web-shop", client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256))
+        WholeLeaf(coffer="web-shop", client_id=leaf.client, alg=leaf.alg, since=leaf.since, blob_sha256=leaf.sha256).hash()
         for leaf in leaves(size)
     )
 

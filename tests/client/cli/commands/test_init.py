@@ -215,7 +215,7 @@ def test_a_home_that_the_shell_does_not_expand_is_expanded(
 
 
 def test_a_public_key_that_is_missing_is_made_again(key: Path, config: Path, capfd: Read) -> None:
-    text = keyfile.create(key).public().text()
+    text = keyfile.create(key).public_text()
     key.with_name("client.key.pub").unlink()
     with FakeServer(UNKNOWN) as server:
         assert cli.run(["init", str(server.address())]) == 0

@@ -17,7 +17,7 @@ def test_keygen_makes_the_identity_that_get_finds(home: Path, capfd: pytest.Capt
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert str(path) in err
     (key,) = tomllib.loads(out).values()
-    assert key == keyfile.read(path).public().text()
+    assert key == keyfile.read(path).public_text()
     assert cli.run(["id"]) == 0
     out, err = capfd.readouterr()
     assert out == f"{key}\n"

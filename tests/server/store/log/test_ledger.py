@@ -16,7 +16,7 @@ WEB = client_id(100)
 
 def test_what_happens_is_in_the_log_and_in_the_tables(ledger: Ledger, tables: Connection, keyring: Keyring) -> None:
     author = Author()
-    added = PublisherAdded(coffer=author.coffer, key=author.key, name="laptop")
+    added = PublisherAdded(coffer=author.coffer, key=author.key, name="laptop", may_block=False)
     ledger.record(added)
     ledger.record(ClientBlocked(client=WEB))
     assert [(event.number, event.at, event.happening) for event in read(tables, keyring)] == [

@@ -41,15 +41,15 @@ def entered(blob: bytes = b"x", since: int = 1) -> Entered:
 @pytest.mark.parametrize("name", ["laptop", None])
 def test_a_publisher_is_added_with_a_sealed_name(tables: Connection, keyring: Keyring, name: str | None) -> None:
     key = Author().key
-    projection.apply(tables, keyring, PublisherAdded(coffer="web-shop", key=key, name=name), at=ISSUED)
+    projection.apply(tables, keyring, PublisherAdded(coffer="web-shop", key=key, name=name, may_block=False), at=ISSUED)
     [row] = rows(tables, publishers)
-    assert (row.client, row.coffer, row.sign, row.public_text, row.added) == (key.id, "web-shop", key.sign, key.text(), ISSUED)
+    assert (row.client, row.coffer, row.sign, row.body, row.may_block, row.added) == (key.id, "web-shop", key.sign, key.body, False, ISSUED)
     assert (None if row.name is None else keyring.open(PUBLISHER_NAME.of(key.id), row.name)) == (name and name.encode())
 
 
 def test_a_publisher_is_removed_from_its_coffer_alone(tables: Connection, keyring: Keyring) -> None:
     key = Author().key
-    projection.apply(tables, keyring, PublisherAdded(coffer="web-shop", key=key, name=None), at=ISSUED)
+    projection.apply(tables, keyring, PublisherAdded(coffer="web-shop", key=key, name=None, may_block=False), at=ISSUED)
     projection.apply(tables, keyring, PublisherRemoved(coffer="billing", publisher=key.id), at=ISSUED)
     assert len(rows(tables, publishers)) == 1
     projection.apply(tables, keyring, PublisherRemoved(coffer="web-shop", publisher=key.id), at=ISSUED)
@@ -84,7 +84,7 @@ def test_a_release_is_held_and_has_the_time_of_its_commit(tables: Connection, ke
     projection.apply(tables, keyring, Released(signed=release.signed), at=ISSUED + 5)
     [row] = rows(tables, releases)
     assert (row.coffer, row.serial, row.sha256, row.signed) == ("web-shop", 1, sha256(release.signed), release.signed)
-    assert (row.expires, row.committed, row.held) == (release.head.expires, ISSUED + 5, True)
+    assert (row.issued, row.expires, row.committed, row.held) == (ISSUED, release.head.expires, ISSUED + 5, True)
 
 
 @pytest.mark.parametrize("happening", [RotationBegun(root_key=2), RotationEnded(root_key=2), RootKeysTakenOver(server=bytes(32))])

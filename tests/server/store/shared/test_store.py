@@ -11,7 +11,7 @@ import tests.postgres
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.message import Drop
 from coffer_protocol.release.head import claimed_untrusted
-from coffer_protocol.release.tree import leaf_data, leaf_hash, root_of_path
+from coffer_protocol.release.tree import Leaf, root_of_path
 from coffer_server.errors import DatabaseAwayError, DeniedError
 from coffer_server.store.sql_store import SqlStore
 from tests.postgres import Postgres
@@ -41,7 +41,7 @@ def test_after_a_lost_release_another_has_its_serial(database_url: str, postgres
         store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
         commit(store, author, author.first({WEB: b"another", identity(300).id(): b"more"}))
         body = store.fetch(WEB).body
-        leaf = leaf_hash(leaf_data(coffer=author.coffer, client_id=WEB, alg=2, since=1, blob_sha256=sha256(b"another")))
+        leaf = Leaf(coffer=author.coffer, client_id=WEB, alg=2, since=1, blob_sha256=sha256(b"another")).hash()
         head = claimed_untrusted(body.signed)
         assert root_of_path(leaf, index=body.index, size=head.count, path=body.path) == head.root
 

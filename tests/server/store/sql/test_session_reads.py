@@ -12,7 +12,7 @@ import pytest
 
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.release.head import claimed_untrusted
-from coffer_protocol.release.tree import leaf_data, leaf_hash, root_of_path
+from coffer_protocol.release.tree import Leaf, root_of_path
 from coffer_server.store.base import Known
 from coffer_server.store.cache import Cache
 from coffer_server.store.open import SqliteStore, open_sqlite
@@ -61,7 +61,7 @@ def test_a_cache_too_small_for_anything_changes_no_answer(path: Path) -> None:
         commit(store, author, author.release(many))
         for put in many:
             body = store.fetch(put.id).body
-            leaf = leaf_hash(leaf_data(coffer=author.coffer, client_id=put.id, alg=2, since=2, blob_sha256=sha256(body.blob)))
+            leaf = Leaf(coffer=author.coffer, client_id=put.id, alg=2, since=2, blob_sha256=sha256(body.blob)).hash()
             head = claimed_untrusted(body.signed)
             assert body.blob == put.blob
             assert root_of_path(leaf, index=body.index, size=head.count, path=body.path) == head.root

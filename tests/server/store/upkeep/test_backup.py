@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from coffer_server.errors import SealError, StoreError
+from coffer_server.errors import OldStateError, SealError, StoreError
 from coffer_server.store.log import verification
 from coffer_server.store.open import SqliteStore, open_sqlite
 from coffer_server.store.sql.root_keys import RootKeys
 from coffer_server.store.upkeep import backup as copies
 
-from ... import old_databases
 from ...publishing import AT_REST_KEY, ISSUED, Author, identity
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -173,11 +172,11 @@ def test_what_is_not_there_is_not_restored(path: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backup_from_before_the_log_is_migrated(path: Path, tmp_path: Path) -> None:
-    old_databases.make_1(tmp_path / "backup")
-    restore(tmp_path / "backup", path)
-    with closing(opened(path)) as store:
-        assert verification.verify(store.database, store.roots).releases == 4
+def test_a_backup_from_before_the_protocol_was_revised_is_refused(path: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "backup")) as connection:
+        connection.execute("CREATE TABLE schema_version (version INTEGER)")
+    with pytest.raises(OldStateError):
+        restore(tmp_path / "backup", path)
 
 
 def test_one_state_while_others_write(path: Path, author: Author, tmp_path: Path) -> None:

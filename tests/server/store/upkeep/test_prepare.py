@@ -25,14 +25,14 @@ def path(tmp_path: Path) -> Path:
 def test_a_newer_schema_is_refused(path: Path) -> None:
     open_sqlite(path, at_rest_key=AT_REST_KEY).close()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+        connection.execute("UPDATE coffer_schema SET version = 99")
     with pytest.raises(StoreError, match="schema 99"):
         open_sqlite(path, at_rest_key=AT_REST_KEY)
 
 
 def version(path: Path) -> int | None:
     with closing(sqlite3.connect(path)) as connection:
-        found: tuple[int] | None = connection.execute("SELECT version FROM schema_version").fetchone()
+        found: tuple[int] | None = connection.execute("SELECT version FROM coffer_schema").fetchone()
         return None if found is None else found[0]
 
 
@@ -85,6 +85,6 @@ def test_what_is_no_servers_database_cannot_be_restored(path: Path) -> None:
 def test_a_backup_of_a_newer_version_cannot_be_restored(path: Path) -> None:
     prepared(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+        connection.execute("UPDATE coffer_schema SET version = 99")
     with pytest.raises(StoreError, match="schema 99"):
         check(path)
