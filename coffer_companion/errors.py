@@ -3,6 +3,7 @@
     CofferError
     ├── DefinitionError
     ├── ImportingError
+    ├── KeysChangeError
     ├── NoReleaseError
     ├── NotLetInError
     ├── NoteKeyMissingError
@@ -98,6 +99,10 @@ class ImportingError(CofferError):
 
 class PublisherAsClientError(CofferError):
     """A client of the definition has the key of a publisher, whose own shard is the note key."""
+
+
+class KeysChangeError(CofferError):
+    """A client's public keys would change under the same id, and nobody has said that this is right."""
 
 
 class RemovalsError(CofferError):

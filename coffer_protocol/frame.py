@@ -69,6 +69,11 @@ class Decoder:
         return frame
 
     @property
+    def size_bytes(self) -> int:
+        """The number of bytes that wait for the rest of their frame."""
+        return len(self._buffer)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no byte waits."""
         return not self._buffer

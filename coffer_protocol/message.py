@@ -183,6 +183,9 @@ OPENERS: Final = frozenset({_T.HELLO, _T.ENROL})
 # The types that leave a session ended. A Part and a Held have no followers of their own either.
 ENDS: Final = frozenset({_T.BYE, _T.KEY_NOT_FOUND, _T.ERROR})
 
+# The types whose messages may be longer than a frame, and so may come in parts: an Ask from a publisher alone (docs/protocol.md, 9).
+IN_PARTS: Final = frozenset({_T.PUT, _T.ASK, _T.OK_OPEN, _T.OK_GET, _T.TELL})
+
 # The codes of Error. Programs act on these alone.
 ERROR_CODES: Final = frozenset({"turn", "denied", "conflict", "limit", "busy", "suite", "unsupported", "internal"})
 

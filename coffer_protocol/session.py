@@ -23,7 +23,7 @@ from .errors import (
 from .frame import Frame
 from .lean import TYPE_CHECKING
 from .limits import FRAME_CONTENT_BYTES, SESSION_FRAMES, UNKNOWN_CLIENT_BYTES
-from .message import ENDS, OPENERS, RULES, Bye, Direction, Enrol, Error, Hello, KeyNotFound, MessageType
+from .message import ENDS, IN_PARTS, OPENERS, RULES, Bye, Direction, Enrol, Error, Hello, KeyNotFound, MessageType
 from .suite import ANSWER_OVERHEAD_BYTES, HELLO_BYTES, OVERHEAD_BYTES
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class _Session:
 
     _own: Direction
     _peer: Direction
+    # Whether the peer may send an Ask in parts. A server allows it to publishers alone.
+    allows_long_asks = False
     # What it means that the peer has closed. A client says more about it until something has come back.
     _truncated = "the connection was closed in the middle of the session"
 
@@ -68,6 +70,11 @@ class _Session:
     def is_over(self) -> bool:
         """Whether the last message has passed: Bye, KeyNotFound or Error."""
         return self._last in ENDS
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """The size of what has come of a message that is not whole yet."""
+        return self._decoder.size_bytes + len(self._parts)
 
     @property
     def suite(self) -> int | None:
@@ -121,7 +128,9 @@ class _Session:
         try:
             return self._next_message()
         except RemoteProtocolError as error:
-            self._error = error
+            # Not the error itself: its traceback leads to this session and to the buffers of everybody who waits for it, and so would keep
+            # them until a collection of cyclic garbage.
+            self._error = type(error)(*error.args, hint=error.hint)
             raise
 
     def _next_message(self) -> Message | None:
@@ -177,7 +186,7 @@ class _Session:
         """Return the messages that the peer may send now in parts."""
         if self._suite != _PARTS_SUITE:
             return []
-        return [kind for kind in self._expected(self._peer) if kind not in (MessageType.PART, MessageType.ERROR)]
+        return [kind for kind in self._expected(self._peer) if kind in IN_PARTS and (kind is not MessageType.ASK or self.allows_long_asks)]
 
     def _check_handshake_header(self, header: Header) -> MessageType:
         raise NotImplementedError

@@ -17,6 +17,8 @@ Modules:
     auto_reset.py      an event that resets itself when a task has waited for it
     adoption.py        the releases that clients fetched last and signed for
     publishers.py      which publisher a command means
+    refusals.py        counts and logs what is refused
+    unfinished.py      the bound on messages that are not whole
     eventlines.py      events as text and as JSON
     logs.py            the log lines
     errors.py          the errors

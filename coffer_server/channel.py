@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from typing import Final
@@ -9,9 +10,11 @@ from typing import Final
 import trio
 
 from coffer_protocol import limits
-from coffer_protocol.errors import LocalProtocolError, RemoteProtocolError
+from coffer_protocol.errors import LimitError, LocalProtocolError, RemoteProtocolError
 from coffer_protocol.message import Error, Message
 from coffer_protocol.session import ServerSession
+
+from .unfinished import Unfinished
 
 RECEIVE_BYTES: Final = 64 << 10
 SILENCE_S: Final = limits.UPLOAD_SILENCE_S
@@ -25,10 +28,14 @@ class Channel:
     Every method may raise trio.TooSlowError, if the peer is silent or does not read, and trio.BrokenResourceError, if the peer is gone.
     """
 
-    def __init__(self, stream: trio.abc.HalfCloseableStream, session: ServerSession) -> None:
+    def __init__(self, stream: trio.abc.HalfCloseableStream, session: ServerSession, unfinished: Unfinished) -> None:
         self._stream = stream
         self._session = session
+        self._unfinished = unfinished
         self._unsent = b""
+        # While a message is received: it ends the wait if this message is the longest of too many.
+        self._receiving: trio.CancelScope | None = None
+        self._is_cut_off = False
 
     @property
     def suite(self) -> int | None:
@@ -55,19 +62,48 @@ class Channel:
         Raises:
             RemoteProtocolError: the peer broke the protocol, or closed.
         """
-        while (message := self._session.next_message()) is None:
-            with trio.fail_after(SILENCE_S):
-                await self._receive()
-        return message
+        return await self._next_message(trio.current_time() + SILENCE_S)
 
     async def next_message_whenever(self) -> Message:
         """As `next_message`, from a peer that may be silent for as long as the caller lets it."""
-        while (message := self._session.next_message()) is None:
-            await self._receive()
-        return message
+        return await self._next_message(math.inf)
 
-    async def _receive(self) -> None:
-        self._session.receive(bytes(await self._stream.receive_some(RECEIVE_BYTES)))
+    async def _next_message(self, deadline: float) -> Message:
+        """Return the next message, which must begin before `deadline`, and is whole `SILENCE_S` after it began."""
+        message = self._session.next_message()
+        if message is not None:
+            return message
+        try:
+            with trio.CancelScope(deadline=self._whole_by(deadline)) as self._receiving:
+                while message is None:
+                    is_new = not self._session.unfinished_bytes
+                    self._session.receive(bytes(await self._stream.receive_some(RECEIVE_BYTES)))
+                    message = self._session.next_message()
+                    if message is None:
+                        if is_new:
+                            self._receiving.deadline = self._whole_by(deadline)
+                        self._unfinished.note(self, self._session.unfinished_bytes)
+        finally:
+            self._receiving = None
+            self._unfinished.note(self, 0)
+        if message is not None:
+            return message
+        if self._is_cut_off:
+            raise LimitError("too many long messages are on their way to this server: send it again later")
+        raise trio.TooSlowError
+
+    def _whole_by(self, deadline: float) -> float:
+        return trio.current_time() + SILENCE_S if self._session.unfinished_bytes else deadline
+
+    def cut_off(self) -> None:
+        """End the message that the peer is sending: it is the longest, and there is too much of them all."""
+        self._is_cut_off = True
+        if self._receiving is not None:
+            self._receiving.cancel()
+
+    def allow_long_asks(self) -> None:
+        """Let the peer send an Ask in parts, because it is a publisher."""
+        self._session.allows_long_asks = True
 
     async def send(self, message: Message) -> None:
         """Send a message, in pieces: each has its own deadline, so that a large answer may be slow but never stuck."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from typing import Final
 
 import trio
 
@@ -34,27 +36,36 @@ from coffer_protocol.session import ServerSession
 
 from . import watch
 from .channel import Channel
-from .errors import DatabaseAwayError, RefusedError, StoppingError, StoreError, UnsupportedError
+from .errors import DatabaseAwayError, DeniedError, RefusedError, StoppingError, StoreError, UnsupportedError
 from .logs import log, place_of
 from .questions import Answerer
+from .refusals import Refusal
 from .service import Service
-from .shard_answers import ShardAnswers
+from .shard_answers import ShardAnswers, log_id
 from .upload import Upload
 
 
 async def serve_connection(service: Service, stream: trio.abc.HalfCloseableStream) -> None:
     """Serve one connection to its end. Whatever goes wrong in it ends here."""
-    channel = Channel(stream, ServerSession(service.responders))
+    channel = Channel(stream, ServerSession(service.responders), service.unfinished)
     with trio.move_on_after(limits.SESSION_TIMEOUT_S):
         try:
-            await _serve_session(service, channel)
+            await _serve_session(service, channel, _address(stream))
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
             log.debug("connection lost", reason=type(error).__name__)
 
 
-async def _serve_session(service: Service, channel: Channel) -> None:
+def _address(stream: trio.abc.HalfCloseableStream) -> str:
+    """Return the address of a peer, as the log shows it."""
+    with suppress(OSError):
+        if isinstance(stream, trio.SocketStream):
+            return str(stream.socket.getpeername()[0])
+    return "unknown"
+
+
+async def _serve_session(service: Service, channel: Channel, address: str) -> None:
     try:
-        await _Conversation(service, channel).run()
+        await _Conversation(service, channel, address).run()
     except RemoteProtocolError as error:
         log.debug("protocol error", reason=type(error).__name__)
         await channel.refuse(error)
@@ -76,34 +87,51 @@ async def _serve_session(service: Service, channel: Channel) -> None:
         await channel.fail("internal", "the server failed; its log says where")
 
 
+_REFUSALS: Final = {Get: Refusal.FETCH, Watch: Refusal.FETCH, Open: Refusal.OPEN, Ask: Refusal.ASK}
+
+
 class _Conversation:
     """The messages of one session, in the order of the table; the session refuses any other."""
 
-    def __init__(self, service: Service, channel: Channel) -> None:
+    def __init__(self, service: Service, channel: Channel, address: str) -> None:
         self._service = service
         self._channel = channel
+        self._address = address
 
     async def run(self) -> None:
         hello = await self._channel.first_message()
-        if isinstance(hello, Enrol):
-            raise UnsupportedError("this server lets nobody in by request; on the operator's machine: add the client to the definition")
-        assert isinstance(hello, Hello)
+        assert isinstance(hello, Hello | Enrol)
         self._client = hello.client
+        if isinstance(hello, Enrol):
+            self._note(Refusal.ENROL)
+            raise UnsupportedError("this server lets nobody in by request; on the operator's machine: add the client to the definition")
         # A Hello may be a replay: nothing is recorded of it. The first frame behind it that opens is the client.
         known = await self._service.read(partial(self._service.store.look_up, self._client))
         if known is None:
-            log.debug("unknown client")
+            self._note(Refusal.UNKNOWN)
             await self._channel.send(KeyNotFound(client=self._client))
             await self._channel.linger()
             return
+        if known.is_publisher:
+            self._channel.allow_long_asks()
         self._shards = ShardAnswers(self._service, self._channel, self._client, known)
         await self._channel.send(Link())
         message = None
         while not self._channel.is_over:
             message = await self._answer(message or await self._channel.next_message())
 
+    def _note(self, refusal: Refusal) -> None:
+        self._service.refusals.note(refusal, address=self._address, client=log_id(self._client))
+
     async def _answer(self, message: Message) -> Message | None:
         """Do what a message asks for. Return the next message, if it has come in the meantime."""
+        try:
+            return await self._do(message)
+        except DeniedError:
+            self._note(_REFUSALS[type(message)])
+            raise
+
+    async def _do(self, message: Message) -> Message | None:
         match message:
             case Get():
                 await self._shards.give(await self._shards.fetch())

@@ -22,7 +22,9 @@ from .config import Settings
 from .errors import BusyError, StoreError
 from .health.write_status import WriteStatus
 from .logs import log
+from .refusals import Refusals
 from .store.base import Fetched, Receipt, Retention, Store
+from .unfinished import Unfinished
 from .upload import Upload
 
 # Reads of the store at one time: more threads than cores only wait for each other.
@@ -47,6 +49,8 @@ class Service:
         broadcast: brings releases to the sessions that wait for them.
         adoption: the fetches that the store does not have yet.
         write_status: the outcome of the last write to the store.
+        unfinished: bounds what all peers have sent of messages that are not whole.
+        refusals: counts and logs what is refused.
     """
 
     store: Store
@@ -58,6 +62,8 @@ class Service:
     broadcast: Broadcast = field(default_factory=Broadcast)
     adoption: Adoption = field(default_factory=Adoption)
     write_status: WriteStatus = field(default_factory=WriteStatus)
+    unfinished: Unfinished = field(default_factory=Unfinished)
+    refusals: Refusals = field(default_factory=lambda: Refusals(trio.current_time))
     _reads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_READERS))
     # One writer: a store commits one release at a time, and waiting writers should not hold the readers' threads.
     _writes: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))

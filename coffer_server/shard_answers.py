@@ -20,6 +20,11 @@ from .store.base import Fetched, Known, Receipt
 _LOG_ID_DIGITS: Final = 16
 
 
+def log_id(client: bytes) -> str:
+    """Return the first digits of an id: enough to recognise a client in a log."""
+    return format_id(client)[:_LOG_ID_DIGITS]
+
+
 class ShardAnswers:
     """The shard answers of one session.
 
@@ -40,7 +45,7 @@ class ShardAnswers:
     @property
     def log_id(self) -> str:
         """The first digits of the client's id: enough to recognise it in a log."""
-        return format_id(self.client)[:_LOG_ID_DIGITS]
+        return log_id(self.client)
 
     def _check_suite(self, suite: int) -> None:
         if suite == self._channel.suite:

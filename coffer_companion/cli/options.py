@@ -55,7 +55,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would c
 RemovalsOption = Annotated[
     bool, typer.Option("--allow-removals", help="Let more than a third of the clients, or all keys of one, be removed.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing. Nothing is asked yet; scripts may say it.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether the public keys of a client have changed.")]
 ExpiresOption = Annotated[
     str | None,
     typer.Option("--expires", metavar="400d|never", help="How long the release is good for.", show_default=False),

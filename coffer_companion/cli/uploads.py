@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from coffer_common.errors import UsageError
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
-from ..errors import EXIT_CHANGES, RemovalsError
+from ..errors import EXIT_CHANGES, KeysChangeError, RemovalsError
 from ..releases.commit import Drafting, based, make, preview
 from ..releases.diff import Held, compare, find_difference, held
 from ..releases.plan import Plan
@@ -68,7 +69,7 @@ def upload(
     target = defined_target(definition, server, identity)
     wanted = replace(publication(definition, expires), reseal=reseal)
     warn((*definition.warnings, *lint.lint(definition)))
-    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, restore=restore, accepted_restart=accept_restart)
+    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, yes=yes, restore=restore, accepted_restart=accept_restart)
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
@@ -91,7 +92,7 @@ def rollback(
     target = chosen_target(coffer, server, identity)
     lifetime_s = None if expires is None else durations.parse_lifetime(expires, "--expires")
     back = Rollback(serial=serial, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
-    if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json)) is not None:
+    if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json, yes=yes)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {serial}.")
         tell("The definition is as it was: take it back too, or the next upload undoes this (`coffer-companion diff FILE` shows how far)")
 
@@ -103,6 +104,7 @@ def carry_out(
     allow_removals: bool,
     as_json: bool,
     *,
+    yes: bool,
     restore: bool = False,
     accepted_restart: int | None = None,
 ) -> SignedHead | None:
@@ -115,6 +117,8 @@ def carry_out(
         show_plan(plan, as_json)
         if not allow_removals and (removals := plan.drastic_removals()) is not None:
             raise RemovalsError(f"{removals}: nothing was changed", hint="if this is intended, add --allow-removals")
+        if not yes and (names := plan.rekeyed()):
+            _ask_about_keys(", ".join(names))
 
     with progress_bar() as progress:
         release = execute(
@@ -123,6 +127,20 @@ def carry_out(
     if release is None:
         tell("nothing to change")
     return release
+
+
+def _ask_about_keys(names: str) -> None:
+    """Ask on a terminal whether the new public keys are right.
+
+    Raises:
+        KeysChangeError: they are not, or there is nobody to ask.
+    """
+    if sys.stdin.isatty() and typer.confirm(f"The public keys of {names} change. Are the new fingerprints right?", err=True):
+        return
+    raise KeysChangeError(
+        f"the public keys of {names} change: nothing was changed",
+        hint="compare the new fingerprint with the one that `coffer-client id` shows on that machine; if it is the same, add --yes",
+    )
 
 
 def diff(

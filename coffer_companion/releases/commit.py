@@ -326,6 +326,8 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
     except ServerError as error:
         if error.code == "denied" and head.publishers is not None:
             raise PublishersDifferError(f"nothing was changed, for the server refused: {error.sentence}") from None
+        # The server may have kept the release, whatever it says.
+        error.hint = f"release {head.serial} was signed and sent, so it may still become the newest: the next upload finds out"
         raise
     if answer.serial != head.serial:
         raise MalformedMessageError(f"the server says it committed release {answer.serial}, and release {head.serial} was sent")

@@ -56,7 +56,14 @@ class Comparison:
             remarks.append("under other public keys, so which of its values changed cannot be told")
         if name in self.remarks:
             remarks.append(self.remarks[name])
-        return ClientChange(client=name, change=ChangeKind.CHANGED, keys=keys, remark=", ".join(remarks), is_emptied=is_emptied)
+        return ClientChange(
+            client=name,
+            change=ChangeKind.CHANGED,
+            keys=keys,
+            remark=", ".join(remarks),
+            is_emptied=is_emptied,
+            is_rekeyed=name in self.remarks,
+        )
 
     def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:
         """Two notes about one id: of several hosts with one set of secrets, any one's tell what changed."""

@@ -41,6 +41,7 @@ class ClientChange:
         keys: its keys that change; empty where they are not known.
         remark: what else there is to say: a host that came or went.
         is_emptied: whether it had keys and none of them stays.
+        is_rekeyed: whether the release knows its id under other public keys.
     """
 
     client: str
@@ -48,6 +49,7 @@ class ClientChange:
     keys: tuple[KeyChange, ...] = ()
     remark: str = ""
     is_emptied: bool = False
+    is_rekeyed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,10 @@ class Plan:
         if emptied:
             return f"every key of {', '.join(emptied)} would be removed"
         return None
+
+    def rekeyed(self) -> tuple[str, ...]:
+        """Return the names of the clients whose public keys change under the same id."""
+        return tuple(client.client for client in self.clients if client.is_rekeyed)
 
     def summary(self) -> str:
         """The counts, in one line."""

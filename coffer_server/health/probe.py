@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Final, NoReturn, TypeVar
 
 import trio
@@ -72,7 +71,7 @@ class Probe:
         writes, writes_trouble = await self._writes(away)
         return Health(
             at=int(self._service.now()),
-            version=version("coffer-secrets"),
+            version=self._service.version,
             pid=os.getpid(),
             started=self._started,
             is_stopping=self._service.broadcast.is_stopping,

@@ -5,13 +5,14 @@ There is no request. The server sends each connection its report, one line of JS
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import trio
 
@@ -24,6 +25,8 @@ NAME: Final = "health.sock"
 _FOLDER_BYTES: Final = 80
 # A server that does not answer in this time is not healthy: its answer takes two seconds and one read at most.
 TIMEOUT_S: Final = 10.0
+# How soon a connection is tried again that found no descriptor.
+_RETRY_S: Final = 0.1
 _RECEIVE_BYTES: Final = 64 << 10
 # The report of a server with a hundred thousand coffers has a few megabytes.
 _ANSWER_BYTES: Final = 16 << 20
@@ -107,15 +110,65 @@ async def serve(listener: trio.SocketListener, examine: Callable[[], Awaitable[H
     """Send every connection the report, until cancelled."""
 
     async def answer(stream: trio.SocketStream) -> None:
-        try:
-            with trio.move_on_after(TIMEOUT_S):
-                await stream.send_all(f"{(await examine()).to_json()}\n".encode())
-        except trio.BrokenResourceError:
-            log.debug("a health connection was lost")
-        except Exception as error:  # noqa: BLE001 (a fault here must not end the sessions)
-            log.error("the health report failed", error=type(error).__name__, place=place_of(error))
+        async with stream:
+            try:
+                with trio.move_on_after(TIMEOUT_S):
+                    await stream.send_all(f"{(await examine()).to_json()}\n".encode())
+            except trio.BrokenResourceError:
+                log.debug("a health connection was lost")
+            except Exception as error:  # noqa: BLE001 (a fault here must not end the sessions)
+                log.error("the health report failed", error=type(error).__name__, place=place_of(error))
 
-    await trio.serve_listeners(answer, [listener])
+    async with trio.open_nursery() as nursery:
+        with _Reserve() as reserve:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    if error.errno not in (errno.EMFILE, errno.ENFILE):
+                        raise
+                    # The connections of clients have used up what there is. This is the time when an operator asks.
+                    stream = await reserve.accept(listener)
+                nursery.start_soon(answer, stream)
+
+
+class _Reserve:
+    """A descriptor that is kept for the moment in which there is no other."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        self._take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._free()
+
+    def _take(self) -> None:
+        with suppress(OSError):
+            self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _free(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    async def accept(self, listener: trio.SocketListener) -> trio.SocketStream:
+        """Accept a connection with the descriptor of the reserve, and take another one when there is one again."""
+        while True:
+            if self._descriptor < 0:
+                self._take()
+            self._free()
+            try:
+                # The connection is there already, so nothing else runs between the two, and takes the descriptor.
+                return await listener.accept()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+            finally:
+                self._take()
+            await trio.sleep(_RETRY_S)
 
 
 def ask(folder: Path) -> Health:

@@ -55,11 +55,13 @@ class Known:
         coffer: the one coffer to which the client belongs.
         suite: the one suite that the client speaks (docs/protocol.md, 3): 1 for a publisher, otherwise the suite of its blob's alg.
         serial: the serial of the coffer's current release, or None if that release has no shard for the client.
+        is_publisher: whether the client may publish the coffer.
     """
 
     coffer: str
     suite: int
     serial: int | None
+    is_publisher: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ class MemoryStore(Store):
             holder = self._holder(client)
             serial = None if holder is None else self._histories[holder].last.serial
             if (publisher := self._publishers.get(client)) is not None:
-                return Known(coffer=publisher.coffer, suite=rules.PUBLISHER_SUITE, serial=serial)
+                return Known(coffer=publisher.coffer, suite=rules.PUBLISHER_SUITE, serial=serial, is_publisher=True)
             if holder is None:
                 return None
             return Known(coffer=holder, suite=rules.SUITE_OF_ALG[self._histories[holder].members[client].alg], serial=serial)

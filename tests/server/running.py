@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -83,14 +83,16 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(state_dir: Path, *, listen: str = "127.0.0.1:0") -> Iterator[RunningServer]:
+def running_server(
+    state_dir: Path, *, listen: str = "127.0.0.1:0", launcher: Sequence[str] = ("-m", "coffer_server")
+) -> Iterator[RunningServer]:
     """A server over `state_dir`, which is made where it is not there. It is stopped where the context ends."""
     if not (state_dir / "identity").exists():
         made = coffer_server("init", state_dir)
         assert made.returncode == 0, made.stderr
     ready_file = state_dir / "ready"
     log_path = state_dir / "server.log"
-    command = [sys.executable, "-m", "coffer_server", "run", str(state_dir), "--listen", listen, "--ready-file", str(ready_file)]
+    command = [sys.executable, *launcher, "run", str(state_dir), "--listen", listen, "--ready-file", str(ready_file)]
     # One that was killed has left its own.
     ready_file.unlink(missing_ok=True)
     with log_path.open("ab") as log:

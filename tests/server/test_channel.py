@@ -10,6 +10,7 @@ from coffer_protocol.message import Get, Hello, KeyNotFound, Link, OkGet
 from coffer_protocol.session import ServerSession
 from coffer_protocol.suite.noise import NoiseResponder, hint
 from coffer_server.channel import LINGER_S, SILENCE_S, Channel
+from coffer_server.unfinished import Unfinished
 
 from .publishing import identity
 from .streams import SERVER, StreamClient
@@ -23,7 +24,7 @@ KEYS = {hint(SERVER.id()): SERVER.box_secret()}
 def ends() -> tuple[Channel, StreamClient]:
     """The two ends of a connection on which nothing has been said."""
     ours, theirs = trio.testing.memory_stream_pair()
-    return Channel(ours, ServerSession({1: lambda: NoiseResponder(KEYS)})), StreamClient(theirs, identity(100))
+    return Channel(ours, ServerSession({1: lambda: NoiseResponder(KEYS)}), Unfinished()), StreamClient(theirs, identity(100))
 
 
 async def linked(channel: Channel, client: StreamClient) -> None:

@@ -60,7 +60,7 @@ class SessionReads(Reads):
             return None
         publishes, holder, alg, serial = row
         if publishes is not None:
-            return Known(coffer=publishes, suite=rules.PUBLISHER_SUITE, serial=serial)
+            return Known(coffer=publishes, suite=rules.PUBLISHER_SUITE, serial=serial, is_publisher=True)
         return None if holder is None else Known(coffer=holder, suite=rules.SUITE_OF_ALG[alg], serial=serial)
 
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:

@@ -17,6 +17,7 @@ import trio
 from coffer_server.errors import NotServingError
 from coffer_server.health import socket as healthsocket
 from coffer_server.health.report import Health
+from tests.server.running import running_server
 
 from .test_report import AWAY, WELL
 
@@ -216,3 +217,25 @@ def test_one_that_says_too_much(tmp_path: Path) -> None:
 
 def test_one_that_answers_noise(tmp_path: Path) -> None:
     assert "different version" in refusal_of(tmp_path, lambda stream: stream.sendall(b"\xff"))
+
+
+# Listening, the database, the loop's own and the health socket take about thirty.
+FEW_DESCRIPTORS = """if 1:
+    import resource, sys
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+    sys.argv[0] = "coffer-server"
+    from coffer_server.__main__ import main
+    main()
+"""
+
+
+def test_a_server_without_descriptors_is_still_asked(tmp_path: Path) -> None:
+    with running_server(tmp_path / "state", launcher=["-c", FEW_DESCRIPTORS]) as server:
+        host = server.address.hosts[0]
+        with ExitStack() as stack:
+            for _ in range(80):
+                stack.enter_context(socket.create_connection((host.name, host.port)))
+            server.wait_for_log("Too many open files")
+            assert server.health().connections > 10
+        # Once they are gone, it is as well as before.
+        assert server.health().status == "ok"

@@ -87,7 +87,7 @@ def test_a_stranger_is_unknown(store: Store) -> None:
 
 
 def test_a_publisher_is_known_before_its_first_release(store: Store, author: Author) -> None:
-    assert store.look_up(author.key.id) == Known(coffer="web-shop", suite=1, serial=None)
+    assert store.look_up(author.key.id) == Known(coffer="web-shop", suite=1, serial=None, is_publisher=True)
     assert listing(store, author) == (None, [])
     with pytest.raises(DeniedError):
         store.fetch(author.key.id)
@@ -144,7 +144,7 @@ def test_removing_a_publisher(store: Store, published: Author) -> None:
     with pytest.raises(DeniedError):
         listing(store, published)
     # Its shard stays until a release drops it.
-    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=1)
+    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=1, is_publisher=True)
     assert store.fetch(published.key.id).body.blob == b"note key"
 
 
@@ -576,7 +576,7 @@ def test_many_fetches_at_once(store: Store, published: Author) -> None:
 def test_what_is_known_of_a_client_grows_with_its_coffer(store: Store, published: Author) -> None:
     commit(store, published, published.release([published.put(WORKER, b"new")]))
     assert store.look_up(WEB) == Known(coffer="web-shop", suite=1, serial=2)
-    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=2)
+    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=2, is_publisher=True)
 
 
 def test_heads(store: Store, published: Author) -> None:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coffer_common import keyfile
+from coffer_protocol.identity import Identity
+from tests.support import ROOT
+
+from .lying_server import LyingServer
+
+
+class Team:
+    """An operator, machines, and the server that lies to them. Each has a home of its own, and runs real programs.
+
+    Attributes:
+        server: the server.
+        coffer: the coffer that they share.
+    """
+
+    def __init__(self, folder: Path, server: LyingServer) -> None:
+        self.server = server
+        self.coffer = "shop"
+        self._folder = folder
+        self._made: dict[str, Identity] = {}
+
+    def home(self, who: str) -> Path:
+        """Return somebody's home, which is also the folder that they work in."""
+        folder = self._folder / who
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def identity(self, who: str) -> Identity:
+        """Return somebody's identity, which is made when it is first asked for."""
+        if who not in self._made:
+            self._made[who] = keyfile.create(self.home(who) / "own.key")
+        return self._made[who]
+
+    def let_in(self, who: str) -> None:
+        """Let somebody publish: what the server's operator does."""
+        self.server.store.add_publisher(coffer=self.coffer, key=self.identity(who).public(), name=who, now=int(time.time()))
+
+    def run(self, who: str, program: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of ours on somebody's machine."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COFFER_", "XDG_"))}
+        environment = {**kept, "HOME": str(self.home(who)), "PYTHONPATH": str(ROOT), **variables}
+        command = [sys.executable, "-m", f"coffer_{program}", *words]
+        return subprocess.run(
+            command, cwd=self.home(who), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def address(self, *publishers: str) -> str:
+        """Return the address of the coffer, with the publishers that it names."""
+        keys = "&".join(f"publisher={self.identity(who).publisher_key().hex()}" for who in publishers)
+        return f"{self.server.address}/{self.coffer}" + (f"?{keys}" if keys else "")
+
+    def define(self, who: str, values: dict[str, str], *, clients: dict[str, str] | None = None) -> None:
+        """Write somebody's definition: each client's one value, and its public key text if it is not its own."""
+        texts = {client: self.identity(client).public_text() for client in values} | (clients or {})
+        lines = ["[clients]", *(f'{client} = "{text}"' for client, text in texts.items())]
+        for client, value in values.items():
+            lines += [f"[{client}]", f'a = "{value}"']
+        path = self.home(who) / "secrets.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.chmod(0o600)
+
+    def companion(self, who: str, *words: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
+        """Run `coffer-companion` as a publisher who trusts some others."""
+        return self.run(who, "companion", *words, "--server", self.address(*trusts), "--identity", "own.key")
+
+    def upload(self, who: str, values: dict[str, str], *flags: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
+        """Define values, and upload them."""
+        self.define(who, values)
+        return self.companion(who, "upload", "secrets.toml", *flags, trusts=trusts)
+
+    def get(self, who: str, *flags: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
+        """Run `coffer-client get a` on a machine."""
+        return self.run(who, "client", "get", "a", "--server", self.address(*trusts), "--identity", "own.key", *flags)
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    """A server that does not lie yet."""
+    with LyingServer() as running:
+        yield running
+
+
+@pytest.fixture
+def team(tmp_path: Path, server: LyingServer) -> Team:
+    """A team whose publisher `one` may publish."""
+    made = Team(tmp_path, server)
+    made.let_in("one")
+    return made
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a program printed that must have succeeded."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout

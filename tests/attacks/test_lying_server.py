@@ -1,0 +1,242 @@
+"""Attacks of a lying server that worked once, each against the real programs."""
+
+from __future__ import annotations
+
+from coffer_protocol import cbor, shard
+from coffer_protocol.crypto import primitives
+from coffer_protocol.identity import Identity, PublicKey
+from coffer_protocol.release import blob as blobs
+from coffer_protocol.release.head import Head, claimed_untrusted
+from coffer_protocol.release.listing import leaf_of
+from coffer_protocol.release.notes import Note, NoteKeys
+
+from .conftest import Team, ok
+
+
+def test_the_team_works(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    assert ok(team.get("web")) == "first"
+    ok(team.upload("one", {"web": "second"}))
+    assert ok(team.get("web")) == "second"
+
+
+def test_1_a_kept_mark(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.server.lies.refuses = True
+    refused = team.upload("one", {"web": "second"})
+    assert refused.returncode != 0
+    # The mark of the value that was never released stands beside the blob of the one that was.
+    team.server.lies.refuses = False
+    web = team.identity("web").id()
+    team.server.lies.marks[web] = team.server.lies.kept_put(web).mark
+    shown = team.companion("one", "diff", "secrets.toml", "--exit-code")
+    assert shown.returncode == 10, shown.stdout + shown.stderr
+    done = team.upload("one", {"web": "second"})
+    assert "nothing to change" not in ok(done) + done.stderr
+    assert ok(team.get("web")) == "second"
+
+
+def test_1_a_kept_note(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.server.lies.refuses = True
+    team.upload("one", {"web": "second"})
+    team.server.lies.refuses = False
+    web = team.identity("web").id()
+    team.server.lies.notes[web] = team.server.lies.kept_put(web).note
+    done = team.upload("one", {"web": "third"})
+    # A note that does not open ends it, and nothing is signed.
+    assert done.returncode != 0
+    assert "--reseal" in done.stderr
+    assert ok(team.get("web")) == "first"
+    ok(team.companion("one", "upload", "secrets.toml", "--reseal"))
+    assert ok(team.get("web")) == "third"
+
+
+def text_of(box: Identity, others: Identity) -> str:
+    """Return a public key text with one identity's id and another's other keys, which that other one has signed."""
+    body = box.public().body[:32] + others.public().body[32:]
+    owner = primitives.ed25519_sign(others.sign_seed(), b"coffer/1 owner" + body)
+    return PublicKey.from_body(body).text(owner)
+
+
+def test_2_the_same_id_with_corrected_keys(team: Team) -> None:
+    web = team.identity("web")
+    wrong = text_of(web, Identity.generate())
+    team.define("one", {"web": "first"}, clients={"web": wrong})
+    ok(team.companion("one", "upload", "secrets.toml"))
+    assert team.get("web").returncode == 5
+    # The definition is corrected, and nothing else in it changes.
+    done = team.upload("one", {"web": "first"}, "--yes")
+    assert "nothing to change" not in ok(done) + done.stderr
+    assert web.public().fingerprint_text() in done.stdout + done.stderr
+    assert ok(team.get("web")) == "first"
+
+
+def test_3_a_wrong_mark_drops_no_publisher(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    team.server.lies.marks[team.identity("two").id()] = bytes(16)
+    done = team.upload("one", {"web": "second"})
+    assert "@two" not in ok(done) + done.stderr
+    team.server.lies.marks.clear()
+    # It still has the note key: it can publish.
+    ok(team.upload("two", {"web": "third"}, trusts=("one", "two")))
+    assert ok(team.get("web", trusts=("one", "two"))) == "third"
+
+
+def newest(team: Team) -> Head:
+    """Return the head that the server holds as the newest."""
+    signed = team.server.store.state()[team.coffer].signed
+    return claimed_untrusted(signed)
+
+
+def test_4_an_error_after_the_commit(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    before = team.server.store.state()
+    team.server.lies.keeps_and_refuses = True
+    refused = team.upload("one", {"web": "second"})
+    assert refused.returncode != 0
+    assert "release 2" in refused.stderr
+    # It stands, and a client gets it.
+    assert ok(team.get("web")) == "second"
+    team.server.lies.keeps_and_refuses = False
+    after = team.server.store.state()
+    # The server hides it again. The publisher does not sign a second release 2.
+    team.server.store.put_back(before)
+    done = team.upload("one", {"web": "third"})
+    assert newest(team).serial == 3, done.stderr
+    # The client that holds the first 2 sees that 3 does not follow it, and goes on with what it has verified.
+    shown = team.get("web")
+    assert (shown.stdout, shown.returncode) in (("second", 0), ("", 5)), shown.stderr
+    assert "third" not in shown.stdout
+    # Once the hidden one turns up, the publisher has evidence.
+    team.server.store.put_back(after)
+    assert team.upload("one", {"web": "fourth"}).returncode == 5
+
+
+def test_4_a_release_that_stands_after_an_error_is_found(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.server.lies.keeps_and_refuses = True
+    assert team.upload("one", {"web": "second"}).returncode != 0
+    team.server.lies.keeps_and_refuses = False
+    # The next plain upload finds what became of it.
+    done = team.upload("one", {"web": "second"})
+    assert done.returncode == 0, done.stderr
+    assert newest(team).serial == 2
+    ok(team.upload("one", {"web": "third"}))
+    assert newest(team).serial == 3
+    assert ok(team.get("web")) == "third"
+
+
+def test_5_a_hole_in_the_chain(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    ok(team.upload("two", {"web": "third"}, trusts=("one", "two")))
+    ok(team.upload("two", {"web": "fourth"}, trusts=("one", "two")))
+    assert newest(team).serial == 4
+    team.server.lies.hides = {2, 3}
+    done = team.upload("one", {"web": "fifth"})
+    assert done.returncode == 5, done.stderr
+    assert newest(team).serial == 4
+    team.server.lies.hides = set()
+    ok(team.upload("one", {"web": "fifth"}))
+    assert newest(team).serial == 5
+
+
+def test_6_another_release_takes_the_serial_of_one_that_may_stand(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    team.server.lies.refuses = True
+    assert team.upload("one", {"web": "never"}).returncode != 0
+    team.server.lies.refuses = False
+    ok(team.upload("two", {"web": "third"}, trusts=("one", "two")))
+    done = team.upload("one", {"web": "fourth"})
+    assert "release 3, which was signed here" in done.stdout + done.stderr
+    assert done.returncode == 0
+    assert newest(team).serial == 4
+
+
+def test_6_a_pending_serial_is_not_signed_a_second_time_after_a_lost_database(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.server.lies.refuses = True
+    assert team.upload("one", {"web": "second"}).returncode != 0
+    team.server.lies.refuses = False
+    team.server.store.put_back({})
+    lost = team.upload("one", {"web": "second"})
+    assert lost.returncode == 5
+    assert "--restore" in lost.stderr
+    ok(team.upload("one", {"web": "second"}, "--restore"))
+    assert newest(team).serial >= 1002
+    assert newest(team).restart
+    assert ok(team.get("web")) == "second"
+
+
+def test_7_a_text_with_a_victims_publisher_key(team: Team) -> None:
+    victim, attacker = team.identity("two"), Identity.generate()
+    body = attacker.public().body[:32] + victim.publisher_key() + attacker.public().body[64:]
+    owner = primitives.ed25519_sign(attacker.sign_seed(), b"coffer/1 owner" + body)
+    mixed = PublicKey.from_body(body).text(owner)
+    ok(team.upload("one", {"web": "first"}))
+    done = team.companion("one", "publishers", "add", mixed, "--name", "two")
+    assert done.returncode == 2
+    assert newest(team).serial == 1
+
+
+def test_7_a_clients_id_beside_other_keys_has_another_fingerprint(team: Team) -> None:
+    web = team.identity("web")
+    ok(team.upload("one", {"web": "first"}))
+    mixed = text_of(web, Identity.generate())
+    team.define("one", {"web": "second"}, clients={"web": mixed})
+    done = team.companion("one", "upload", "secrets.toml")
+    told = done.stdout + done.stderr
+    assert web.public().fingerprint_text() in told
+    assert done.returncode != 0
+    assert newest(team).serial == 1
+    # What the machine itself shows is the one that people compare.
+    assert web.public().fingerprint_text() in ok(team.run("web", "client", "id", "--identity", "own.key"))
+
+
+class ForgedNote(Note):
+    """A note that another program has made: nothing in it is checked."""
+
+    def __init__(self, **fields: object) -> None:
+        object.__setattr__(self, "_fields", fields)
+
+    def encode(self) -> bytes:
+        return cbor.encode(self._fields)  # type: ignore[attr-defined]
+
+
+def note_keys(team: Team, who: str) -> NoteKeys:
+    """Return the note keys that a publisher was handed."""
+    history = team.server.store.state()[team.coffer]
+    entry = history.members[team.identity(who).id()]
+    put = next(put for key, put in history.blobs.items() if key.client == entry.id and key.since == entry.since)
+    opened = blobs.open_blob(team.identity(who), alg=entry.alg, coffer=team.coffer, since=entry.since, blob=put.blob)
+    return NoteKeys.from_secrets(shard.decode(opened))
+
+
+def test_8_the_text_of_a_note_on_a_terminal(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    ok(team.upload("two", {"web": "third"}, trusts=("one", "two")))
+    # The other publisher makes its notes with a program of its own.
+    history = team.server.store.state()[team.coffer]
+    entry = history.members[team.identity("web").id()]
+    keys = note_keys(team, "two")
+    note = ForgedNote(
+        client="web\x1b[2K\x1b[1Ano one",
+        role=0,
+        keys=[["a\u202eb", bytes(16)]],
+        sign=team.identity("web").publisher_key(),
+        fingerprint=team.identity("web").public().fingerprint(),
+    )
+    team.server.lies.notes[entry.id] = keys.current.seal(note, leaf_of(team.coffer, entry))
+    for words in (["show"], ["diff"], ["status"], ["history"]):
+        done = team.companion("one", *words)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\u202e" not in done.stdout + done.stderr
+        assert "no one" not in done.stdout
