@@ -169,7 +169,7 @@ def _come_first(line: str) -> None:
 
 def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_json: bool, *, allow_removals: bool = False) -> None:
     try:
-        release = carry_out(target, change.draft, dry_run, allow_removals, as_json, yes=yes)
+        release = carry_out(target, change.draft, dry_run, allow_removals, as_json, yes=False)
     except PublishersDifferError as error:
         hint = "type the line above on the server's machine, and then this command again"
         raise PublishersDifferError(str(error), hint=hint) from None

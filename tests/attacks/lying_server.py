@@ -21,14 +21,14 @@ import trio
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Entry, Put
-from coffer_protocol.question import PastEntry
+from coffer_protocol.question import Fetch, PastEntry
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 from coffer_server.config import Settings
 from coffer_server.errors import DeniedError
 from coffer_server.server import open_listeners, serve
 from coffer_server.service import Service
-from coffer_server.store.base import Change, Changes, Listing
+from coffer_server.store.base import Change, Changes, Listing, Receipt
 from tests.server.memory_store import MemoryStore, _History
 from tests.support import identity
 
@@ -108,10 +108,16 @@ class LyingStore(MemoryStore):
 
     def heads(self, *, coffer: str, asker: bytes, from_serial: int) -> list[bytes]:
         shown = super().heads(coffer=coffer, asker=asker, from_serial=from_serial)
-        hidden = {
-            self._histories[coffer].releases[serial].signed for serial in self.lies.hides if serial in self._histories[coffer].releases
-        }
+        releases = self._histories[coffer].releases if coffer in self._histories else {}
+        hidden = {releases[serial].signed for serial in self.lies.hides & releases.keys()}
         return [signed for signed in shown if signed not in hidden]
+
+    def record_adoption(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
+        # What was noted of a coffer that is gone meanwhile is forgotten.
+        super().record_adoption(
+            [(coffer, fetch) for coffer, fetch in fetches if coffer in self._histories],
+            [receipt for receipt in receipts if receipt.coffer in self._histories],
+        )
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
         changes = list(changes)
@@ -119,7 +125,9 @@ class LyingStore(MemoryStore):
             self.lies.kept += changes
             _refuse()
         serial = super().commit(coffer=coffer, publisher=publisher, signed=signed, changes=changes, now=now)
-        return _refuse() if self.lies.keeps_and_refuses else serial
+        if self.lies.keeps_and_refuses:
+            _refuse()
+        return serial
 
 
 def _refuse() -> NoReturn:
@@ -127,7 +135,7 @@ def _refuse() -> NoReturn:
 
 
 async def _never() -> AsyncIterator[int]:
-    await trio.sleep_forever()
+    await trio.Event().wait()
     yield 0
 
 

@@ -1,4 +1,4 @@
-"""`id`: print the public key as the definition has it; a public key text's id goes to stderr, as logs and lists show it."""
+"""`id`: print the public key as the definition has it; its fingerprint, which people compare, and its id go to stderr."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def main(parsed: Parsed) -> None:
         parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ, config=parsed.text("config")
     )
     if not credential.bare:
-        tell(f"the id of this key is {credential.id_text()}")
+        tell(f"the fingerprint of this key is {credential.identity.public().fingerprint_text()}, and its id is {credential.id_text()}")
     write(f"{credential.public_text()}\n".encode())
