@@ -11,6 +11,7 @@ this server; the peer is told no more than `busy` or `internal`.
     ├── KeyInUseError
     ├── StoppingError
     ├── StoreError
+    │   ├── OldStateError
     │   ├── DatabaseAwayError
     │   ├── SealError
     │   ├── EventError
@@ -21,7 +22,8 @@ this server; the peer is told no more than `busy` or `internal`.
         ├── TooLargeError
         ├── BusyError
         ├── WrongSuiteError
-        └── NotHeldError
+        ├── NotHeldError
+        └── UnsupportedError
 """
 
 from __future__ import annotations

@@ -252,7 +252,8 @@ ELSEWHERE = {
     # Constants and tables: they are compared with what they must agree with.
     "coffer_protocol/limits.py": "tests/docs/test_protocol_doc.py",
     "coffer_server/store/sql/schema.py": "tests/server/store/upkeep/test_prepare.py",
-    # Re-exports.
+    # The program's name, and re-exports.
+    "coffer_companion/__init__.py": "tests/companion/cli/test_cli.py",
     "coffer_companion/definition/__init__.py": "tests/companion/definition/test_loading.py",
 }
 

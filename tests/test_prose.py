@@ -28,7 +28,6 @@ NOT_YET = {
     "coffer_protocol",
     "coffer_protocol/crypto",
     "coffer_protocol/release",
-    "coffer_protocol/suite",
     "docs/client.md",
     "docs/definition.md",
 }

@@ -26,10 +26,10 @@ class Publisher:
 
     Attributes:
         coffer: the coffer's name.
-        key: all of its public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
-        name: what the server's operator calls it, or None.
+        key: all of the publisher's public keys: `key.id` is the id in its sessions, `key.sign` verifies its heads.
+        name: the name that the server's operator gave it, or None.
         may_block: whether it may block and unblock the coffer's clients.
-        added: seconds since 1970.
+        added: the time at which it was added, in seconds since 1970.
     """
 
     coffer: str
@@ -244,7 +244,11 @@ class Store(Reads, Protocol):
         """
 
     def fetches(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Iterator[Fetch]]:
-        """Return what `record_adoption` has recorded for a coffer, for the publisher with this id. Nobody is known to watch.
+        """Return what `record_adoption` has recorded for a coffer. Nobody is known to watch.
+
+        Args:
+            coffer: the coffer's name.
+            publisher: the id of the publisher that asks.
 
         Raises:
             DeniedError: as for `current`.
@@ -263,7 +267,7 @@ class Store(Reads, Protocol):
             now: the time in seconds since 1970.
 
         Returns:
-            The serial. If *signed* is the current release already, nothing is changed.
+            The serial of the release. If `signed` is the current release already, nothing is changed.
 
         Raises:
             DeniedError: if the release breaks a rule of docs/protocol.md, 7.
@@ -272,9 +276,9 @@ class Store(Reads, Protocol):
         """
 
     def record_adoption(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
-        """Record the last release that clients have fetched, for a coffer each, and their receipts.
+        """Record for each coffer and client the release that the client fetched last, and the client's receipts.
 
-        A fetch replaces the one recorded before, and a receipt one of no higher serial for the same use.
+        A fetch replaces the one recorded before. A receipt replaces one for the same use whose serial is not higher.
         """
 
     def prune(self, retention: Retention, *, now: int) -> int:
@@ -289,7 +293,7 @@ class Store(Reads, Protocol):
         """
 
     def add_publisher(self, *, coffer: str, key: PublicKey, name: str | None, now: int, may_block: bool = False) -> bool:
-        """Let the owner of `key` publish `coffer`, from its next Open on. The coffer need not exist yet.
+        """Allow the owner of `key` to publish `coffer`, from its next Open on. The coffer need not exist yet.
 
         Returns:
             Whether the publisher was added; False if it is already a publisher of this coffer.

@@ -28,7 +28,10 @@ _BODY_ITEMS: Final = 7 * CHANGES_PER_EVENT + 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherAdded:
-    """The owner of `key` may publish `coffer`, is called `name` unless that is None, and may block the coffer's clients if `may_block`."""
+    """From now on the owner of `key` may publish `coffer`. The operator calls it `name`, if that is set.
+
+    If `may_block`, it may also block and unblock the coffer's clients.
+    """
 
     coffer: str
     key: PublicKey

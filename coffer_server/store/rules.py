@@ -34,7 +34,7 @@ _OTHER_KEY: Final = "on the operator's machine, make another key with: coffer-co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Last:
-    """The release that a Commit must follow: its serial, the SHA-256 of its *signed*, when it was issued, and when it expires."""
+    """The release that a Commit must follow: its serial, the SHA-256 of its *signed*, and the times of its issue and expiry."""
 
     serial: int
     sha256: bytes
@@ -73,21 +73,17 @@ def check_held(serial: int, *, held: bool | None) -> None:
 
 
 def check_comparable(serial: int, *, held: bool) -> None:
-    """Refuse to say what has changed since a release that is not held.
-
-    Raises:
-        UnsupportedError: it is not.
-    """
+    """Raise UnsupportedError if a release is not held, because then nobody knows what has changed since."""
     if not held:
-        raise UnsupportedError(f"release {serial} is not held here, so what has changed since then cannot be said: ask for all entries")
+        raise UnsupportedError(f"release {serial} is not held here, so what has changed since then is not known: ask for all entries")
 
 
 def held_from(*, kept: int | None, aged: int | None) -> int:
     """Return the serial of the oldest release that is held.
 
     Args:
-        kept: that of the oldest of the last `Retention.releases` releases; None if there are not so many.
-        aged: that of the release that was the current one `Retention.age_s` ago; None if there was none.
+        kept: the serial of the oldest of the last `Retention.releases` releases, or None if there are fewer.
+        aged: the serial of the release that was current `Retention.age_s` ago, or None if there was no release then.
     """
     return 0 if kept is None or aged is None else min(kept, aged)
 
@@ -95,19 +91,19 @@ def held_from(*, kept: int | None, aged: int | None) -> int:
 def verify_head_untrusted(
     signed: bytes, *, coffer: str, author: PublicKey, publishers: Collection[bytes], last: Last | None, now: int
 ) -> SignedHead:
-    """Return the head of the release that is to be made, as far as it can be checked without its shards.
+    """Return the head of the release that is to be committed, after the checks that need no shards.
 
     Args:
         signed: the signed head, as the publisher sent it.
         coffer: the coffer that was opened.
         author: the publisher whose session this is. It may sign only in its own name.
         publishers: the publisher keys in the server's table for this coffer.
-        last: the current release, or None: then any serial and `prev` may be the first.
+        last: the current release, or None if there is no release; then any serial and `prev` are allowed.
         now: seconds since 1970.
 
     Raises:
-        DeniedError: it is not a head by this publisher, for this coffer, with the server's publishers; or its times cannot be.
-        ConflictError: it does not follow `last`.
+        DeniedError: if this is not a head by this publisher, for this coffer, with the server's publishers, or its times are impossible.
+        ConflictError: if the head does not follow `last`.
     """
     try:
         release = heads.verify_untrusted(signed, publishers={author.sign})
@@ -115,9 +111,9 @@ def verify_head_untrusted(
         raise DeniedError(f"cannot verify the release: {error}") from None
     head = release.head
     if head.coffer != coffer:
-        raise DeniedError(f"the release is one of {head.coffer!r}, and {coffer!r} was opened")
+        raise DeniedError(f"the release is for {head.coffer!r}, but the session opened {coffer!r}")
     if last is not None and (head.serial <= last.serial or not (head.restart or head.prev == last.sha256)):
-        raise ConflictError(f"release {head.serial} does not follow release {last.serial}, which is the current one: upload again")
+        raise ConflictError(f"release {head.serial} does not follow the current release {last.serial}: upload again")
     _check_times(head, last=last, now=now)
     if head.publishers is not None and set(head.publishers) != set(publishers):
         raise DeniedError(
@@ -179,11 +175,7 @@ def deny_reuse(client: bytes) -> NoReturn:
 
 
 def check_changed(head: Head, *, last: Last | None, changed: bool) -> None:
-    """Refuse a release that changes nothing; one that only renews `expires`, or says who publishes and serves, changes something.
-
-    Raises:
-        DeniedError: nothing changes.
-    """
+    """Raise DeniedError if a release changes nothing. To renew `expires`, or to name publishers, servers or hosts, is a change."""
     says_more = head.restart or head.publishers is not None or head.servers is not None or head.hosts is not None
     if changed or last is None or head.expires != last.expires or says_more:
         return

@@ -37,7 +37,7 @@ _BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("
 _LAST_EVENT: Final = select(func.max(events.c.number))
 _NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
 
-# Several servers may record one client in any order: the newest stays.
+# Several servers may record one client in any order. The newest is kept.
 _RECORD_FETCH: Final = text("""
     INSERT INTO fetches (coffer, client, serial, at) VALUES (:coffer, :client, :serial, :at)
     ON CONFLICT (coffer, client) DO UPDATE SET serial = excluded.serial, at = excluded.at WHERE excluded.at >= fetches.at

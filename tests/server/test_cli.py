@@ -150,7 +150,7 @@ def test_publishers(folder: Path, run: Run, tmp_path: Path) -> None:
     assert listed(run, folder)[0] == ("billing", None, format_id(identity(3).publisher_key()))
     assert set(listed(run, folder)[1:]) == {first, second}
     text = run("publisher", "list", folder).stdout
-    assert f"web-shop  laptop  {format_id(KEY.sign)}" in text
+    assert f"web-shop  laptop  {KEY.fingerprint_text()}" in text
     assert run("publisher", "remove", folder, "web-shop", "laptop").exit_code == 0
     assert run("publisher", "remove", folder, "billing", identity(3).public_text()).exit_code == 0
     assert listed(run, folder) == [second]

@@ -44,9 +44,9 @@ def event(happening: Happening, number: int = 7) -> Event:
     [
         (
             PublisherAdded(coffer="web-shop", key=KEY, name="laptop", may_block=True),
-            f"publisher-added  web-shop: laptop {format_id(KEY.sign)}",
+            f"publisher-added  web-shop: laptop {KEY.fingerprint_text()}",
         ),
-        (PublisherAdded(coffer="web-shop", key=KEY, name=None, may_block=False), f"publisher-added  web-shop: - {format_id(KEY.sign)}"),
+        (PublisherAdded(coffer="web-shop", key=KEY, name=None, may_block=False), f"publisher-added  web-shop: - {KEY.fingerprint_text()}"),
         (PublisherRemoved(coffer="web-shop", publisher=KEY.id), f"publisher-removed  web-shop: {format_id(KEY.id)}"),
         (ClientBlocked(client=WEB), f"client-blocked  {format_id(WEB)}"),
         (ClientUnblocked(client=WEB), f"client-unblocked  {format_id(WEB)}"),
@@ -92,7 +92,14 @@ def test_json_of_a_release_has_its_signed_bytes() -> None:
     [
         (
             PublisherAdded(coffer="c", key=KEY, name=None, may_block=True),
-            {"coffer": "c", "id": ID, "publisher": format_id(KEY.sign), "name": None, "may_block": True},
+            {
+                "coffer": "c",
+                "id": ID,
+                "publisher": format_id(KEY.sign),
+                "fingerprint": KEY.fingerprint_text(),
+                "name": None,
+                "may_block": True,
+            },
         ),
         (PublisherRemoved(coffer="c", publisher=KEY.id), {"coffer": "c", "id": format_id(KEY.id)}),
         (ClientBlocked(client=WEB), {"id": format_id(WEB)}),

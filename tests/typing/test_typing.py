@@ -20,8 +20,6 @@ from tests.support import ROOT
 from . import as_user
 
 _HERE = Path(__file__).parent
-# What is needed to build the distribution.
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "docs/share", "coffer_protocol", "coffer_client", "coffer_companion", "coffer_server")
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -30,14 +28,9 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Coffer's wheel, built in a copy: a build leaves files in its folder."""
-    copy, built = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheel")
-    for name in _SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, copy / name)
-    done = run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", built, copy, cwd=copy)
+    """Coffer's wheel."""
+    built = tmp_path_factory.mktemp("wheel")
+    done = run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", built, ROOT, cwd=built)
     assert done.returncode == 0, done.stderr
     (path,) = built.iterdir()
     return path

@@ -78,7 +78,7 @@ def _member_row(keyring: Keyring, coffer: str, serial: int, entered: Entered) ->
 
 
 def _add_release(connection: Connection, signed: bytes, at: int) -> None:
-    # It was verified before it became an event.
+    # The head was verified before it became an event.
     head = heads.claimed_untrusted(signed)
     row = {"sha256": sha256(signed), "issued": head.issued, "expires": head.expires, "committed": at, "signed": signed, "held": True}
     connection.execute(releases.insert(), {"coffer": head.coffer, "serial": head.serial, **row})

@@ -130,7 +130,7 @@ class _Check:
         if last is not None and (head.serial <= last.serial or not (head.restart or head.prev == coffer.last_sha256)):
             raise DamagedError(f"{what}, does not follow release {last.serial}")
         if coffer.changing not in (None, head.serial):
-            raise DamagedError(f"{what}, stands behind the changes of release {coffer.changing}")
+            raise DamagedError(f"{what}, comes after the changes of release {coffer.changing}")
         made = Tree(coffer.leaves[client] for client in sorted(coffer.leaves))
         if (made.size, made.root) != (head.count, head.root):
             raise DamagedError(f"{what}, does not have the root that its publisher signed")

@@ -153,8 +153,8 @@ receipts: Final = Table(
     Column("receipt", LargeBinary, nullable=False),
 )
 
-# The outline of each coffer's current release (snapshot.py), so that a server that starts need not read every member for its first answer.
-# It follows from members: a row that is not there, or is of another serial, costs a reader that time and nothing else.
+# The outline of each coffer's current release (snapshot.py), so that a server need not read every member for its first answer after a
+# start. Outlines follow from members: if a row is missing or has another serial, a reader only takes longer.
 outlines: Final = Table(
     "outlines",
     metadata,

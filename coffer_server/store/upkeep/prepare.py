@@ -1,4 +1,4 @@
-"""Make a database, or recognise one, before anything else is done with it."""
+"""The preparation of a database: it is created, or recognised as one of this version, before anything else uses it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..sql.schema import OLD_VERSION_TABLE, VERSION, metadata, schema_version
 
 
 def prepare(database: Database, roots: RootKeys) -> None:
-    """Make the tables of this version in an empty database, and check that root keys open in one that has them.
+    """Create the tables of this version in an empty database. In one that has them, make sure that its root keys open.
 
     Raises:
-        StoreError: it cannot be used, or was made by another version of Coffer; by the subclass OldStateError if that had an earlier
-            protocol.
-        SealError: its root keys are another identity's.
+        OldStateError: if the database is from before the protocol was revised.
+        StoreError: if the database cannot be used, or if another version of Coffer made it.
+        SealError: if its root keys belong to another identity.
     """
-    # A database that has its tables is only read: a folder that has become read-only can still be served from.
+    # If there is nothing to do, this only reads, so that a server can still serve from a folder that has become read-only.
     with database.transaction() as connection:
         if _is_made(database, connection):
             roots.read(connection)
             return
     with database.transaction(writes=True) as connection:
-        # Another process may have come first.
+        # Another process may have done it in the meantime.
         if not _is_made(database, connection):
             metadata.create_all(connection)
             connection.execute(schema_version.insert().values(version=VERSION))
@@ -33,14 +33,14 @@ def prepare(database: Database, roots: RootKeys) -> None:
 
 
 def check_restorable(database: Database, roots: RootKeys) -> None:
-    """Check that a backup is whole, and that this Coffer can use it with these root keys' wrapping.
+    """Check that a backup verifies, and that this version of Coffer can use it with these root keys.
 
     Raises:
         StoreError: if it does not. The text names the first fault.
     """
     with database.transaction() as connection:
         if not _is_made(database, connection):
-            raise StoreError(f"{database.name}: it is no database of a server, and so no backup: name one that `coffer-server backup` made")
+            raise StoreError(f"{database.name} is not the database of a server: name a file that `coffer-server backup` made")
     verify(database, roots)
 
 
@@ -54,7 +54,7 @@ def _is_made(database: Database, connection: Connection) -> bool:
     version = connection.scalar(select(schema_version.c.version))
     if version != VERSION:
         raise StoreError(
-            f"{database.name}: the database has schema {version}, and this Coffer knows {VERSION}: install the version that made it, or a "
-            "newer one"
+            f"{database.name}: the database has schema {version}, but this Coffer knows schema {VERSION}: "
+            "install the version of Coffer that made it, or a newer one"
         )
     return True

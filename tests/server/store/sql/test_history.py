@@ -93,7 +93,7 @@ def test_heads_come_in_order_from_a_serial_on(tables: Connection, author: Author
 
 
 def test_heads_are_as_many_as_an_answer_has(tables: Connection) -> None:
-    row = {"coffer": "c", "sha256": b"", "committed": ISSUED, "held": True}
+    row = {"coffer": "c", "sha256": b"", "issued": ISSUED, "committed": ISSUED, "held": True}
     tables.execute(releases.insert(), [row | {"serial": serial, "signed": b"%d" % serial} for serial in range(1, HEADS_PER_ANSWER + 10)])
     heads = history.heads(tables, "c", 3)
     assert (len(heads), heads[0]) == (HEADS_PER_ANSWER, b"3")
