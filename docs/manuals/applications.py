@@ -1,4 +1,4 @@
-"""`coffer-server` and `coffer-companion`, as the help of their typer applications has them."""
+"""Describe `coffer-server` and `coffer-companion` from the help of their typer applications."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from coffer_common.application import described
 
 from .model import Command, Program
 
-# Exit codes, and what they mean.
+# Exit codes with their meanings.
 _Exits = Mapping[int, str]
 
 
 def _program(app: typer.Typer, name: str, *, source: str, exits: _Exits, own_exits: Mapping[str, _Exits], exits_else: str = "") -> Program:
-    """A program. `own_exits` are those of commands that have their own, by their names."""
+    """Return a program. `own_exits` are the exit codes of commands that have their own, by the names of the commands."""
     root = get_command(app)
     assert isinstance(root, TyperGroup)
     return Program(
@@ -51,7 +51,7 @@ def _program(app: typer.Typer, name: str, *, source: str, exits: _Exits, own_exi
 
 
 def _commands(group: TyperGroup, *typed: str) -> Iterator[tuple[str, TyperCommand]]:
-    """Every command of a group and of the groups in it, with the words by which it is typed."""
+    """Yield every command of a group and of the groups in it, with the words that are typed for it."""
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _commands(command, *typed, name)

@@ -1,4 +1,4 @@
-"""Man pages: one for a program, and one for each of its commands, in the man macros that every roff knows."""
+"""Make man pages: one for each program and for each of its commands, in the man macros that every roff knows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from coffer_client.cli.options import HELP, Option
 
 from .model import Command, Entry, Program, grouped
 
-# Pages bear a date: that of the last change to what they say that a reader should know of.
+# The date on the pages: that of the last change that a reader should know of.
 DATE: Final = "2026-11-28"
 _WIDTH: Final = 80
-# Neither words that are taken apart, which may be commands, nor lines that are stretched.
+# No hyphenation, because a word may be a command, and no stretched lines.
 _LAYOUT: Final = ".nh\n.ad l\n"
-# As typed they are the characters of prose, for which roff takes others.
+# Characters that roff prints as others, unless they are escaped.
 _PLAIN: Final = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq"}
 
 
 def pages(program: Program) -> dict[str, str]:
-    """Every page of a program, by the name of its file."""
+    """Return every page of a program, by the name of its file."""
     commands = {f"{_name(command)}.1": _command_page(program, command) for command in program.commands}
     return {f"{program.name}.1": _program_page(program)} | commands
 
@@ -68,7 +68,7 @@ def _name(command: Command) -> str:
 
 
 def _head(name: str, told: str, source: str) -> str:
-    # `man -k` takes its line from here, and knows little of fonts.
+    # `man -k` takes its line from here, and understands few fonts.
     brief = _sentences(told)[0].removesuffix(".").replace("`", "")
     return (
         f'.\\" Made by scripts/manuals from {source}.\n.TH {_escaped(name.upper())} 1 {DATE} Coffer\n{_LAYOUT}'
@@ -77,7 +77,7 @@ def _head(name: str, told: str, source: str) -> str:
 
 
 def _section(title: str, *parts: str) -> str:
-    """A section, and nothing where nothing is in it."""
+    """Return a section, or nothing if it is empty."""
     return f".SH {title}\n{''.join(parts)}" if parts else ""
 
 
@@ -113,7 +113,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def paragraph(text: str) -> str:
-    """A paragraph; each sentence begins a line, as roff wants it. What stands between backticks is bold."""
+    """Return a paragraph. Each sentence begins a line, as roff wants it. Text between backticks is bold."""
     return "".join(map(_sentence, _sentences(text)))
 
 
@@ -128,7 +128,7 @@ def _sentence(text: str) -> str:
 
 
 def _harmless(line: str) -> str:
-    # A dot at its beginning would make it a request; so would an apostrophe, which is always escaped.
+    # A dot at the beginning would make the line a request; so would an apostrophe, which is always escaped.
     return f"\\&{line}" if line.startswith(".") else line
 
 
@@ -141,5 +141,5 @@ def _italic(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text, every character of which stands for itself."""
+    """Return text in which every character is printed as it is."""
     return "".join(_PLAIN.get(character, character if character.isascii() else f"\\[u{ord(character):04X}]") for character in text)

@@ -1,4 +1,4 @@
-"""What a manual tells of a program, wherever that is known from: a table of commands, or a typer application."""
+"""Define what a manual says about a program, whether it comes from a table of commands or from a typer application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def grouped(options: Iterable[Option]) -> Iterator[tuple[str, list[Option]]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A thing by its name, and what it is; between backticks stands what is typed."""
+    """A variable or a file, by its name, and what it is. Text between backticks is typed as it is."""
 
     name: str
     text: str
@@ -26,15 +26,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command.
+    """One command of a program.
 
     Attributes:
-        program, name: as they are typed; the name of one in a group is both words.
-        help: what it does, first in a sentence. Paragraphs are apart by an empty line.
-        options: in the order of the help, without that for help.
+        program, name: as they are typed. The name of a command in a group is both words.
+        help: what it does; the first sentence is a summary. An empty line separates paragraphs.
+        options: in the order of the help, without `--help`.
         arguments: in their order.
-        exits: what its exit codes mean; empty where only the program's page says it.
-        examples: lines that a shell takes as they stand.
+        exits: what its exit codes mean; empty if only the program's page says so.
+        examples: lines that a shell accepts as they are.
     """
 
     program: str
@@ -47,29 +47,29 @@ class Command:
 
     @property
     def line(self) -> str:
-        """How it begins where it is typed."""
+        """The first words that are typed for it."""
         return f"{self.program} {self.name}"
 
     @property
     def usage(self) -> str:
-        """How it is typed."""
+        """The words that are typed for it, with its arguments."""
         options = ["[OPTION]..."] if self.options else []
         return " ".join([self.line, *options, *(taken.usage for taken in self.arguments)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program.
+    """One program with its commands.
 
     Attributes:
         name: as it is typed.
-        summary: what it is for, in a sentence.
-        source: the file or folder that all of this is made from.
-        options: those without a command, without that for help.
+        summary: its purpose, in a sentence.
+        source: the file or folder from which all of this is made.
+        options: those that need no command, without `--help`.
         exits: what its exit codes mean.
-        exits_else: what is to be said of them beside that.
-        environment, files: what it reads, where that is known.
-        shared: what its page says for all commands, in the words of their pages.
+        exits_else: another sentence about the exit codes.
+        environment, files: what it reads, if that is known.
+        shared: what its page says for all commands; their pages refer to it by these words.
     """
 
     name: str

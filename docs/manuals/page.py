@@ -1,4 +1,4 @@
-"""The reference in docs/client.md: what stands between two marks is made, and all else is written by hand."""
+"""Make the reference in docs/client.md: the text between two marks is made, and everything else is written by hand."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ END: Final = "<!-- the end of what is made -->"
 
 
 def with_reference(text: str) -> str:
-    """The page with its reference made anew."""
+    """Return the page with a new reference."""
     before, _, rest = text.partition(f"{BEGIN}\n")
     _, _, after = rest.partition(f"{END}\n")
     return f"{before}{BEGIN}\n{''.join(_reference())}{END}\n{after}"
 
 
 def by_hand(text: str) -> str:
-    """The page without its reference."""
+    """Return the page without its reference."""
     return text[: text.index(BEGIN)] + text[text.index(END) + len(END) :]
 
 

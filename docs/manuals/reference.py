@@ -1,4 +1,4 @@
-"""`coffer-client`, from its table of commands, with the variables and files that it reads."""
+"""Describe `coffer-client` from its table of commands, with the variables and files that it reads."""
 
 from __future__ import annotations
 
