@@ -8,7 +8,7 @@ Modules:
     hardening.py     keeps the memory of a process from core files and from tracing
     help.py          lays out the help of each program
     application.py   typer applications that show it, for the server and the companion
-    program.py       what the programs have in common: version, and how they print errors, warnings and hints
+    program.py       standard streams, the version, and how a program ends and prints errors
     durations.py     spans of time as people write and read them
     times.py         times as people and scripts read them
 """

@@ -6,13 +6,18 @@ Typer reads the command line. What its own help looks like changed with nearly e
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from coffer_protocol.errors import CofferError
+
 from .help import Entry, page, sections, terminal_width
+from .program import run, version_line
 
 _HELP_FLAGS: Final = ("-h", "--help")
 _HELP: Final = "Print this help."
@@ -68,6 +73,39 @@ class Application(typer.Typer):
     def command(self, name: str | None = None, *, exits: Mapping[int, str] | None = None, **settings: Any) -> Callable[[Any], Any]:
         """Add a command, as `typer.Typer.command` does. `exits` is what its exit codes mean, if it has its own."""
         return super().command(name, cls=_with_exits(Command, exits), **settings)
+
+
+class Program(Application):
+    """A whole program: it has `--version`, and it ends as `program.run` does.
+
+    Args:
+        name: what the program is called.
+        exits: what its exit codes mean.
+        report: tells a person of an error, and returns the exit code; None as for `program.run`.
+        settings: as `typer.Typer` takes them.
+    """
+
+    def __init__(self, name: str, exits: Mapping[int, str], *, report: Callable[[CofferError], int] | None = None, **settings: Any) -> None:
+        class Commands(Group):
+            def main(self, *args: Any, **kwargs: Any) -> Any:
+                body = partial(super().main, *args, **kwargs)
+                # Otherwise it is asked for what it prints, as by what makes the manuals, and does not end the process.
+                is_program = kwargs.get("standalone_mode", True)
+                return sys.exit(run(name, body, report)) if is_program else body()
+
+        super().__init__(name=name, cls=Commands, exits=exits, **settings)
+
+        def show_version(is_wanted: bool) -> None:
+            if is_wanted:
+                typer.echo(version_line(name))
+                raise typer.Exit
+
+        # A default and not an annotation: typer would look for its names in this module.
+        option = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Print the version.")
+
+        @self.callback()
+        def root(version: bool = option) -> None:
+            """Read the options of the program itself."""
 
 
 def _with_exits(kind: Any, exits: Mapping[int, str] | None) -> Any:

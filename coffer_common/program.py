@@ -1,25 +1,128 @@
-"""What the three programs have in common: help, version, exit codes, and how they print errors, warnings and hints."""
+"""What the three programs have in common: standard streams, version, and how they end and print errors, warnings and hints.
+
+A program starts with `guard_streams`, and everything that it prints goes through `run`. The client starts faster than that allows: it calls
+`open_missing_streams` and `output_failure` itself, and only if a stream is missing or fails.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from collections.abc import Collection
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+
+from coffer_protocol.errors import CofferError
+from coffer_protocol.lean import TYPE_CHECKING
+
+from .errors import OutputError, ReaderGoneError
 
 if TYPE_CHECKING:
-    from coffer_protocol.errors import CofferError, UnavailableError
+    from collections.abc import Callable, Collection
+    from typing import Final, Literal, NoReturn, TextIO
+
+    from _typeshed import ReadableBuffer
+
+    from coffer_protocol.errors import UnavailableError
+
+FAILED: Final = 1
+# As a shell has it for a program that SIGPIPE has ended: 128 and the number of that signal, which Python ignores.
+READER_GONE: Final = 141
 
 
-def version_line(program: str) -> str:
-    """What `PROGRAM --version` prints. A program that runs from its sources, where nothing is installed, says so."""
-    # Most starts do not ask, and loading this takes longer than answering.
-    from importlib.metadata import PackageNotFoundError, version
+# ------------------------------------------------------------------------------------------------------------------ streams
 
+
+def open_missing_streams() -> None:
+    """Open /dev/null in place of each standard stream that was closed when this process began.
+
+    Otherwise the next file that is opened, perhaps a database or a socket, gets the number of the stream, and everything that is written to
+    the stream goes into that file. Reading such a stdin and writing to such a stdout fails, as in any program; what is written to such a
+    stderr is lost.
+    """
+    # In this order, because a file gets the lowest free number. None is inherited: for a command that is started, the stream stays closed.
+    if sys.stdin is None:
+        sys.stdin = _open_null(os.O_WRONLY, "r")
+    if sys.stdout is None:
+        sys.stdout = _open_null(os.O_RDONLY, "w")
+    if sys.stderr is None:
+        sys.stderr = _open_null(os.O_WRONLY, "w")
+
+
+def _open_null(flags: int, mode: Literal["r", "w"]) -> TextIO:
+    return os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8", errors="backslashreplace")
+
+
+def output_failure(error: OSError) -> OutputError:
+    """Return what to raise if stdout does not take what is written, and let stdout take everything from now on.
+
+    Without that, Python would write the rest of its buffer once more when it ends, and fail again with a message of its own.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return ReaderGoneError("the reader of stdout has gone")
+    return OutputError(f"stdout cannot be written: {error.strerror}")
+
+
+class _Stdout(io.FileIO):
+    """Raises an error of Coffer's if it cannot be written, which no library takes for one of its own."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise output_failure(error) from None
+
+
+class _Stderr(io.FileIO):
+    """Never fails: if it cannot be written, nobody is left to be told."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def guard_streams() -> None:
+    """Open missing streams; let stdout raise OutputError or ReaderGoneError if it cannot be written, and stderr never fail."""
+    open_missing_streams()
+    sys.stdout = _wrapped(_Stdout(sys.stdout.fileno(), "w", closefd=False), sys.stdout, line_buffering=sys.stdout.isatty())
+    sys.stderr = _wrapped(_Stderr(sys.stderr.fileno(), "w", closefd=False), sys.stderr, line_buffering=True)
+
+
+def _wrapped(raw: io.FileIO, old: TextIO, *, line_buffering: bool) -> TextIO:
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=old.encoding, errors=old.errors, line_buffering=line_buffering)
+
+
+def run(program: str, body: Callable[[], object], report: Callable[[CofferError], int] | None = None) -> int:
+    """Run a program to its end, stdout included, and return its exit code. Every expected error is told in a sentence, without a traceback.
+
+    Args:
+        program: the name of the program.
+        body: what it does. It may end with SystemExit.
+        report: tells a person of an error, and returns the exit code; None prints `error_lines` and returns 1.
+    """
     try:
-        return f"{program} {version('coffer-secrets')}"
-    except PackageNotFoundError:
-        return f"{program} (not installed)"
+        try:
+            body()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+    except ReaderGoneError:
+        return READER_GONE
+    except CofferError as error:
+        return _told(program, error, report)
+    except OSError as error:
+        # The system's own words, as of a file that cannot be written.
+        return _told(program, CofferError(f"{error.filename or 'input/output'}: {error.strerror}"), report)
+    return code
+
+
+def _told(program: str, error: CofferError, report: Callable[[CofferError], int] | None) -> int:
+    if report is not None:
+        return report(error)
+    sys.stderr.write(error_lines(program, error))
+    return FAILED
 
 
 def error_lines(program: str, error: CofferError) -> str:
@@ -31,6 +134,20 @@ def error_lines(program: str, error: CofferError) -> str:
 def warning_lines(program: str, text: str, *, hint: str | None = None) -> str:
     """Return what a program prints on stderr as a warning: the text and, if there is a hint, that on a line of its own."""
     return f"{program}: warning: {text}\n" + (f"hint: {hint}\n" if hint else "")
+
+
+# ---------------------------------------------------------------------------------------------- version, and packages that are missing
+
+
+def version_line(program: str) -> str:
+    """Return what `PROGRAM --version` prints. A program that runs from its sources, and is not installed, says so."""
+    # Loading this takes longer than answering, and most starts do not ask.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{program} {version('coffer-secrets')}"
+    except PackageNotFoundError:
+        return f"{program} (not installed)"
 
 
 def cannot_start(program: str, extra: str, packages: Collection[str], error: ImportError | UnavailableError) -> NoReturn:
@@ -45,12 +162,10 @@ def cannot_start(program: str, extra: str, packages: Collection[str], error: Imp
     Raises:
         ImportError: it is another package that is missing.
     """
-    # Loaded this late, for a program that starts does not need it.
     from coffer_protocol.errors import UnavailableError
 
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(version_line(program) + "\n")
-        sys.exit(0)
+        sys.exit(run(program, lambda: sys.stdout.write(f"{version_line(program)}\n")))
     if isinstance(error, ImportError):
         package = (error.name or "").partition(".")[0]
         if package not in packages:
@@ -59,12 +174,3 @@ def cannot_start(program: str, extra: str, packages: Collection[str], error: Imp
     error.hint = error.hint or f"pip install --upgrade 'coffer-secrets[{extra}]'"
     sys.stderr.write(error_lines(program, error))
     sys.exit(2)
-
-
-def give_up_output() -> None:
-    """Close stdout if it does not take what was written. Python would try it once more at its end, and fail in words of its own."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError):
-            sys.stdout.close()

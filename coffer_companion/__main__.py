@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from coffer_common.hardening import protect
-from coffer_common.program import cannot_start
+from coffer_common.program import cannot_start, guard_streams
 
 from . import PROGRAM
 
@@ -15,6 +15,7 @@ _PACKAGES: Final = frozenset({"cryptography", "dotenv", "rich", "tomli", "tomlki
 
 def main() -> None:
     """Run the command line, or exit with 2 and the line that installs what is missing."""
+    guard_streams()
     protect(PROGRAM)
     from coffer_protocol.errors import UnavailableError
 
@@ -22,10 +23,10 @@ def main() -> None:
         from coffer_protocol.crypto import known_answers
 
         known_answers.check()
-        from .cli import run
+        from .cli import app
     except (ImportError, UnavailableError) as error:
         cannot_start(PROGRAM, "companion", _PACKAGES, error)
-    run()
+    app()
 
 
 if __name__ == "__main__":

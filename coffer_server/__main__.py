@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from coffer_common.hardening import protect
-from coffer_common.program import cannot_start
+from coffer_common.program import cannot_start, guard_streams
 from coffer_protocol.errors import UnavailableError
 
 from . import PROGRAM
@@ -16,6 +16,7 @@ _PACKAGES: Final = frozenset({"cryptography", "sqlalchemy", "structlog", "trio",
 
 def main() -> None:
     """Run the command line, or exit with 2 and the line that installs what is missing."""
+    guard_streams()
     protect(PROGRAM)
     try:
         from coffer_protocol.crypto import known_answers

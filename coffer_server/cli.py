@@ -10,17 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import trio
 import typer
 
 from coffer_common import files, times
-from coffer_common.application import Application, Group
+from coffer_common.application import Application, Program
 from coffer_common.errors import TextFileError
-from coffer_common.program import error_lines, give_up_output, version_line, warning_lines
+from coffer_common.program import error_lines, warning_lines
 from coffer_protocol.address import Host, ServerAddress, check_name
-from coffer_protocol.errors import CofferError, KeyTextError
+from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
@@ -34,21 +34,6 @@ from .service import Service
 from .state import StateFolder, read_identity
 from .store.base import Publisher
 
-
-class _Commands(Group):
-    """A group of commands that prints expected errors as one sentence on stderr, without a traceback."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except CofferError as error:
-            _tell(error_lines(PROGRAM, error))
-        except OSError as error:
-            _tell(error_lines(PROGRAM, CofferError(f"{error.filename or 'input/output'}: {error.strerror}")))
-            give_up_output()
-        sys.exit(1)
-
-
 # The exit codes of every command. `health` has more (health.EXITS).
 EXITS: Final = {
     0: "done",
@@ -56,7 +41,7 @@ EXITS: Final = {
     2: "wrong usage, or a package is missing",
 }
 
-app = Application(cls=_Commands, help="Store sealed secrets and give each client its own.", add_completion=False, exits=EXITS)
+app = Program(PROGRAM, EXITS, help="Store sealed secrets and give each client its own.", add_completion=False)
 publisher_app = Application(help="Add, list and remove publishers.")
 app.add_typer(publisher_app, name="publisher")
 client_app = Application(help="Block and unblock clients by id.")
@@ -72,19 +57,6 @@ _GARBAGE_GENERATIONS: Final = 50
 Folder = upkeep.Folder
 ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id in the suite that it speaks, as 64 hex digits.")]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(version_line(PROGRAM))
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
-) -> None:
-    """Define the options of the program itself."""
 
 
 @app.command()

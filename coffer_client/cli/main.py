@@ -18,7 +18,7 @@ from .parser import find, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, Literal, TextIO
+    from typing import Final
 
     from .commands import Handler
     from .options import Command
@@ -114,28 +114,12 @@ def _wants_shell(words: list[str]) -> bool:
     return words[:1] != [RUN.name] and ("--format=shell" in own or ("--format", "shell") in pairwise(own))
 
 
-def _open_missing_streams() -> None:
-    """Put something in the place of a standard stream that was closed when this process began.
-
-    Otherwise the next file that is opened, perhaps the cache or a socket, gets its number, and what is written to that number goes there.
-    Reading such a stdin and writing to such a stdout fails, as in any program; what is written to such a stderr is lost.
-    """
-    # In this order, because a file gets the lowest free number. A command inherits none of them: a closed stream stays closed for it.
-    if sys.stdin is None:
-        sys.stdin = _open_null(os.O_WRONLY, "r")
-    if sys.stdout is None:
-        sys.stdout = _open_null(os.O_RDONLY, "w")
-    if sys.stderr is None:
-        sys.stderr = _open_null(os.O_WRONLY, "w")
-
-
-def _open_null(flags: int, mode: Literal["r", "w"]) -> TextIO:
-    return os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8", errors="backslashreplace")
-
-
 def main() -> None:
     """Run the program `coffer-client` with this process's command line, and end the process."""
-    _open_missing_streams()
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from coffer_common.program import open_missing_streams
+
+        open_missing_streams()
     protect(PROGRAM)
     code = run(sys.argv[1:])
     try:

@@ -17,38 +17,18 @@ Modules:
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
-
-import typer
-
-from coffer_common.application import Application
-from coffer_common.program import version_line
-from coffer_protocol.errors import CofferError
+from coffer_common.application import Program
 
 from .. import PROGRAM
 from ..errors import EXITS
 from . import definitions, imports, inspecting, publishers, runner, setup, status, uploads
 
-app = Application(
-    name=PROGRAM,
+app = Program(
+    PROGRAM,
+    {row.code: row.meaning for row in EXITS},
+    report=runner.report,
     help="Compile a definition of secrets and publish it to a Coffer server.",
-    exits={row.code: row.meaning for row in EXITS},
 )
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(version_line(PROGRAM))
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
-    """The program without a command."""
-
 
 # In the order of the help.
 for name, command in (
@@ -69,13 +49,3 @@ for name, command in (
 ):
     app.command(name)(command)
 app.add_typer(publishers.app)
-
-
-def run() -> None:
-    """The command line, with every expected error as one sentence."""
-    try:
-        app()
-    except CofferError as error:
-        sys.exit(runner.report(error))
-    except OSError as error:
-        sys.exit(runner.report_system(error))

@@ -8,11 +8,11 @@ from typing import NoReturn, TypeVar
 import trio
 import typer
 
-from coffer_common.program import error_lines, give_up_output
+from coffer_common.program import error_lines
 from coffer_protocol.errors import CofferError
 
 from .. import PROGRAM
-from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
+from ..errors import EXIT_INTERRUPTED, exit_code
 
 T = TypeVar("T")
 
@@ -40,10 +40,3 @@ def report(error: CofferError) -> int:
     """Print an error on stderr, and return its exit code."""
     typer.echo(error_lines(PROGRAM, error), err=True, nl=False)
     return exit_code(error)
-
-
-def report_system(error: OSError) -> int:
-    """Print on stderr what the system refused, for example because the disk is full, and return the exit code."""
-    typer.echo(f"{PROGRAM}: {error.filename or 'the system'}: {error.strerror}", err=True)
-    give_up_output()
-    return EXIT_FAILED

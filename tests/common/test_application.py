@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from coffer_common.application import Application, paragraphs
+from coffer_common.application import Application, Program, paragraphs
+from coffer_protocol.errors import CofferError
 
 app = Application(help="Do things.", add_completion=False, exits={0: "done", 7: "nothing is left"})
 group = Application(name="sub", help="Do other things.")
@@ -109,3 +112,52 @@ def test_the_help_is_as_wide_as_the_environment_says() -> None:
 def test_paragraphs() -> None:
     assert paragraphs("One\n two.\n\nThree.\n") == ["One two.", "Three."]
     assert paragraphs(None) == [""]
+
+
+# ------------------------------------------------------------------------------------------------------------ a whole program
+
+
+def report(error: CofferError) -> int:
+    typer.echo(f"reported: {error}", err=True)
+    return 9
+
+
+whole = Program("coffer-x", {0: "done", 9: "it failed"}, report=report, help="Do things.", add_completion=False)
+
+
+@whole.command()
+def fail() -> None:
+    """Fail."""
+    raise CofferError("it failed")
+
+
+@whole.command()
+def lack() -> None:
+    """Lack a file."""
+    Path("/none/file").read_bytes()
+
+
+@whole.command()
+def leave() -> None:
+    """Leave early."""
+    raise typer.Exit(4)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "out", "err"),
+    [
+        (["fail"], 9, "", "reported: it failed\n"),
+        (["lack"], 9, "", "reported: /none/file: No such file or directory\n"),
+        (["leave"], 4, "", ""),
+        (["--version"], 0, f"coffer-x {version('coffer-secrets')}\n", ""),
+    ],
+)
+def test_a_program_ends_with_an_exit_code_and_a_sentence(words: list[str], code: int, out: str, err: str) -> None:
+    result = CliRunner().invoke(whole, words)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, out, err)
+
+
+def test_the_help_of_a_whole_program() -> None:
+    shown = CliRunner().invoke(whole, ["-h"], prog_name="coffer-x", terminal_width=60).stdout
+    assert "Options:\n  --version   Print the version.\n  -h, --help  Print this help.\n" in shown
+    assert "Exit codes:\n  0  done\n  9  it failed\n" in shown

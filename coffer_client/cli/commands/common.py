@@ -11,7 +11,7 @@ from coffer_protocol.lean import TYPE_CHECKING
 from ...config import settings
 from ...conversation.retrieval import retrieve
 from ...conversation.source import Source
-from ...errors import OutputError, ReaderGoneError, UsageError
+from ...errors import UsageError
 from ...io.blocking import Sockets, finish
 from ..options import NAMING, PROGRAM
 
@@ -50,11 +50,9 @@ def write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What is left in the buffer would fail again, with a traceback, when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise ReaderGoneError("nobody reads stdout any more") from None
-        raise OutputError(f"stdout cannot be written: {error.strerror}") from None
+        from coffer_common.program import output_failure
+
+        raise output_failure(error) from None
 
 
 def warn(message: str) -> None:

@@ -19,7 +19,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["coffer-companion", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            coffer_companion.cli.run()
+            coffer_companion.cli.app()
         printed = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return Done(code=ended.value.code, out=printed.out, err=printed.err)

@@ -63,5 +63,5 @@ def test_a_stdout_that_is_full_is_one_sentence(operator: Operator) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert f"coffer-companion: the system: {os.strerror(28)}" in done.stderr
+    assert f"coffer-companion: stdout cannot be written: {os.strerror(28)}" in done.stderr
     assert "Traceback" not in done.stderr
