@@ -1,6 +1,6 @@
 """Secrets from other tools into a definition.
 
-Each source's `read` gives values as a definition can have them, or refuses by name what it cannot; `insertion` adds them to a definition.
+Each source's `read` returns values as a definition can have them, or refuses a value by its name. `insertion` adds them to a definition.
 
 Modules:
     dotenv.py        .env files
@@ -8,6 +8,6 @@ Modules:
     sops.py          what SOPS has decrypted
     folder.py        folders with a file for each secret
     environment.py   variables of the environment
-    values.py        values as a definition can have them, and the error for what cannot be imported
+    values.py        values as a definition can have them
     insertion.py     adds values to a definition's text
 """

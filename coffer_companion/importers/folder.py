@@ -1,4 +1,4 @@
-"""Read folders with a file for each secret."""
+"""Reads folders with a file for each secret."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from .values import FromFile, Scalar
 
 
 def read(folder: Path, *, definition: Path) -> dict[str, Scalar]:
-    """The files of a directory, each under its name: text where it is UTF-8, else left in its file, which the definition names.
+    """Return the content of each file of a folder under the file's name.
 
-    Names that begin with a dot are left out, as a shell would: Kubernetes keeps its own links under such names.
+    A file that is not UTF-8 stays in its place, and the definition names it. Names that begin with a dot are left out, as in a shell:
+    Kubernetes keeps its own links under such names.
 
     Args:
-        folder: the directory.
-        definition: the file that the values are meant for, which need not exist yet.
+        folder: the folder.
+        definition: the file that the values are for. It need not exist yet.
 
     Raises:
-        ImportingError: the directory or a file cannot be read, or is not what it should be; or a file is larger than any shard.
+        ImportingError: the folder or a file cannot be read or is of another kind, or a file is larger than a shard.
     """
     values: dict[str, Scalar] = {}
     try:
@@ -29,16 +30,16 @@ def read(folder: Path, *, definition: Path) -> dict[str, Scalar]:
             if path.name.startswith("."):
                 continue
             if not path.is_file():
-                raise ImportingError(f"{path} is not a file. Import a directory of files; directories inside it one by one.")
+                raise ImportingError(f"{path} is not a file: import a folder of files, and the folders in it one by one")
             with path.open("rb") as file:
                 data = file.read(SHARD_BYTES + 1)
             if len(data) > SHARD_BYTES:
-                raise ImportingError(f"{path} has more than {SHARD_BYTES} bytes, which no client can be given. Keep it elsewhere.")
+                raise ImportingError(f"{path} has more than {SHARD_BYTES} bytes, which cannot be delivered: keep it elsewhere")
             try:
                 values[path.name] = data.decode()
             except UnicodeDecodeError:
                 relative = os.path.relpath(os.path.realpath(path), os.path.realpath(definition.parent))
                 values[path.name] = FromFile(path=Path(relative).as_posix())
     except OSError as error:
-        raise ImportingError(f"{error.filename or folder} cannot be read ({error.strerror}). Check its name and its permissions.") from None
+        raise ImportingError(f"{error.filename or folder} cannot be read ({error.strerror}): check its name and its permissions") from None
     return values

@@ -1,6 +1,6 @@
-"""Add imported values to a definition's text, and leave the rest of it, comments too, as it was.
+"""Adds imported values to a definition's text. The rest of the text, including comments, stays as it is.
 
-Nothing is read back from what was just written without being compared with what was meant.
+The new text is parsed and compared with what it should hold, before it is returned.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _PUBLIC: Final = "public"
 
 
 def add_secrets(text: str, client: str, values: Mapping[str, Importable], *, replace: bool = False) -> str:
-    """A definition's text with values added to a client's table; what else stands in it, comments too, stays.
+    """Return a definition's text with values added to a client's table.
 
-    The client is not listed in `[clients]` by this, for only its host knows its key. An empty text becomes a definition whose
-    `[clients]` says in a comment what is to be added.
+    This does not list the client in `[clients]`, because only its host knows its key. An empty text becomes a definition with a comment in
+    `[clients]` that says what to add.
 
     Args:
-        text: the definition, or nothing.
+        text: the definition, or the empty text.
         client: the client's name.
-        values: by name; tables inside become dotted keys.
-        replace: whether a key that the client has already gets the new value.
+        values: the values by name. Tables in them become dotted keys.
+        replace: whether a key that the client already has gets the new value.
 
     Raises:
-        ImportingError: the text is not TOML; the name cannot be a client's; a key exists already, is reserved or cannot be delivered; or
-            the table is written in a way that cannot be added to.
+        ImportingError: the text is not TOML; the name cannot be that of a client; a key already exists, is reserved or cannot be delivered;
+            or nothing can be added to the table as it is written.
     """
     _check_client(client)
     flat = flatten(values)
@@ -53,12 +53,14 @@ def add_secrets(text: str, client: str, values: Mapping[str, Importable], *, rep
             _set_item(document, target, flat[key])
             _set_plain(expected, target, flat[key])
         added = tomlkit.dumps(document)
-        # Tables in unusual places are where an editor of TOML can go wrong, so the outcome is read before anybody relies on it.
+        # An editor of TOML can make mistakes with tables in unusual places, so the result is checked.
         if _alike(tomli.loads(added), expected):
             return added
     except (TOMLKitError, tomli.TOMLDecodeError, AttributeError, LookupError, TypeError, ValueError):
         pass
-    raise ImportingError(f"the tables of {client} are written in a way that cannot be added to. Put [{client}] and all inside it together.")
+    raise ImportingError(
+        f"nothing can be added to the tables of {client} as they are written: put [{client}] and everything in it together"
+    )
 
 
 _NEW: Final = """\
@@ -73,35 +75,35 @@ def _check_client(client: str) -> None:
     try:
         check_name(client, "the client")
     except KeyTextError as error:
-        raise ImportingError(f"{error}. Choose another.") from None
+        raise ImportingError(f"{error}: choose another name") from None
     if client in RESERVED:
-        raise ImportingError(f"the name {client!r} is reserved. Call the client something else.")
+        raise ImportingError(f"the name {client!r} is reserved: call the client something else")
 
 
 def _check_keys(
     client: str, values: Mapping[str, Importable], flat: Mapping[str, Scalar], existing: Mapping[str, _Path], *, replace: bool
 ) -> None:
     if reserved := [name for name in values if name == _PUBLIC or name in SOURCES]:
-        raise ImportingError(f"{', '.join(reserved)}: this has a meaning of its own in a client's table. Rename it.")
+        raise ImportingError(f"{', '.join(reserved)}: this has a meaning of its own in a client's table: rename it")
     if not replace and (taken := [key for key in flat if key in existing]):
-        raise ImportingError(f"{client} has {', '.join(taken)} already. Say --replace to overwrite, or rename.")
+        raise ImportingError(f"{client} already has {', '.join(taken)}: use --replace to overwrite, or rename")
     if public := [key for key in flat if existing.get(key, ())[1:2] == (_PUBLIC,)]:
-        raise ImportingError(f"{', '.join(public)}: {client} has it in its table public, and what is imported is secret. Rename it.")
+        raise ImportingError(f"{', '.join(public)}: {client} has this in its table public, and imported values are secret: rename it")
 
 
 def _parse(text: str) -> dict[str, Any]:
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise ImportingError(f"line {error.lineno}, column {error.colno}: the definition is not TOML: {error.msg}. Correct it.") from None
+        raise ImportingError(f"line {error.lineno}, column {error.colno}: the definition is not TOML ({error.msg}): correct it") from None
 
 
-# The names of the tables from the top of the document, and of the key in the last.
+# The names of the tables from the top of the document, and of the key in the last table.
 _Path: TypeAlias = tuple[str, ...]
 
 
 def _existing(table: Any, path: _Path) -> Iterator[tuple[str, _Path]]:
-    """The flat keys that a client has, and where each stands."""
+    """Yield the flat keys that a client has, each with its path."""
     for name, value in table.items() if isinstance(table, dict) else ():
         here = (*path, name)
         if isinstance(value, dict) and not any(inner.startswith(FROM) for inner in value):
@@ -111,7 +113,7 @@ def _existing(table: Any, path: _Path) -> Iterator[tuple[str, _Path]]:
 
 
 def _paths(values: Mapping[str, Importable], path: _Path) -> Iterator[tuple[str, _Path]]:
-    """The flat keys that are to be added, and where each would stand as its tables have it."""
+    """Yield the flat keys to add, each with the path that its tables give it."""
     for name, value in values.items():
         here = (*path, name)
         if isinstance(value, Mapping):
@@ -121,7 +123,7 @@ def _paths(values: Mapping[str, Importable], path: _Path) -> Iterator[tuple[str,
 
 
 def _free_path(document: Mapping[str, Any], path: _Path) -> _Path:
-    """Where a new key can stand: in the tables that its dots are for, or, where they would mean something else, under one quoted key."""
+    """Return the path for a new key: in the tables that its dots mean or, if they would mean something else, as one quoted key."""
     client, *names = path
     quoted = (client, ".".join(names))
     if any(name.startswith(FROM) for name in names[1:]):
@@ -158,7 +160,7 @@ def _item(value: Scalar) -> Item:
 
 
 def _string(text: str) -> String:
-    """Text of several lines, such as a PEM key, as several lines where TOML reads them back as they are."""
+    """Return a text for TOML. A text of several lines, such as a PEM key, has several lines if TOML reads them back unchanged."""
     lines = tomlkit.string(text, multiline=True)
     if "\n" in text.rstrip("\n") and tomli.loads(f"value = {lines.as_string()}")["value"] == text:
         return lines
@@ -173,7 +175,7 @@ def _set_plain(document: dict[str, Any], path: _Path, value: Scalar) -> None:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two documents hold the same, "not a number" and the types of numbers included; the order of keys aside."""
+    """Return whether two documents have the same content, including "not a number" and the types of numbers, in any order of keys."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
     return type(one) is type(other) and repr(one) == repr(other)

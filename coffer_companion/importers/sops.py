@@ -1,4 +1,4 @@
-"""Read what SOPS has decrypted."""
+"""Reads what SOPS has decrypted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ENCRYPTED: Final = "ENC[AES256_GCM,"
 
 
 def read(text: str) -> dict[str, Importable]:
-    """Return the members of what `sops -d --output-type json` prints, without SOPS's own.
+    """Return the members of what `sops -d --output-type json` prints, without SOPS's own member.
 
     Raises:
-        ImportingError: as for `json.read`; or values are still encrypted.
+        ImportingError: as `json.read`; or a value is still encrypted.
     """
     values = json.read(text, leave_out=_METADATA)
     for key, value in flatten(values).items():
         if isinstance(value, str) and value.startswith(_ENCRYPTED):
-            raise ImportingError(f"{key} is still encrypted. Import what `sops -d --output-type json FILE` prints.")
+            raise ImportingError(f"{key} is still encrypted: import what `sops -d --output-type json FILE` prints")
     return values

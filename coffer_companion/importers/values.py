@@ -1,4 +1,4 @@
-"""Values as a definition can have them, and the error for what cannot be imported."""
+"""Values as a definition can have them, and the dotted keys that they get."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FromFile:
     """A value that stays in its file, which the definition will name.
 
     Attributes:
-        path: relative to the definition's folder, with forward slashes.
+        path: the path relative to the definition's folder, with forward slashes.
     """
 
     path: str
@@ -29,7 +29,7 @@ Importable: TypeAlias = "Scalar | Mapping[str, Importable]"
 
 
 def is_unicode(text: str) -> bool:
-    """Whether UTF-8 can write the text: Python reads bytes of other encodings, and halves of characters, as lone surrogates."""
+    """Return whether UTF-8 can write a text. Python reads bytes of other encodings, and halves of characters, as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -38,19 +38,19 @@ def is_unicode(text: str) -> bool:
 
 
 def flatten(values: Mapping[str, Importable]) -> dict[str, Scalar]:
-    """The values under the dotted keys by which a client gets them.
+    """Return the values under the dotted keys by which a client gets them.
 
     Raises:
-        ImportingError: two have one key, or a key cannot be delivered.
+        ImportingError: two values have the same key, or a key cannot be delivered.
     """
     flat: dict[str, Scalar] = {}
     for key, value in _flat(values, ""):
         try:
             check_key(key)
         except ShardError as error:
-            raise ImportingError(f"{key!r}: {error}. Rename it.") from None
+            raise ImportingError(f"{key!r}: {error}: rename it") from None
         if key in flat:
-            raise ImportingError(f"{key} stands twice: as one name with a dot in it, and as a table. Rename one.")
+            raise ImportingError(f"{key} is there twice, as one name with a dot and as a table: rename one of them")
         flat[key] = value
     return flat
 
@@ -58,7 +58,7 @@ def flatten(values: Mapping[str, Importable]) -> dict[str, Scalar]:
 def _flat(values: Mapping[str, Importable], prefix: str) -> Iterator[tuple[str, Scalar]]:
     for name, value in values.items():
         if not name:
-            raise ImportingError(f"a name is empty{f' in {prefix[:-1]}' if prefix else ''}. Give it one.")
+            raise ImportingError(f"a name is empty{f' in {prefix[:-1]}' if prefix else ''}: write one")
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:

@@ -15,7 +15,7 @@ def test_tables_become_dots() -> None:
     [
         ({"": 1}, "a name is empty"),
         ({"a": {"": 1}}, "a name is empty in a"),
-        ({"a.b": 1, "a": {"b": 2}}, r"a\.b stands twice"),
+        ({"a.b": 1, "a": {"b": 2}}, r"a\.b is there twice"),
         ({"k" * 256: 1}, "255 bytes"),
         ({"a\n": 1}, "control characters"),
     ],
