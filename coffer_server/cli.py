@@ -191,7 +191,7 @@ def add_publisher(
     folder: Folder,
     coffer: CofferName,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The publisher's public key text, a .pub file, or - for stdin.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for this publisher, such as laptop.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="A name for this publisher, such as laptop.")] = None,
     may_block: Annotated[bool, typer.Option("--may-block", help="Let it block and unblock the coffer's clients.")] = False,
 ) -> None:
     """Add a publisher to a coffer, from its next upload on. A running server need not be restarted."""

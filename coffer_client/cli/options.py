@@ -72,7 +72,7 @@ class Arguments(Record):
     Attributes:
         metavar: one of them, as the help shows it.
         help: what they are.
-        least, most: how many there may be; if `most` is None, any number.
+        least, most: how many there may be; a `most` of None means any number.
         are_command_line: whether the first begins the line of another command, whose options are not ours.
     """
 
@@ -403,7 +403,7 @@ INIT: Final = Command(
 )
 CONFIG: Final = Command(
     name="config",
-    help="Show each setting that is in force, and where it comes from.",
+    help="Show each setting that is in force, and its source.",
     options=(*_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _JSON),
     examples=("coffer-client config", "coffer-client config --json | jq -r .settings.server.value"),
 )

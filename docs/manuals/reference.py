@@ -20,8 +20,8 @@ ENVIRONMENT: Final = (
     Entry(name="COFFER_BARE", text="1: use the identity's bare NaCl key, as with `--bare`. 0, or empty: do not."),
     Entry(name="COFFER_STATE", text="A folder for the client's memory and its cache, as `--state`."),
     Entry(name="COFFER_NO_CACHE", text="1: keep and use no cache, as with `--no-cache`. 0, or empty: keep and use one."),
-    Entry(name="COFFER_MAX_STALE", text="How old the cache may be, as `--max-stale`: 12h."),
-    Entry(name="COFFER_TIMEOUT", text="How many seconds to wait for the server, as `--timeout`."),
+    Entry(name="COFFER_MAX_STALE", text="How old the cache may be, as with `--max-stale`: 12h."),
+    Entry(name="COFFER_TIMEOUT", text="How many seconds to wait for the server, as with `--timeout`."),
     Entry(
         name="COFFER_CONFIG",
         text="The only configuration file that is read, as `--config`; with `/dev/null`, no file is read. A variable comes before a file.",
@@ -49,7 +49,7 @@ FILES: Final = (
         name="$XDG_STATE_HOME/coffer/client/*.trust",
         text="The newest release that was seen and the publishers that are trusted, by server, coffer and identity: `trust` shows them.",
     ),
-    Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed, for when no server answers."),
+    Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed. It is used when no server answers."),
 )
 # The exit code of an interrupted command is in no row of the table, because there is no error behind it.
 _INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")

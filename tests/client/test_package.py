@@ -1,20 +1,27 @@
-"""`import coffer_client`: what it offers, and how little it does."""
+"""`import coffer_client`: what it offers, how little it does, and how little an installation brings."""
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import coffer_client
 from coffer_client.errors import BusyServerError, RefusedClientError
 from coffer_protocol.errors import CofferError, ServerError
+from tests.house import PACKAGES
 from tests.support import ROOT
 
 
@@ -168,3 +175,39 @@ def test_an_import_loads_the_package_alone(tmp_path: Path) -> None:
 def test_errors_load_no_cryptography(tmp_path: Path) -> None:
     loaded = loaded_by("from coffer_client import CofferError, NoSuchKeyError", tmp_path)
     assert loaded & {"nacl", "cryptography", "cbor2", "socket", "coffer_client.fetching"} == set()
+
+
+# ------------------------------------------------------------------------------------------- what an installation brings
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def needed(requirements: Iterable[str]) -> set[str]:
+    """The names of the distributions that these need, and of those that they need in turn, on this machine."""
+    found: set[str] = set()
+    waiting = [*map(Requirement, requirements)]
+    while waiting:
+        requirement = waiting.pop()
+        extras = requirement.extras or {""}
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name not in found:
+            found.add(name)
+            waiting += map(Requirement, metadata.requires(name) or ())
+    return found
+
+
+def test_the_base_installation_needs_three_libraries() -> None:
+    assert {Requirement(text).name for text in PROJECT["dependencies"]} == {"pynacl", "cbor2", "cryptography"}
+
+
+def test_the_base_installation_is_at_most_eight_packages_and_30_mb() -> None:
+    """With Coffer itself, as `pip list` counts them. Nothing is downloaded: the distributions are those of the tests."""
+    others = needed(PROJECT["dependencies"])
+    assert {"pynacl", "cbor2", "cryptography", "cffi"} <= others
+    assert len(others) + 1 <= 8
+    files = [path.locate() for name in others for path in metadata.files(name) or ()]
+    own = [path for folder in PACKAGES for path in (ROOT / folder).rglob("*") if path.is_file()]
+    size_bytes = sum(os.stat(path).st_size for path in (*files, *own) if os.path.isfile(path))
+    assert 10_000_000 < size_bytes < 30_000_000

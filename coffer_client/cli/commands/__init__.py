@@ -9,7 +9,7 @@ Modules:
     init.py         sets up this machine's client
     keygen.py       makes an identity
     id.py           prints the public key
-    config.py       shows each setting, and which place gives it
+    config.py       shows each setting, and its source
     trust.py        shows or deletes what the client remembers
     doctor.py       tries what a fetch needs, step by step
     completion.py   prints a shell's completion script
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from ..parser import Parsed
 
-# Does what a command line says.
+# A function that does what a command line says.
 Handler: TypeAlias = "Callable[[Parsed], None]"
 
 
 def load(name: str) -> Handler:
-    """The handler of the command `name`. No other is loaded: a start pays for what it does."""
+    """Return the handler of the command `name`. No other handler is loaded, so a start pays only for what it does."""
     handler: Handler = __import__(f"{__name__}.{name}", fromlist=["main"]).main
     return handler

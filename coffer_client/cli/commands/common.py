@@ -1,4 +1,4 @@
-"""What several commands do alike: read the options of a source, fetch from it, write."""
+"""What several commands share: reading the options of a source, fetching from it, writing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def tell(message: str) -> None:
-    """A line for people, on stderr."""
+    """Print a line for people on stderr."""
     say(f"{PROGRAM}: {message}\n")
 
 
 def say(text: str) -> None:
-    """Write to stderr. Where that is gone, as a terminal may be, nobody is left to be told, and what was begun goes on."""
+    """Write to stderr. If stderr is gone, as a terminal may be, nobody is left to read it, and the command continues."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -40,11 +40,11 @@ def say(text: str) -> None:
 
 
 def write(data: bytes) -> None:
-    """Write to stdout, all at once.
+    """Write to stdout at once.
 
     Raises:
-        ReaderGoneError: nobody reads it any more.
-        OutputError: it does not take it.
+        ReaderGoneError: nobody reads stdout any more.
+        OutputError: stdout does not take it.
     """
     try:
         sys.stdout.buffer.write(data)
@@ -56,16 +56,16 @@ def write(data: bytes) -> None:
 
 
 def warn(message: str) -> None:
-    """A line for people about what is not as it should be, where the command goes on."""
+    """Print a warning for people on stderr: something is wrong, and the command continues."""
     tell(f"warning: {message}")
 
 
 def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Settings:
-    """From where, as whom, and how: the options that this command has, and what is configured where they are not given.
+    """Return the settings: from the options that this command has, and otherwise from what is configured.
 
     Args:
         parsed: the command line.
-        identity: who asks, where that is not to be looked for.
+        identity: who asks, if it should not be looked for.
     """
     return settings.load(
         server=parsed.text("server"),
@@ -81,12 +81,12 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
 
 
 def source(parsed: Parsed) -> Source:
-    """The server that is asked, and what is remembered of it; raises as `wanted`."""
+    """Return the server to ask, with what is remembered about it. Raises as `wanted`."""
     return Source.of(wanted(parsed), Sockets(), warn=warn)
 
 
 def naming(parsed: Parsed) -> Naming:
-    """Which secrets, under which names."""
+    """Return which secrets were asked for, and under which names."""
     from ...delivery.naming import Naming
 
     return Naming(
@@ -95,17 +95,17 @@ def naming(parsed: Parsed) -> Naming:
 
 
 def refuse_naming(parsed: Parsed, reason: str) -> None:
-    """Refuse the options of `naming` on a line that has no use for them.
+    """Refuse the options of `naming` on a command line that cannot use them.
 
     Raises:
-        UsageError: one was given.
+        UsageError: one of them was given.
     """
     if given := [option.flag for option in NAMING if parsed.values[option.name]]:
         raise UsageError(f"{' and '.join(given)}: {reason}")
 
 
 def fetch(source: Source) -> Coffer:
-    """One fetch, with a warning where the release soon expires; raises as `retrieve`."""
+    """Fetch once, and warn if the release expires soon. Raises as `retrieve`."""
     from ...coffer import expiry_warning
 
     coffer = finish(retrieve(source))
@@ -115,7 +115,7 @@ def fetch(source: Source) -> Coffer:
 
 
 def span(parsed: Parsed, name: str) -> timedelta | None:
-    """The span of time that an option names; None where it was not given. Raises as `durations.parse`."""
+    """Return the span of time that an option names, or None if it was not given. Raises as `durations.parse`."""
     text = parsed.text(name)
     if text is None:
         return None

@@ -9,8 +9,8 @@ from .common import write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print the script for the shell that was named."""
     script = SCRIPTS.get(parsed.arguments[0])
     if script is None:
-        raise UsageError(f"there is completion for {', '.join(SCRIPTS)}, and for no other shell")
+        raise UsageError(f"no completion for this shell: the shells are {', '.join(SCRIPTS)}")
     write(script().encode())

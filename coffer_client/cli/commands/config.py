@@ -1,4 +1,4 @@
-"""`config`: show each setting, and where it comes from."""
+"""`config`: show each setting, and its source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...conversation.retrieval import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
 from ..parser import Parsed
 from .common import write
 
-# What is in force where no place says anything. The server has none.
+# What is in force if nothing is set. The server has no default.
 _DEFAULTS: Final = {
     "bare": "0",
     "no-cache": "0",
@@ -34,8 +34,8 @@ class Row:
 
     Attributes:
         key: what it is called in a file.
-        value: None where it is not set, and where it is a secret.
-        origin, place: as of `Found`.
+        value: None if it is not set, or if it is a secret.
+        origin, place: as in `Found`.
     """
 
     key: str
@@ -44,20 +44,20 @@ class Row:
     place: str
 
     def where(self) -> str:
-        """Where it comes from, for people."""
+        """Return its source, for people."""
         if self.origin == CREDENTIAL:
             return f"systemd's, by ${self.place}"
         return self.place or self.origin
 
     def shown(self) -> str:
-        """The value, for people."""
+        """Return the value, for people."""
         if self.value is not None:
             return self.value
         return "(not set)" if self.origin == DEFAULT else _NOT_SHOWN
 
 
 def rows(parsed: Parsed, configured: Configuration) -> Iterator[Row]:
-    """Each setting.
+    """Yield each setting.
 
     Raises:
         ConfigurationError: a file cannot be used.
@@ -75,12 +75,12 @@ def _found(parsed: Parsed, configured: Configuration, name: str) -> Found | None
     typed = ("1" if parsed.switch(name) else None) if KINDS[name] == "switch" else parsed.text(name)
     if typed:
         return Found(typed, FLAG, flag, flag)
-    # Of the identity there are more places than of the others.
+    # An identity has more places than the others.
     return settings.find_identity(configured) if name == "identity" else configured.find(name)
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print the settings and the files that were looked for."""
     configured = settings.configuration_of(os.environ, parsed.text("config"))
     shown = list(rows(parsed, configured))
     looked_at = configured.looked_at()
@@ -92,5 +92,5 @@ def main(parsed: Parsed) -> None:
     widths = [max(map(len, column)) for column in ([row.key for row in shown], [row.where() for row in shown])]
     lines = [f"{row.key:{widths[0]}}  {row.where():{widths[1]}}  {row.shown()}" for row in shown]
     lines += [f"{path}: {'read' if found else 'not there'}" for path, found in looked_at.items()]
-    # A path is bytes to the system, and need not be UTF-8.
+    # To the system a path is bytes, which need not be UTF-8.
     write("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""`doctor`: what works and what does not, a line for each step, and what mends it."""
+"""`doctor`: print a line for each step: what works, what does not, and how to repair it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..parser import Parsed
 from .common import wanted, write
 
 _MARKS: Final[Mapping[str, str]] = {OK: "✓", WARN: "!", FAIL: "✗", SKIP: "-"}
-# Of ANSI's colours: green, yellow, red; what was not tried has none.
+# ANSI's green, yellow and red. What was not tried has no colour.
 _COLOURS: Final[Mapping[str, str]] = {OK: "32", WARN: "33", FAIL: "31", SKIP: "0"}
 _NAME_WIDTH: Final = len("configuration")
 
 
 def main(parsed: Parsed, *, check_mlkem: Callable[[], None] = known_answers.check) -> None:
-    """Do what the command line says. It ends with the exit code of the first step that failed.
+    """Try each step and print it. The exit code is that of the first step that failed.
 
     Raises:
-        SystemExit: one has.
+        SystemExit: a step failed.
     """
     asked = Asked(
         load=lambda identity: wanted(parsed, identity),
@@ -41,7 +41,7 @@ def main(parsed: Parsed, *, check_mlkem: Callable[[], None] = known_answers.chec
     for step in examine(asked, check_mlkem=check_mlkem):
         steps.append(step)
         if not parsed.switch("json"):
-            # At once: the next one may have to wait for a server.
+            # At once, because the next step may have to wait for a server.
             write(_lines(step, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR")).encode(errors="surrogateescape"))
     code = next((step.exit for step in steps if step.exit), 0)
     if parsed.switch("json"):

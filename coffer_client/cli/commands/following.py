@@ -1,4 +1,4 @@
-"""What the commands that stay do alike: take releases as they come, tell of what fails, and run a shell's command."""
+"""What the commands that follow releases share: taking releases as they come, reporting failures, running a shell's command."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .common import tell
 
 
 def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False, meanwhile: str = "trying again") -> Iterator[Coffer]:
-    """The releases among a Watcher's events. Of failures that follow each other, the first is told.
+    """Yield the releases among the events of a Watcher. Only the first of several failures in a row is printed.
 
     Args:
-        events: of a Watcher.
+        events: those of a Watcher.
         has_begun: whether there was a release before the first event.
-        meanwhile: what is said to happen until there is one again.
+        meanwhile: what the printed failure says will happen until the next release.
 
     Raises:
-        CofferError: it fails from the start, for a reason that does not pass by itself.
+        CofferError: the first event is a failure that does not pass by itself.
     """
     is_failing = False
     for event in events:
         if isinstance(event, CofferError):
-            # What is wrong from the start is for whoever has just typed it; later there may be nobody to type it again.
+            # At the start somebody who has just typed the command can correct it. Later there may be nobody.
             if not has_begun and not isinstance(event, PASSING):
                 raise event
             if not is_failing:
@@ -39,17 +39,17 @@ def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False,
 
 
 def run_shell(command: str, variables: Mapping[bytes, bytes]) -> None:
-    """Run a shell's command, and wait for it.
+    """Run a command in a shell, and wait for it.
 
     Args:
         command: what `sh -c` is given.
         variables: its whole environment.
 
     Raises:
-        CommandFailedError: its exit status is not 0, or a signal has ended it.
+        CommandFailedError: its exit status is not 0, or a signal ended it.
     """
     words = ["/bin/sh", "-c", command]
-    # Its stdin would be this process's, which has none to give.
+    # It must not read this process's stdin.
     status = subprocess.run(words, env=dict(variables), stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 (what was asked for)
     if status:
         raise CommandFailedError(f"--exec: the command ended with {status}")

@@ -1,4 +1,4 @@
-"""`get`: print secrets, or put them into files."""
+"""`get`: print secrets, or write them to files."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print the secrets that were asked for, or write them to a folder."""
     keys = tuple(dict.fromkeys(parsed.arguments))
     name = parsed.text("format")
     folder = parsed.text("to-dir")
     if folder is not None:
         if name is not None:
-            raise UsageError("--to-dir has a form of its own, and goes without --format")
+            raise UsageError("--to-dir and --format exclude each other: the files have a form of their own")
         _refuse_no_newline(parsed)
         _write_folder(parsed, keys, folder)
     elif name in (None, output.RAW):
-        refuse_naming(parsed, "raw prints one value without its name; these go with the other formats and with --to-dir")
+        refuse_naming(parsed, "raw prints one value without its name: use another --format, or --to-dir")
         if len(keys) != 1:
-            raise UsageError("raw prints one value and wants one KEY; for several or all there are the other formats, and --to-dir")
+            raise UsageError("raw prints one value: name one KEY, or use another --format, or --to-dir")
         is_terminal = not parsed.switch("no-newline") and sys.stdout.isatty()
         write(output.raw(fetch(source(parsed))[keys[0]], terminal=is_terminal))
     else:
@@ -37,14 +37,14 @@ def main(parsed: Parsed) -> None:
 
 def _refuse_no_newline(parsed: Parsed) -> None:
     if parsed.switch("no-newline"):
-        raise UsageError("-n is for raw")
+        raise UsageError("-n can only be used with raw")
 
 
 def _print(parsed: Parsed, keys: tuple[str, ...], name: str) -> None:
     from ...delivery.formats import FORMATS
 
     if name not in FORMATS:
-        raise UsageError(f"--format is one of {', '.join((output.RAW, *FORMATS))}")
+        raise UsageError(f"--format: expected one of {', '.join((output.RAW, *FORMATS))}")
     write(FORMATS[name](fetch(source(parsed)).select(keys), naming(parsed)).encode())
 
 

@@ -1,4 +1,4 @@
-"""`id`: print the public key as the definition has it; its fingerprint, which people compare, and its id go to stderr."""
+"""`id`: print the public key as it is written in the definition. Its fingerprint, which people compare, and its id go to stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .common import tell, write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print the public key."""
     credential = settings.load_credential(
         parsed.text("identity"), bare=parsed.switch("bare"), environment=os.environ, config=parsed.text("config")
     )

@@ -1,4 +1,4 @@
-"""`init`: an identity, a configuration, and a first fetch, which says what the operator has still to do."""
+"""`init`: make an identity and a configuration, and fetch once, which shows what the operator still has to do."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .common import tell, timeout_s, warn, write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says. That the server does not know this client yet is no failure: the line is then what was asked for.
+    """Set up this machine's client. It is no failure if the server does not know the client yet: the line for the operator is the result.
 
     Raises:
-        ConfigurationError: the file names another address, or cannot be read.
-        OutputError: it cannot be written.
+        ConfigurationError: the configuration file names another address, or cannot be read.
+        OutputError: the configuration file cannot be written.
         KeyTextError: the address or the identity cannot be used, or the identity cannot be made.
-        UnreachableError, BusyServerError: all is made, and no server could be asked.
-        CofferError: as `fetch`, where all is made and the server refused, or what it gave does not verify.
+        UnreachableError, BusyServerError: everything was made, and no server could be asked.
+        CofferError: as `fetch`; everything was made, and the server refused, or its answer does not verify.
     """
     address = _address(parsed.arguments[0])
     name = parsed.text("name")
@@ -47,7 +47,7 @@ def main(parsed: Parsed) -> None:
     typed = parsed.text("identity")
     identity = None if typed is None else paths.absolute(typed)
     if path != settings.default_config_path(os.environ):
-        # Before the identity's, which would be for its owner alone: a machine's configuration is for others too.
+        # Before the folder of the identity, which only its owner can read: a machine's configuration is for other users, too.
         configfile.make_folder(path)
     _make_identity(identity, path if values else None, bare=parsed.switch("bare"))
     configfile.write(path, _wanted(address, identity, bare=parsed.switch("bare")))
@@ -78,7 +78,7 @@ def _address(text: str) -> ServerAddress:
         address = ServerAddress.from_text(text)
     except KeyTextError as error:
         raise KeyTextError(f"ADDRESS: {error}") from None
-    # Refuses one with which no client could start.
+    # This refuses an address with which no client could start.
     settings.trust_of(address)
     return address
 
@@ -93,7 +93,7 @@ def _config_path(parsed: Parsed) -> str:
 
 
 def _joined(address: ServerAddress, there: str | None, path: str, *, is_forced: bool) -> ServerAddress:
-    """The address to write: with the higher serial, where the file has the same one from another day."""
+    """Return the address to write. If the file has the same address with another serial, the higher serial counts."""
     if there is None or is_forced:
         return address
     try:
@@ -101,17 +101,17 @@ def _joined(address: ServerAddress, there: str | None, path: str, *, is_forced: 
     except KeyTextError:
         other = None
     if other is None or replace(other, serial=0) != replace(address, serial=0):
-        raise ConfigurationError(f"{path} names another address, and stays as it is: `{PROGRAM} config` shows it, and --force replaces it")
+        raise ConfigurationError(f"{path} names another address and was not changed: `{PROGRAM} config` shows it, and --force replaces it")
     return max(address, other, key=lambda each: each.serial)
 
 
 def _make_identity(identity: str | None, config: str | None, *, bare: bool) -> None:
-    """Make the identity, or keep the one that is there.
+    """Make the identity, or keep the one that exists.
 
     Args:
-        identity: the path that was typed, or None for the place where a fetch would look.
-        config: the configuration file, where it is there already.
-        bare: whether a new one goes by its bare key.
+        identity: the path that was typed, or None for the place in which a fetch would look.
+        config: the configuration file, if it exists already.
+        bare: whether a new identity is known by its bare key.
     """
     if identity is None:
         found = settings.find_identity(Configuration(os.environ, (config,) if config else (), is_named=True))
@@ -122,7 +122,7 @@ def _make_identity(identity: str | None, config: str | None, *, bare: bool) -> N
     if os.path.exists(identity):
         credential = settings.load_credential(identity, bare=bare, environment=os.environ, config=config)
         keyfile.ensure_public(identity, credential.public_text())
-        tell(f"the identity is {identity}, which was there before")
+        tell(f"the identity is {identity}, which existed before")
     else:
         credential = Credential(identity=Identity.generate(), bare=bare)
         keyfile.write(identity, credential.file_text(), credential.public_text())
@@ -131,7 +131,7 @@ def _make_identity(identity: str | None, config: str | None, *, bare: bool) -> N
 
 def _wanted(address: ServerAddress, identity: str | None, *, bare: bool) -> Mapping[str, str | bool]:
     values: dict[str, str | bool] = {"server": str(address)}
-    # What a fetch finds by itself need not be written down.
+    # A fetch finds the default place without being told.
     if identity is not None and identity != settings.default_identity_path(os.environ):
         values["identity"] = identity
     if bare:
@@ -140,13 +140,13 @@ def _wanted(address: ServerAddress, identity: str | None, *, bare: bool) -> Mapp
 
 
 def _warn_of_others(path: str, address: ServerAddress) -> None:
-    """Say where get and run would not go by what has just been written."""
+    """Warn if `get` and `run` will not use what has just been written."""
     configured = settings.configuration_of(os.environ)
     found = configured.find("server")
     if found is None or (found.place != path and path not in configured.paths):
-        warn(f"get and run do not look there by themselves: name it with --config or {CONFIG}")
+        warn(f"get and run do not read this file by themselves: name it with --config or {CONFIG}")
     elif found.place != path and found.text != str(address):
-        warn(f"{found.label} comes before it, and names another server")
+        warn(f"{found.label} takes precedence, and names another server")
 
 
 def _try(wanted: settings.Settings, name: str | None) -> None:
@@ -155,10 +155,10 @@ def _try(wanted: settings.Settings, name: str | None) -> None:
     try:
         coffer = finish(retrieve(Source.of(wanted, Sockets(), warn=warn)))
     except KeyNotFoundError:
-        tell("the server answers, and does not know this client yet. Send this line to your operator, for [clients] in the definition")
+        tell("the server answers, and does not know this client yet: send this line to your operator, for [clients] in the definition")
         write(line)
     except (UnreachableError, BusyServerError):
-        tell("no server could be asked. Where your operator does not have it yet, send this line, for [clients] in the definition")
+        tell("no server could be asked. If your operator does not have this line yet, send it, for [clients] in the definition")
         write(line)
         raise
     else:

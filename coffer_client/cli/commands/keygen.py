@@ -14,7 +14,7 @@ from .common import tell, write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Make the identity, and print its line."""
     default = settings.default_identity_path(os.environ)
     path = parsed.arguments[0] if parsed.arguments else default
     if path is None:

@@ -13,7 +13,7 @@ from .common import fetch, source, span, write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says. Keys have no control characters (docs/protocol.md, 6), so a line holds one."""
+    """Print the keys. They have no control characters (docs/protocol.md, 6), so each fits on a line."""
     origin = source(parsed)
     coffer = _cached(parsed, origin) if parsed.switch("cached") else fetch(origin)
     write("".join(f"{key}\n" for key in coffer).encode())

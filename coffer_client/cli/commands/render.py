@@ -1,4 +1,4 @@
-"""`render`: a template with the secrets in it, on stdout or in a file; with `--watch`, again for each release."""
+"""`render`: fill a template with secrets, on stdout or in a file; with `--watch`, again for each release."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from ...delivery.template import Template
 
 _STDIO: Final = "-"
-# What says something of a file, or of what happens where it changes.
+# The options about a file, and about what happens when it changes.
 _FOR_A_FILE: Final = ("mode", "owner", "exec", "watch")
 # What the extra `template` installs, by the names under which it is imported.
 _EXTRA: Final = frozenset({"jinja2", "markupsafe"})
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print the filled template, or write it to a file."""
     path = parsed.text("output")
     if path is not None and path != _STDIO:
         _fill(path, parsed)
         return
     if any(parsed.values[name] for name in _FOR_A_FILE):
-        raise UsageError("--mode, --owner, --exec and --watch go with -o FILE")
+        raise UsageError("--mode, --owner, --exec and --watch need -o FILE")
     template = _load(parsed.arguments[0])
     write(template.render(fetch(source(parsed))))
 
 
 def _fill(path: str, parsed: Parsed) -> None:
-    """Make the file; with --watch, without an end."""
+    """Write the file. With --watch, write it again for each release, and never return."""
     access = Access.from_text(mode=parsed.text("mode"), owner=parsed.text("owner"))
     template = _load(parsed.arguments[0], result=path)
     if access.is_everybodys:
-        warn(f"--mode {access.mode:04o} lets everybody on this machine read or change {path}")
+        warn(f"--mode {access.mode:04o} lets every user of this machine read or change {path}")
     command = parsed.text("exec")
 
     def bring(coffer: Coffer) -> None:
@@ -54,7 +54,7 @@ def _fill(path: str, parsed: Parsed) -> None:
             run_shell(command, run.command_environment({}, os.environb))
 
     origin = source(parsed)
-    # Where it cannot be watched, nothing is begun.
+    # If the server cannot be watched, nothing is begun.
     watcher = Watcher(origin) if parsed.switch("watch") else None
     coffer = fetch(origin)
     try:
@@ -82,7 +82,7 @@ def _tell_of(coffer: Coffer, what: object) -> None:
 
 
 def _load(name: str, *, result: str | None = None) -> Template:
-    """The template that is named; `result` is the file that must be another one."""
+    """Return the template of that name. `result` is the file to write, which must be another one."""
     try:
         from ...delivery.template import Template
     except ModuleNotFoundError as error:
@@ -94,7 +94,7 @@ def _load(name: str, *, result: str | None = None) -> Template:
         if name == _STDIO:
             return Template(sys.stdin.buffer.read().decode(), name="stdin")
         if result is not None and os.path.exists(result) and os.path.samefile(name, result):
-            raise UsageError(f"{result} is the template itself, which its result would replace")
+            raise UsageError(f"{result} is the template itself, and the result would replace it: name another file")
         with open(name, "rb") as file:
             return Template(file.read().decode(), name=name)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`run`: become a command that has the secrets in its environment; with `--watch` or `--redact`, stay beside it."""
+"""`run`: become a command that has the secrets in its environment; with `--watch` or `--redact`, start it and keep running."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Run the command that was typed."""
     is_watched = parsed.switch("watch")
     if not is_watched and (parsed.text("on-change") is not None or parsed.text("splay") is not None):
-        raise UsageError("--on-change and --splay go with --watch")
+        raise UsageError("--on-change and --splay need --watch")
     inherited: Mapping[bytes, bytes] = {} if parsed.switch("pristine") else os.environb
     if is_watched or parsed.switch("redact"):
         _supervise(parsed, inherited)
@@ -40,7 +40,7 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
     splay = span(parsed, "splay")
     splay_s = splay.total_seconds() if splay else 0.0
     origin = source(parsed)
-    # Refused before the command is started, not after.
+    # A server that cannot be watched is refused before the command is started.
     watcher = Watcher(origin) if parsed.switch("watch") else None
     first = fetch(origin)
     draw = random.SystemRandom().uniform

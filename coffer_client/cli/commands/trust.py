@@ -1,4 +1,4 @@
-"""`trust`: print what is remembered, or forget it."""
+"""`trust`: print what this client remembers, or delete it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .common import say, tell, wanted, warn, write
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says."""
+    """Print what is remembered, or delete it."""
     known = wanted(parsed)
     memory = Memory(known, find_folders(state=known.state, cache=True, environment=os.environ), warn=warn)
     match parsed.arguments:
@@ -23,22 +23,22 @@ def main(parsed: Parsed) -> None:
         case ("reset",):
             _reset(memory, known, is_confirmed=parsed.switch("yes"))
         case _:
-            raise UsageError(f"`{PROGRAM} trust` shows, and `{PROGRAM} trust reset` forgets; there is nothing else")
+            raise UsageError(f"expected `{PROGRAM} trust` or `{PROGRAM} trust reset`")
 
 
 def _reset(memory: Memory, known: settings.Settings, *, is_confirmed: bool) -> None:
     question = (
-        f"This client forgets which releases of {known.trust.coffer!r} it has seen, and whom it trusts beside its address. If the server "
-        "lies, or was set back, it will not notice. Has your operator confirmed that the server is right?"
+        f"This deletes which releases of {known.trust.coffer!r} this client has seen, and which publishers it trusts in addition to those "
+        "of its address. If the server lies or was set back, it will not notice. Has your operator confirmed that the server is right?"
     )
     if not is_confirmed:
         if not sys.stdin.isatty():
-            raise UsageError(f"{question} There is no terminal to answer at: --yes says so")
+            raise UsageError(f"stdin is no terminal to answer at: {question}", hint="--yes answers yes")
         say(f"{question} [y/N] ")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UsageError("not confirmed: nothing was changed")
     try:
         was_there = memory.forget()
     except OSError as error:
-        raise OutputError(f"{error.filename}: {error.strerror}: nothing, or not everything, was forgotten") from None
-    tell("forgotten: the next fetch begins with what the address says" if was_there else "there was nothing to forget")
+        raise OutputError(f"{error.filename}: {error.strerror}: nothing, or not everything, was deleted") from None
+    tell("deleted: the next fetch begins with what the address says" if was_there else "there was nothing to delete")

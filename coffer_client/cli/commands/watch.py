@@ -1,4 +1,4 @@
-"""`watch`: a line, or a command, for each release."""
+"""`watch`: print a line, or run a command, for each release."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .following import releases, run_shell
 
 
 def main(parsed: Parsed) -> None:
-    """Do what the command line says, without an end.
+    """Print a line, or run the command, for each release. This never returns.
 
     Raises:
-        NamingError, NoSuchKeyError: the first release has not what is wanted.
+        NamingError, NoSuchKeyError: the first release does not have what was asked for.
     """
     command = parsed.text("exec")
     if command is None:
-        refuse_naming(parsed, "these go with --exec")
+        refuse_naming(parsed, "only with --exec")
     has_begun = False
     for coffer in releases(iterate(Watcher(source(parsed)).events())):
         if command is None:
@@ -31,7 +31,7 @@ def main(parsed: Parsed) -> None:
         try:
             run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))
         except (NamingError, NoSuchKeyError, CommandFailedError) as error:
-            # What cannot be given from the start is for whoever has just typed it; later the next release is another matter.
+            # At the start somebody who has just typed the command can correct it. Later the next release may differ.
             if not has_begun and not isinstance(error, CommandFailedError):
                 raise
             tell(f"release {coffer.release.serial}: {error}")

@@ -1,7 +1,7 @@
-"""Scripts by which shells complete a command line, made from the table in `options`.
+"""Scripts with which shells complete a command line, made from the table in `options`.
 
-Commands, options and their values stand in the script; only for a KEY does it run the program, as `keys --cached`, which asks no server and
-whose errors go nowhere. What has been typed is taken apart, and never evaluated.
+A script holds the commands, the options and their values. Only for a KEY it runs the program, as `keys --cached`, which asks no server;
+its errors are dropped. What was typed is split into words and never evaluated.
 
 Modules:
     bash.py     the script for bash

@@ -1,4 +1,4 @@
-"""The script for bash 4.4 and newer. It does without the package bash-completion, and takes its help where it is there."""
+"""The script for bash 4.4 and newer. It does not need the package bash-completion, and uses it if it is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .offers import ROOT_FLAGS, Kind, Offer, fill, offer, source_options, takes_
 
 
 def script() -> str:
-    """The script, to be sourced."""
+    """Return the script, which is to be sourced."""
     return fill(
         _SCRIPT,
         program=PROGRAM,
@@ -25,7 +25,7 @@ def script() -> str:
 
 
 def _pattern(words: Iterator[str]) -> str:
-    """What `case` knows these words by."""
+    """Return the pattern of `case` for these words."""
     return "|".join(words)
 
 
@@ -35,7 +35,7 @@ def _options(command: Command) -> str:
 
 
 def _values() -> Iterator[str]:
-    """A case for each option and argument for which there is something to offer."""
+    """Yield a case for each option and argument for which something can be offered."""
     for command in COMMANDS:
         for option in with_value(command):
             assert option.metavar is not None
@@ -61,7 +61,7 @@ def _case(pattern: str, offered: Offer) -> Iterator[str]:
 
 _SCRIPT: Final = r"""# bash completion for @program@, made by `@program@ completion bash`
 
-# Sets `plain` to what a shell makes of a word, of whose expansions it does ~/ alone, and `open` to a quote that is left open.
+# Sets `plain` to what a shell makes of a word, with ~/ as the only expansion, and `open` to a quote that is left open.
 _coffer_client_plain() {
     local word=$1 character i
     plain='' open=''
@@ -77,7 +77,7 @@ _coffer_client_plain() {
     done
 }
 
-# Sets `words` to the words up to the cursor, and `starts` to where each begins in COMP_WORDS: readline has taken them apart at : and = too.
+# Sets `words` to the words up to the cursor, and `starts` to where each begins in COMP_WORDS: readline has split them at : and =, too.
 _coffer_client_split() {
     local rest=$COMP_LINE piece i
     for (( i = 0; i <= COMP_CWORD; i++ )); do
@@ -92,7 +92,7 @@ _coffer_client_split() {
     done
 }
 
-# Offers those of its arguments that begin with what has been typed, quoted as it was begun, and without what readline leaves as it is.
+# Offers those of its arguments that begin with what was typed, quoted in the same way, and without the part that readline keeps.
 _coffer_client_offer() {
     local candidate
     for candidate; do
@@ -118,13 +118,13 @@ _coffer_client_keys() {
     local key keys=() plain open
     _coffer_client_plain "${words[0]}"
     while IFS= read -r key; do
-        # Before a -- this would be an option.
+        # Before -- this would be an option.
         [[ $key == -* && ! $dashes ]] || keys+=("$key")
     done < <("$plain" keys --cached "${source[@]}" 2>/dev/null </dev/null)
     _coffer_client_offer "${keys[@]}"
 }
 
-# Offers what can stand behind an option, as "COMMAND:OPTION", or as an argument, as "COMMAND:".
+# Offers what can follow an option, as "COMMAND:OPTION", or what can be an argument, as "COMMAND:".
 _coffer_client_value() {
     case $1 in
 @values@    esac
@@ -137,7 +137,7 @@ _coffer_client_options() {
     _coffer_client_offer "${options[@]}"
 }
 
-# Offers what the command that begins at a word would.
+# Offers what the command that begins at a word would offer.
 _coffer_client_command_line() {
     local offset=${starts[$1]}
     if declare -F _comp_command_offset >/dev/null; then _comp_command_offset "$offset"
@@ -153,7 +153,7 @@ _coffer_client() {
     _coffer_client_split
     last=$(( ${#words[@]} - 1 ))
     piece=${COMP_WORDS[COMP_CWORD]}
-    # At a separator, readline begins a new word behind it.
+    # After a separator, readline begins a new word.
     [[ $piece == [:=@] ]] && piece=''
     _coffer_client_plain "${words[last]%"$piece"}"
     kept=${#plain}

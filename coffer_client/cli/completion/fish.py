@@ -10,7 +10,7 @@ from .offers import Kind, brief, fill, offer, source_options, takes_command_line
 
 
 def script() -> str:
-    """The script, for a file `coffer-client.fish` where fish looks for completions, or to be sourced."""
+    """Return the script, for a file `coffer-client.fish` in a folder in which fish looks for completions, or to be sourced."""
     lines = [command for command in COMMANDS if takes_command_line(command)]
     return fill(
         _SCRIPT,
@@ -27,7 +27,7 @@ def script() -> str:
 
 
 def _lines(command: Command) -> Iterator[str]:
-    """What can stand behind one command."""
+    """Yield what can follow one command."""
     condition = f"__coffer_client_is {command.name}"
     for option in command.options:
         yield _complete(condition, f"{_flags(option)}{_value(option)}", option.help)
@@ -83,7 +83,7 @@ def _quoted(text: str) -> str:
 
 _SCRIPT: Final = r"""# fish completion for @program@, made by `@program@ completion fish`
 
-# Where among the words before the cursor another command's line begins; nothing where it does not.
+# Prints at which of the words before the cursor the line of another command begins, or nothing.
 function __coffer_client_line
     set -l words (commandline -opc)
     contains -- "$words[2]" @lines@; or return
@@ -105,25 +105,25 @@ function __coffer_client_line
     end
 end
 
-# Whether what is typed is still the program's own.
+# Succeeds if what is typed still belongs to this program.
 function __coffer_client_is_own
     set -l start (__coffer_client_line)
     not set -q start[1]
 end
 
-# Whether this command has been typed; "" is none.
+# Succeeds if this command was typed; "" stands for no command.
 function __coffer_client_is --argument-names command
     set -l words (commandline -opc)
     test "$words[2]" = "$command"; and __coffer_client_is_own
 end
 
-# Whether another command's line can begin here, or has.
+# Succeeds if the line of another command can begin here, or has begun.
 function __coffer_client_begins --argument-names command
     set -l words (commandline -opc)
     test "$words[2]" = "$command"
 end
 
-# What the command that begins here would offer.
+# Prints what the command that begins here would offer.
 function __coffer_client_command_line
     set -l words (commandline -opc)
     set -l start (__coffer_client_line)
@@ -159,7 +159,7 @@ function __coffer_client_keys
         end
     end
     for key in ($program keys --cached $source 2>/dev/null </dev/null)
-        # Before a -- this would be an option.
+        # Before -- this would be an option.
         string match -q -- '-*' $key; and not set -q dashes[1]; and continue
         printf '%s\n' $key
     end

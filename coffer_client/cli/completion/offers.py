@@ -1,4 +1,4 @@
-"""What a shell can offer in the place of a metavar, and what else the scripts of all shells need to know."""
+"""What a shell can offer in place of a metavar, and what else the scripts of all shells need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..options import HELP, KEYS, VERSION, Command, Option
 
 
 class Kind(Enum):
-    """Where what is offered comes from."""
+    """The source of what is offered."""
 
     NOTHING = auto()
     WORDS = auto()
@@ -23,11 +23,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What can stand in a place.
+    """What can be typed in a place.
 
     Attributes:
-        kind: where it comes from.
-        words: where that is the table. One that ends in a colon is a beginning.
+        kind: its source.
+        words: the words, if the source is the table. A word that ends in a colon is only a beginning.
     """
 
     kind: Kind
@@ -39,17 +39,17 @@ _KINDS: Final = {
     "FILE": Kind.FILES,
     "KEY": Kind.KEYS,
     "PATH": Kind.FILES,
-    "PATTERN": Kind.KEYS,  # a key is the plainest of them
+    "PATTERN": Kind.KEYS,  # a key is the simplest pattern
     "TEMPLATE": Kind.FILES,
 }
-# The options that say where secrets come from, and for whom.
+# The options that say which server is asked, and as whom.
 _WHOSE: Final = ("server", "identity", "bare", "state", "config")
 # The root's options, as they are typed.
 ROOT_FLAGS: Final = (*VERSION.flags, *HELP.flags)
 
 
 def offer(metavar: str) -> Offer:
-    """What can stand in the place of a metavar. `a|b:NAME` is the word a, or one that begins with `b:`; of others the name decides."""
+    """Return what can replace a metavar. `a|b:NAME` is the word a, or a word that begins with `b:`; otherwise the name decides."""
     if words := tuple(filter(None, (re.split("[A-Z]", part)[0] for part in metavar.split("|")))):
         return Offer(kind=Kind.WORDS, words=words)
     name = re.match(r"[A-Z]+", metavar)
@@ -57,25 +57,25 @@ def offer(metavar: str) -> Offer:
 
 
 def takes_command_line(command: Command) -> bool:
-    """Whether another command's line begins behind the options."""
+    """Return whether the line of another command follows the options."""
     return command.arguments is not None and command.arguments.are_command_line
 
 
 def with_value(command: Command) -> Iterator[Option]:
-    """The options that take a value."""
+    """Yield the options that take a value."""
     return (option for option in command.options if option.metavar is not None)
 
 
 def source_options() -> Iterator[Option]:
-    """What says whose keys are wanted: it is handed on to the call that lists them."""
+    """Yield the options that say whose keys are wanted. A script passes them to the call that lists the keys."""
     return (option for option in KEYS.options if option.name in _WHOSE)
 
 
 def brief(text: str) -> str:
-    """The first sentence of a help text, for the one line that a shell has for it."""
+    """Return the first sentence of a help text, because a shell has one line for it."""
     return text.split(". ", maxsplit=1)[0].removesuffix(".")
 
 
 def fill(script: str, **parts: str) -> str:
-    """A script with its parts in the places of their names, as in @name@."""
+    """Return a script with each @name@ replaced by the part of that name."""
     return re.sub("@([a-z_]+)@", lambda place: parts[place[1]], script)

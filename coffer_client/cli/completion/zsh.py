@@ -10,7 +10,7 @@ from .offers import Kind, brief, fill, offer, source_options, takes_command_line
 
 
 def script() -> str:
-    """The script."""
+    """Return the script, as described above."""
     return fill(
         _SCRIPT,
         program=PROGRAM,
@@ -23,14 +23,14 @@ def script() -> str:
 
 
 def _case(command: Command) -> str:
-    # Behind the first word of another command's line, an option is not ours.
+    # After the first word of another command's line, an option is not ours.
     mode = " -A '-*'" if takes_command_line(command) else ""
     lines = "".join(_continued(spec, indent=16) for spec in _specifications(command))
     return f"        {command.name})\n            _arguments -S{mode} \\\n{lines}                && return\n            ;;\n"
 
 
 def _specifications(command: Command) -> Iterator[str]:
-    """What _arguments takes."""
+    """Yield what _arguments takes."""
     yield from _help()
     for option in command.options:
         yield from _option(option)
@@ -56,7 +56,7 @@ def _option(option: Option) -> Iterator[str]:
         if option.metavar is None:
             yield f"({' '.join(option.flags)}){flag}{text}"
         else:
-            # Given twice, it is no mistake; a letter's value is the next word.
+            # It may be given twice. The value of a letter is the next word.
             equals = "=" if flag.startswith("--") else ""
             yield f"*{flag}{equals}{text}:{_escaped(option.metavar)}:{_action(option.metavar)}"
 
@@ -65,7 +65,7 @@ def _action(metavar: str) -> str:
     offered = offer(metavar)
     match offered.kind:
         case Kind.WORDS:
-            # Behind a space, zsh adds no words of its own.
+            # After a space, zsh adds no words of its own.
             return f" _coffer-client_words {' '.join(map(_colons, offered.words))}"
         case Kind.FILES:
             return "_files"
@@ -78,14 +78,14 @@ def _action(metavar: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As it stands in the brackets and the messages of _arguments."""
+    """Return a text as the brackets and the messages of _arguments need it."""
     for character in "\\[]:":
         text = text.replace(character, "\\" + character)
     return text
 
 
 def _colons(text: str) -> str:
-    """As it stands where a colon ends it."""
+    """Return a text as it is written if a colon ends it."""
     return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
@@ -94,7 +94,7 @@ def _quoted(text: str) -> str:
 
 
 def _continued(specification: str, *, indent: int) -> str:
-    """A line of a command that goes on."""
+    """Return a line of a command that continues on the next line."""
     return f"{' ' * indent}{_quoted(specification)} \\\n"
 
 
@@ -107,7 +107,7 @@ _coffer-client_commands() {
     _describe -t commands command commands
 }
 
-# Some words; one that ends in a colon goes on.
+# Offers words; one that ends in a colon is only a beginning.
 _coffer-client_words() {
     local -a whole=(${@:#*:}) begun=(${(M)@:#*:}) expl
     _description values expl value
@@ -128,7 +128,7 @@ _coffer-client_keys() {
         esac
     done
     keys=("${(@f)$("${${(Q)program}/#\~\//$HOME/}" keys --cached "${(@)source}" 2>/dev/null </dev/null)}")
-    # Before a -- they would be options.
+    # Before -- they would be options.
     (( dashes )) || keys=("${(@)keys:#-*}")
     keys=("${(@)keys:#}")
     _wanted keys expl KEY compadd -a keys
@@ -146,7 +146,7 @@ _coffer-client() {
     return 1
 }
 
-# Autoloaded, this file is the function's body; sourced, it has to say what the function is for.
+# If this file is autoloaded, it is the body of the function; if it is sourced, it must register the function.
 if [[ $funcstack[1] == _coffer-client ]]; then
     _coffer-client "$@"
 else

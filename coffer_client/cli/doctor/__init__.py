@@ -1,12 +1,12 @@
-"""What a fetch needs, tried step by step: first what is this machine's own, then the server.
+"""Try what a fetch needs, step by step: first this machine, then the server.
 
 Modules:
     step.py      what a step is
-    machine.py   versions, configuration, identity, state and cache
+    machine.py   versions, libraries, configuration, identity, state and cache
     server.py    names, connections, and the release
 
-Nothing here does what a fetch does in a way of its own: each step is a part of one, so that what works here works there. A fetch that works
-is remembered as any other.
+Each step is a part of a fetch and runs the same code, so that what works here works there. A fetch that works is remembered like any
+other.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def examine(
     clock: Callable[[], float] = time.time,
     resolve: Callable[[bytes, int], Sequence[Endpoint]] = happy_eyeballs.resolve,
 ) -> Iterator[Step]:
-    """Each step as soon as it has been tried. None that can be tried is left out.
+    """Yield each step as soon as it was tried. No step that can be tried is left out.
 
     Args:
         asked: what was typed, and what is configured.
-        check_mlkem: raises UnavailableError where this machine has no ML-KEM-768.
+        check_mlkem: raises UnavailableError if this machine has no ML-KEM-768.
         clock: gives the seconds since 1970.
         resolve: as `happy_eyeballs.resolve`.
     """
     yield machine.examine_versions()
     yield from machine.examine_libraries()
-    # The address is looked at without the identity, of which the next step tells; whose it is plays no part in it.
+    # The address does not depend on the identity, which is the subject of the next step: any identity will do.
     address = attempt("configuration", lambda: asked.load(Identity.generate()), lambda error: machine.mend_configuration(asked, error))
     yield address if isinstance(address, Step) else machine.describe_address(asked, address)
     credential = attempt("identity", asked.load_credential, lambda error: machine.mend_identity(asked, error))
@@ -80,4 +80,4 @@ def examine(
 
 
 def _ignore(message: str) -> None:
-    """What a source warns of has a step of its own here."""
+    """Drop a warning of the source: each has a step of its own here."""

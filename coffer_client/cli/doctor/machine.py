@@ -1,4 +1,4 @@
-"""What is this machine's own: versions, configuration, identity, state and cache."""
+"""The steps about this machine: versions, libraries, configuration, identity, state and cache."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from ...trust_store import Folders, Memory
 from .step import OK, WARN, Step, failed, skipped
 
 _DISTRIBUTIONS: Final = ("coffer-secrets", "PyNaCl", "cryptography", "cbor2")
-ADDRESS_ANEW: Final = "ask your operator for the address anew, which `coffer-companion address` prints"
-STATE_ANEW: Final = "restore the file; or, where the server is known to be right: coffer-client trust reset"
+ADDRESS_ANEW: Final = "ask your operator again for the address, which `coffer-companion address` prints"
+STATE_ANEW: Final = "restore the file; or, if the server is known to be right: coffer-client trust reset"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was typed, and where the rest is looked for.
+    """What was typed, and the places for everything else.
 
     Attributes:
-        load: gives the settings for an identity; raises as `settings.load`.
-        load_credential: gives the credential; raises as `settings.load_credential`.
+        load: returns the settings for an identity; raises as `settings.load`.
+        load_credential: returns the credential; raises as `settings.load_credential`.
         server, identity: as they were typed, or None.
         configured: the variables and files.
     """
@@ -53,7 +53,7 @@ class Asked:
 
 
 def examine_versions() -> Step:
-    """What is installed, for whoever is asked for help."""
+    """Show what is installed, for somebody who is asked for help."""
     versions = (f"{name} {_version(name)}" for name in _DISTRIBUTIONS)
     sentence = f"Python {platform.python_version()}, {', '.join(versions)}, {primitives.openssl_version()}"
     return Step(name="versions", state=OK, sentence=sentence)
@@ -77,7 +77,7 @@ def _version(distribution: str) -> str:
 
 
 def describe_address(asked: Asked, wanted: Settings) -> Step:
-    """Which server is asked, and what says so."""
+    """Show which server is asked, and what says so."""
     found = asked.configured.find("server")
     place = "--server" if asked.server or found is None else found.label
     hosts = ", ".join(map(str, wanted.address.hosts))
@@ -85,22 +85,22 @@ def describe_address(asked: Asked, wanted: Settings) -> Step:
 
 
 def mend_configuration(asked: Asked, error: CofferError) -> str:
-    """What to do where no settings can be had."""
+    """Return what to do if the settings cannot be used."""
     try:
         asked.configured.files()
     except ConfigurationError as broken:
         # Every command that reads a configuration would end in the same error.
         if str(broken) == str(error):
-            return "mend that file, or name another one with --config (/dev/null goes without any)"
+            return "repair that file, or name another one with --config (/dev/null: no file)"
     if not isinstance(error, ConfigurationError):
         return ADDRESS_ANEW
     if not asked.server and asked.configured.find("server") is None:
         return "`coffer-client config` shows what is in force; `coffer-client init ADDRESS` writes a configuration"
-    return "correct it where it stands: in an option, a variable or a file"
+    return "correct it in the option, the variable or the file that sets it"
 
 
 def describe_identity(asked: Asked, credential: Credential) -> Step:
-    """Where the identity is, and what the server knows it by."""
+    """Show where the identity is, and by which id the server knows it."""
     path, label = asked.identity, "--identity"
     if path is None:
         found = settings.find_identity(asked.configured)
@@ -112,7 +112,7 @@ def describe_identity(asked: Asked, credential: Credential) -> Step:
 
 
 def mend_identity(asked: Asked, error: CofferError) -> str:
-    """What to do where the identity cannot be used."""
+    """Return what to do if the identity cannot be used."""
     try:
         path = paths.expand(asked.identity or settings.find_identity(asked.configured).text)
         mode = stat.S_IMODE(os.stat(path).st_mode) if path else 0o600
@@ -121,34 +121,34 @@ def mend_identity(asked: Asked, error: CofferError) -> str:
     except FileNotFoundError:
         return f"coffer-client keygen {path}"
     except OSError:
-        return f"let this user read {path}, and what is above it"
+        return f"let this user read {path}, and the folders above it"
     if path.endswith(keyfile.PUBLIC_SUFFIX):
         return f"name the identity itself: {path.removesuffix(keyfile.PUBLIC_SUFFIX)}"
     if mode & 0o077:
-        return f"chmod 600 {path}; and make a new key, if somebody may have read this one"
-    return "restore it from where it was copied; or make a new one (`coffer-client keygen PATH`), and send its line to your operator"
+        return f"chmod 600 {path}; and make a new key if somebody may have read this one"
+    return "restore it from a copy; or make a new one (`coffer-client keygen PATH`), and send its line to your operator"
 
 
 def examine_mlkem(check: Callable[[], None], credential: Credential | None) -> Step:
-    """Whether this machine has ML-KEM-768, which all but a bare key needs."""
+    """Try whether this machine has ML-KEM-768, which every client needs that is not known by a bare key."""
     try:
         check()
     except UnavailableError as error:
         if credential is not None and credential.bare:
-            return skipped("ml-kem", "this machine has none, and a bare key needs none")
+            return skipped("ml-kem", "this machine has no ML-KEM-768, and a bare key does not need it")
         return failed("ml-kem", error, "pip install --upgrade --only-binary cryptography cryptography")
     return Step(name="ml-kem", state=OK, sentence="ML-KEM-768 is there")
 
 
 def examine_state(memory: Memory, folders: Folders) -> Step:
-    """Whether what is remembered can be read, and what is new written."""
+    """Try whether the state can be read and written."""
     try:
         seen = memory.recall().seen
     except StateError as error:
         return failed("state", error, STATE_ANEW)
     mend = "name a folder that can be written, with --state or COFFER_STATE"
     if folders.state is None:
-        return Step(name="state", state=WARN, sentence="this user has no home, so nothing is remembered", mend=mend)
+        return Step(name="state", state=WARN, sentence="this user has no home folder, so nothing is remembered", mend=mend)
     try:
         files.make_folders(folders.state)
         with tempfile.TemporaryFile(dir=folders.state):
@@ -161,20 +161,20 @@ def examine_state(memory: Memory, folders: Folders) -> Step:
 
 
 def examine_cache(source: Source, memory: Memory) -> Step:
-    """Whether the cache could stand in now."""
+    """Try whether the cache could be used now."""
     wanted = source.wanted
     max_stale = timedelta(seconds=DEFAULT_MAX_STALE_S) if wanted.max_stale is None else wanted.max_stale
     if not wanted.cache or not max_stale:
         return skipped("cache", "it is switched off")
     if memory.cached() is None:
-        return Step(name="cache", state=OK, sentence="there is none yet: a fetch that works makes it")
+        return Step(name="cache", state=OK, sentence="there is no cache yet: a fetch that works makes it")
     try:
         coffer = finish(source.from_cache(max_stale))
     except StateError:
         return skipped("cache", "it needs the state")
     except CacheError as error:
-        return Step(name="cache", state=WARN, sentence=f"it cannot stand in: {error}", mend="a fetch that works makes it anew")
+        return Step(name="cache", state=WARN, sentence=f"it cannot be used: {error}", mend="a fetch that works makes it again")
     assert coffer.stale is not None
     left = durations.show(max_stale - coffer.stale)
-    sentence = f"release {coffer.release.serial}, fetched {durations.show(coffer.stale)} ago, verifies; it can stand in for {left} more"
+    sentence = f"release {coffer.release.serial}, fetched {durations.show(coffer.stale)} ago, verifies; it can be used for {left} more"
     return Step(name="cache", state=OK, sentence=sentence)

@@ -1,4 +1,4 @@
-"""The server: its hosts' names and addresses, whether it answers, whether it knows this client, and what it gives."""
+"""The steps about the server: the addresses of its hosts, whether it answers, whether it knows this client, and its release."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     # As `happy_eyeballs.resolve`.
     Resolve: TypeAlias = Callable[[bytes, int], Sequence[Endpoint]]
 
-# What is skipped where no server answers, in this order.
+# The steps that are skipped if no server answers, in this order.
 OF_A_RELEASE: Final = ("known", "release", "expiry", "clock")
-# Clocks that are set right differ a little.
+# Clocks that are right differ a little.
 _CLOCK_STEP: Final = timedelta(minutes=5)
-_PUBLISH_ANEW: Final = "your operator publishes anew: coffer-companion upload"
+_PUBLISH_ANEW: Final = "your operator publishes again: coffer-companion upload"
 
 
 def examine_hosts(source: Source, memory: Memory, clock: Callable[[], float], resolve: Resolve) -> Iterator[Step]:
-    """Every host; and the release of the first that answers."""
+    """Try every host, and the release of the first that answers."""
     answered: Host | CofferError | None = None
     for host in source.wanted.address.hosts:
         answer = yield from _examine_host(source, host, resolve)
@@ -55,7 +55,7 @@ def examine_hosts(source: Source, memory: Memory, clock: Callable[[], float], re
 
 
 def _examine_host(source: Source, host: Host, resolve: Resolve) -> Generator[Step, None, Host | CofferError | None]:
-    """A host's steps; and what came of its Hello: the host where it gave a session, a refusal, or nothing."""
+    """Yield the steps of a host. Return the host if it gave a session, its refusal if it refused, or None."""
     places = _resolve(host, resolve)
     if isinstance(places, Step):
         yield places
@@ -88,7 +88,7 @@ def _name(place: Endpoint) -> str:
 
 
 def _examine_places(source: Source, host: Host, places: Sequence[Endpoint]) -> Step:
-    """Whether each address of a host takes a connection. Nothing is sent."""
+    """Try whether each address of a host accepts a connection. Nothing is sent."""
     failures: dict[str, str] = {}
     for place in places:
         at = Host(name=_name(place), port=host.port)
@@ -126,20 +126,20 @@ def _silent(host: Host, source: Source) -> UnreachableError:
 
 
 def _hello(source: Source, host: Host) -> Host | CofferError | Step:
-    """The host, where it gives a session; or the refusal of a server that answered, but does not serve this client; or what failed."""
+    """Return the host if it gives a session, the refusal of a server that does not serve this client, or the step that failed."""
     try:
-        # Not kept for the release: a server ends a session that is silent for as long as the other hosts may take.
+        # The session is not kept for the release: a server ends a silent session before the other hosts may have been tried.
         finish(finish(source.connect(host, deadline_s=_deadline_s(source))).close())
     except (KeyNotFoundError, RefusedClientError) as refusal:
         return refusal
     except StateError:
-        return skipped("hello", "it needs the state, which says by which id the server answers", subject=str(host))
+        return skipped("hello", "it needs the state, which has the id by which the server answers", subject=str(host))
     except UnopenableError as error:
         return failed("hello", error, f"what answers there is another server: {ADDRESS_ANEW}", subject=str(host))
     except TimeoutError:
         return failed("hello", _silent(host, source), "look at the server's log, and try again", subject=str(host))
     except UnreachableError as error:
-        return failed("hello", error, f"the server goes by another id, or is of another kind: {ADDRESS_ANEW}", subject=str(host))
+        return failed("hello", error, f"the server has another id, or is no Coffer server: {ADDRESS_ANEW}", subject=str(host))
     except CofferError as error:
         return failed("hello", error, "look at the server's log, and try again in a minute", subject=str(host))
     return host
@@ -174,7 +174,7 @@ async def _take(source: Source, host: Host) -> Coffer:
             coffer = await source.take(await connection.receive(OkGet), connection)
             await connection.bye()
     except TimeoutError:
-        raise UnreachableError("the server fell silent before it gave the release") from None
+        raise UnreachableError("the server stopped answering before it gave the release") from None
     return coffer
 
 
@@ -195,7 +195,7 @@ def _mend_release(error: CofferError) -> str:
         case UntrustedPublisherError():
             return f"if that publisher is right, {ADDRESS_ANEW}"
         case ReleaseError():
-            return f"show this to your operator, for docs/releases-client.md has what each refusal means; most often {_PUBLISH_ANEW}"
+            return f"show this to your operator: docs/releases-client.md says what each refusal means; most often {_PUBLISH_ANEW}"
         case StateError():
             return STATE_ANEW
     return "look at the server's log, and try again"
@@ -215,7 +215,7 @@ def _expiry(expires: datetime, now: datetime) -> str:
 
 
 def _examine_clock(coffer: Coffer, now: datetime) -> Step:
-    """A clock is behind where a release was signed later than it shows. How far it may be ahead, nothing here can tell."""
+    """Try whether the clock is behind: it is if it shows a time before the release was signed. Nothing here can tell if it is ahead."""
     issued = coffer.release.issued
     if issued is None:
         return skipped("clock", "the release does not say when it was signed")

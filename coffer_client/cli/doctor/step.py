@@ -1,4 +1,4 @@
-"""One step of the doctor's, as a value."""
+"""One step of `doctor`, as a value."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Step:
     """One thing that was tried.
 
     Attributes:
-        name: what: `configuration`, `identity`, `ml-kem` and so on.
-        state: `OK`; `WARN` where a fetch goes on in spite of it; `FAIL` where none does, or should; `SKIP` where it was not tried.
+        name: `configuration`, `identity`, `ml-kem` and so on.
+        state: `OK`; `WARN` if a fetch works in spite of it; `FAIL` if no fetch works, or none should; `SKIP` if it was not tried.
         sentence: what was found. It holds no secret.
-        subject: the host, where it is about one.
-        mend: what to do about it; None where nothing is to be done.
-        exit: the exit code of the failure, from the one table; 0 where there is none.
+        subject: the host, if the step is about one.
+        mend: what to do about it; None if nothing has to be done.
+        exit: the exit code of the failure, from the one table; 0 if nothing failed.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Step:
 
 
 def failed(name: str, error: CofferError, mend: str, *, subject: str | None = None) -> Step:
-    """A step that ended in an error, as a fetch would."""
+    """Return a step that ended in an error, as a fetch would."""
     return Step(name=name, state=FAIL, sentence=str(error), subject=subject, mend=mend, exit=exit_code(error))
 
 
 def skipped(name: str, reason: str, *, subject: str | None = None) -> Step:
-    """A step that could not be tried, or need not be."""
+    """Return a step that could not be tried, or need not be."""
     return Step(name=name, state=SKIP, sentence=reason, subject=subject)
 
 
 def attempt(name: str, load: Callable[[], T], mend: Callable[[CofferError], str]) -> T | Step:
-    """What `load` gives, or the step that failed with its error; `mend` says what to do about one."""
+    """Return what `load` returns, or the step that failed with its error. `mend` says what to do about an error."""
     try:
         return load()
     except CofferError as error:

@@ -497,4 +497,4 @@ def test_what_is_nothing_of_that_is_refused(text: str) -> None:
 def test_what_goes_with_watch_goes_with_nothing_else(home: Path, words: list[str]) -> None:
     ran = subprocess.run([*PROGRAM[:-1], *words, "--", "true"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert "go with --watch" in ran.stderr
+    assert "need --watch" in ran.stderr

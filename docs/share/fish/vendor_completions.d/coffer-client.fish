@@ -1,6 +1,6 @@
 # fish completion for coffer-client, made by `coffer-client completion fish`
 
-# Where among the words before the cursor another command's line begins; nothing where it does not.
+# Prints at which of the words before the cursor the line of another command begins, or nothing.
 function __coffer_client_line
     set -l words (commandline -opc)
     contains -- "$words[2]" run; or return
@@ -22,25 +22,25 @@ function __coffer_client_line
     end
 end
 
-# Whether what is typed is still the program's own.
+# Succeeds if what is typed still belongs to this program.
 function __coffer_client_is_own
     set -l start (__coffer_client_line)
     not set -q start[1]
 end
 
-# Whether this command has been typed; "" is none.
+# Succeeds if this command was typed; "" stands for no command.
 function __coffer_client_is --argument-names command
     set -l words (commandline -opc)
     test "$words[2]" = "$command"; and __coffer_client_is_own
 end
 
-# Whether another command's line can begin here, or has.
+# Succeeds if the line of another command can begin here, or has begun.
 function __coffer_client_begins --argument-names command
     set -l words (commandline -opc)
     test "$words[2]" = "$command"
 end
 
-# What the command that begins here would offer.
+# Prints what the command that begins here would offer.
 function __coffer_client_command_line
     set -l words (commandline -opc)
     set -l start (__coffer_client_line)
@@ -76,7 +76,7 @@ function __coffer_client_keys
         end
     end
     for key in ($program keys --cached $source 2>/dev/null </dev/null)
-        # Before a -- this would be an option.
+        # Before -- this would be an option.
         string match -q -- '-*' $key; and not set -q dashes[1]; and continue
         printf '%s\n' $key
     end
@@ -92,7 +92,7 @@ complete -c coffer-client -n '__coffer_client_is ""' -a render -d 'Fill a templa
 complete -c coffer-client -n '__coffer_client_is ""' -a trust -d 'Show what this client remembers and trusts; with `reset`, delete it'
 complete -c coffer-client -n '__coffer_client_is ""' -a keygen -d 'Make this client\'s identity, and print the line for the operator'
 complete -c coffer-client -n '__coffer_client_is ""' -a id -d 'Print this client\'s public key, for the operator'
-complete -c coffer-client -n '__coffer_client_is ""' -a config -d 'Show each setting that is in force, and where it comes from'
+complete -c coffer-client -n '__coffer_client_is ""' -a config -d 'Show each setting that is in force, and its source'
 complete -c coffer-client -n '__coffer_client_is ""' -a doctor -d 'Try everything that a fetch needs, step by step, and say how to repair what fails'
 complete -c coffer-client -n '__coffer_client_is ""' -a completion -d 'Print the script with which a shell completes commands, options, and KEYs'
 complete -c coffer-client -n '__coffer_client_is ""' -l version -d 'Print the version'

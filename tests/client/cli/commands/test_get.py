@@ -76,7 +76,7 @@ def test_raw_wants_one_key_and_says_what_else_there_is(home: Path, capfd: pytest
     assert cli.run(["get", *words]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert "the other formats, and --to-dir" in err
+    assert "use another --format, or --to-dir" in err
 
 
 @pytest.mark.parametrize("timeout", ["soon", "0", "-1", "inf", "nan"])

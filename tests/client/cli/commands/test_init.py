@@ -173,7 +173,7 @@ def test_an_identity_that_cannot_be_used_stops_it(config: Path, key: Path, capfd
 def test_what_comes_before_the_file_is_told(config: Path, monkeypatch: pytest.MonkeyPatch, capfd: Read) -> None:
     monkeypatch.setenv("COFFER_SERVER", str(address_of(unused_host())))
     assert cli.run(["init", str(address_of(unused_host()))]) == 3
-    assert "COFFER_SERVER comes before it, and names another server" in capfd.readouterr().err
+    assert "COFFER_SERVER takes precedence, and names another server" in capfd.readouterr().err
 
 
 def test_no_place_for_it_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: Read) -> None:

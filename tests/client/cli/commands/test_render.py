@@ -89,7 +89,7 @@ def test_mode_and_owner_are_as_typed(folder: Path) -> None:
     owner = f"{os.geteuid()}:{os.getegid()}"
     ran = render("a.j2", "-o", "a.conf", "--mode", "0644", "--owner", owner)
     assert ran.returncode == 0
-    assert ran.stderr == "coffer-client: warning: --mode 0644 lets everybody on this machine read or change a.conf\n"
+    assert ran.stderr == "coffer-client: warning: --mode 0644 lets every user of this machine read or change a.conf\n"
     assert stat.S_IMODE((folder / "a.conf").stat().st_mode) == 0o644
 
 
@@ -111,8 +111,8 @@ def test_a_command_gets_no_secret_and_its_failure_is_the_programs(folder: Path) 
     [
         ([], "an argument is missing: TEMPLATE"),
         (["a.j2", "b.j2"], "expected at most 1 argument, got 2"),
-        (["a.j2", "--watch"], "--watch go with -o FILE"),
-        (["a.j2", "--mode", "0600", "-o", "-"], "--mode, --owner, --exec and --watch go with -o FILE"),
+        (["a.j2", "--watch"], "--watch need -o FILE"),
+        (["a.j2", "--mode", "0600", "-o", "-"], "--mode, --owner, --exec and --watch need -o FILE"),
         (["a.j2", "-o", ""], "--output is empty"),
         (["a.j2", "-o", "x", "--mode", "rw"], "--mode rw: expected three octal digits"),
         (["a.j2", "-o", "x", "--owner", "no-such-user"], "this machine has no user 'no-such-user'"),

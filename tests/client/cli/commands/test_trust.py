@@ -29,13 +29,13 @@ def test_trust_is_shown_and_forgotten(
         shown = capfd.readouterr().out
         assert shown.startswith("coffer shop\nrelease 2 ")
         assert f"publisher {PUBLISHER.publisher_key().hex().upper()}\n" in shown
-        # Without a terminal and without --yes, nothing is forgotten.
+        # Without a terminal and without --yes, nothing is deleted.
         monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
         assert cli.run(["trust", "reset"]) == 2
         assert "--yes" in capfd.readouterr().err
         assert cli.run(["get", "n"]) == 5
         assert cli.run(["trust", "reset", "--yes"]) == 0
-        assert "forgotten" in capfd.readouterr().err
+        assert "deleted: the next" in capfd.readouterr().err
         assert cli.run(["get", "n"]) == 0
         assert capfd.readouterr().out == "1"
         assert cli.run(["trust", "forget"]) == 2
@@ -59,5 +59,5 @@ def test_at_a_terminal_it_asks(
         assert cli.run(["trust", "reset"]) == code
     err = capfd.readouterr().err
     assert "[y/N]" in err
-    assert ("forgotten" in err) == (code == 0)
+    assert ("deleted: the next" in err) == (code == 0)
     assert cli.run(["get", "port"]) == (3 if code == 0 else 0)

@@ -26,7 +26,7 @@ def test_all_is_well(examined: Doctor, whole: Credential) -> None:
         in step_of(content, "release")["sentence"]
     )
     assert "does not expire" in step_of(content, "expiry")["sentence"]
-    assert "there is none yet" in step_of(content, "cache")["sentence"]
+    assert "there is no cache yet" in step_of(content, "cache")["sentence"]
     assert "COFFER_IDENTITY_TEXT" in step_of(content, "identity")["sentence"]
     assert "canary" not in json.dumps(content)
     assert "COFFER-SECRET-KEY" not in json.dumps(content)

@@ -40,7 +40,7 @@ def test_a_file_that_cannot_be_used(examined: Doctor, home: Path, monkeypatch: p
     content = examined(None)
     found = failure(content, "configuration", 2)
     assert "the key 'time_out' is unknown" in found["sentence"]
-    assert found["mend"].startswith("mend that file, or name another one")
+    assert found["mend"].startswith("repair that file, or name another one")
     # The identity may stand in the file, so it is not known either.
     assert step_of(content, "identity")["state"] == SKIP
     assert step_of(content, "identity")["sentence"] == "it needs the configuration"
@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_used(examined: Doctor, home: Path, monkeypatch: p
 
 def test_a_setting_that_cannot_be_used(examined: Doctor) -> None:
     found = failure(examined(address_of(unused_host()), "--max-stale", "soon"), "configuration", 2)
-    assert found["mend"] == "correct it where it stands: in an option, a variable or a file"
+    assert found["mend"] == "correct it in the option, the variable or the file that sets it"
 
 
 def test_an_address_that_is_cut_short(examined: Doctor) -> None:
@@ -152,5 +152,5 @@ def test_a_cache_that_is_too_old(examined: Doctor, whole: Credential) -> None:
         steps = examine_as(whole, server.address(), clock=lambda: time.time() + 8 * 86_400)
     assert steps["cache"].state == WARN
     assert "8d" in steps["cache"].sentence
-    assert steps["cache"].mend == "a fetch that works makes it anew"
+    assert steps["cache"].mend == "a fetch that works makes it again"
     assert steps["release"].state == OK

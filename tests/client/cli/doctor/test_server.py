@@ -121,7 +121,7 @@ def answer_with_noise(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("script", "code", "mend"),
     [
-        (hang_up, 3, "the server goes by another id"),
+        (hang_up, 3, "the server has another id"),
         (fall_silent, 3, "look at the server's log"),
         (answer_with_noise, 5, "what answers there is another server"),
         (answering(lambda hello: Error(code="busy", sentence="later")), 3, "try again in a minute"),
