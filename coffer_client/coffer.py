@@ -325,8 +325,13 @@ def expiry_warning(release: Release, now: float) -> str | None:
     """
     if release.expires_s is None or release.expires_s - now > EXPIRY_WARNING_S:
         return None
+    # Few fetches end in a warning.
+    from datetime import timedelta
+
+    from coffer_common import durations, times
+
     return (
-        f"release {release.serial} of {release.coffer!r} expires at {release.expires:%Y-%m-%d %H:%M} UTC, "
-        f"in {int(release.expires_s - now) // _DAY_S} days: "
+        f"release {release.serial} of {release.coffer!r} expires at {times.show(release.expires_s)}, "
+        f"in {durations.show(timedelta(seconds=max(0.0, release.expires_s - now)))}: "
         "ask your operator to publish again (coffer-companion upload)"
     )

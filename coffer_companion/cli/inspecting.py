@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coffer_common import times
 from coffer_protocol.identity import format_id
 from coffer_protocol.release.head import SignedHead
 
@@ -21,7 +22,7 @@ from ..releases.publisher_entry import short_key
 from ..releases.publishers import publishers
 from ..target import Target
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
-from .output import expiry, output, show_json, show_table, tell, when
+from .output import expiry, output, show_json, show_table, tell
 from .runner import execute
 
 _NAMES_SHOWN = 3
@@ -44,14 +45,14 @@ def history(
     rows = [
         (
             str(event.release.head.serial),
-            when(event.release.head.issued),
+            times.show(event.release.head.issued),
             _by(event.release, labels),
             expiry(event.release.head.expires, now),
             _changes_told(event),
         )
         for event in found
     ]
-    show_table(("release", "issued (UTC)", "by", "expires", "clients"), rows)
+    show_table(("release", "issued", "by", "expires", "clients"), rows)
 
 
 async def _history(target: Target, limit: int) -> tuple[list[Event], dict[bytes, str]]:
@@ -123,7 +124,7 @@ def show(
         return
     head = shown.release.head
     output.print(
-        f"coffer {head.coffer}, release {head.serial}, issued {when(head.issued)} UTC, expires {expiry(head.expires, time.time())}",
+        f"coffer {head.coffer}, release {head.serial}, issued {times.show(head.issued)}, expires {expiry(head.expires, time.time())}",
         soft_wrap=True,
     )
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, Final
 
 import typer
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from coffer_common import durations, times
 from coffer_common.program import warning_lines
 
 from .. import PROGRAM
@@ -20,7 +21,6 @@ from ..releases.plan import ChangeKind, Plan
 errors = Console(stderr=True, highlight=False, markup=False)
 output = Console(highlight=False, markup=False)
 
-_DAY_S: Final = 86400
 # A person reads no more clients, and a terminal takes its time over each line.
 CLIENTS_SHOWN: Final = 200
 _STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", ChangeKind.REMOVED: "red", ChangeKind.UNCHANGED: "dim"}
@@ -79,22 +79,13 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], styles: Seq
             typer.echo(line)
 
 
-def when(seconds: int) -> str:
-    """A time, to the minute."""
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds} s after 1970"
-
-
 def expiry(expires: int | None, now: float) -> str:
-    """When a release expires, and how long that is."""
+    """Return when a release expires, and how long that is from now."""
     if expires is None:
         return "never"
-    left_s = expires - now
-    if left_s <= 0:
-        return f"expired {when(expires)}"
-    return f"{when(expires)[:10]} (in {int(left_s // _DAY_S)} d)"
+    if expires <= now:
+        return f"expired {times.show(expires)}"
+    return f"{times.show(expires)} (in {durations.show(timedelta(seconds=expires - now))})"
 
 
 class progress_bar:  # noqa: N801 - a context manager, used as a function

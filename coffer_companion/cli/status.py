@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from coffer_common import durations
+from coffer_common import durations, times
 from coffer_protocol.identity import format_id
 
 from ..errors import EXIT_FAILED
 from ..releases.adoption import Adoption, Client, wait
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
-from .output import expiry, output, show_json, show_table, tell, when
+from .output import expiry, output, show_json, show_table, tell
 from .runner import execute
 
 _ID_DIGITS: Final = 8
@@ -52,7 +52,7 @@ def status(
 def _show(adoption: Adoption) -> None:
     head = adoption.release.head
     output.print(
-        f"coffer {head.coffer}, release {head.serial}, issued {when(head.issued)} UTC, expires {expiry(head.expires, time.time())}: "
+        f"coffer {head.coffer}, release {head.serial}, issued {times.show(head.issued)}, expires {expiry(head.expires, time.time())}: "
         f"{adoption.behind} of {len(adoption.clients)} behind",
         soft_wrap=True,
     )
@@ -60,13 +60,13 @@ def _show(adoption: Adoption) -> None:
     several = {name for name, following in pairwise(names) if name == following}
     rows = [_row(client, client.name in several) for client in adoption.clients]
     styles = ["" if client.is_current else "yellow" for client in adoption.clients]
-    show_table(("client", "keys", "fetched", "at (UTC)", "state"), rows, styles)
+    show_table(("client", "keys", "fetched", "at", "state"), rows, styles)
     tell("(what was fetched is the server's word)")
 
 
 def _row(client: Client, is_one_of_several: bool) -> tuple[str, ...]:
     name = f"{client.name} ({format_id(client.id)[:_ID_DIGITS]})" if is_one_of_several else client.name
-    fetched, at = ("never", "-") if client.fetch is None else (str(client.fetch.serial), when(client.fetch.at))
+    fetched, at = ("never", "-") if client.fetch is None else (str(client.fetch.serial), times.show(client.fetch.at))
     return name, str(client.keys), fetched, at, "up to date" if client.is_current else f"behind: changed in {client.changed}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from coffer_common import times
+
 from ...conversation.watching import Watcher
 from ...errors import CommandFailedError, NamingError, NoSuchKeyError
 from ...io.blocking import iterate
@@ -25,8 +27,7 @@ def main(parsed: Parsed) -> None:
     has_begun = False
     for coffer in releases(iterate(Watcher(source(parsed)).events())):
         if command is None:
-            issued = f"{coffer.release.issued:%Y-%m-%dT%H:%M:%SZ}" if coffer.release.issued else "-"
-            write(f"{issued} {coffer.release.serial}\n".encode())
+            write(f"{times.show(coffer.release.issued_s)} {coffer.release.serial}\n".encode())
             continue
         try:
             run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))

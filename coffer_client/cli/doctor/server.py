@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from coffer_common import durations, times
 from coffer_protocol.address import Host
 from coffer_protocol.errors import (
     CofferError,
@@ -211,7 +212,11 @@ def _examine_expiry(coffer: Coffer, now: datetime) -> Step:
 
 
 def _expiry(expires: datetime, now: datetime) -> str:
-    return f"the release expires in {(expires - now).days} days, at {expires:%Y-%m-%d %H:%M} UTC"
+    return f"the release expires in {durations.show(expires - now)}, at {_shown(expires)}"
+
+
+def _shown(moment: datetime) -> str:
+    return times.show(moment.timestamp())
 
 
 def _examine_clock(coffer: Coffer, now: datetime) -> Step:
@@ -220,10 +225,10 @@ def _examine_clock(coffer: Coffer, now: datetime) -> Step:
     if issued is None:
         return skipped("clock", "the release does not say when it was signed")
     if now < issued - _CLOCK_STEP:
-        sentence = f"this machine's clock shows {now:%Y-%m-%d %H:%M} UTC, and the release was signed later, at {issued:%Y-%m-%d %H:%M}"
+        sentence = f"this machine's clock shows {_shown(now)}, and the release was signed later, at {_shown(issued)}"
         return failed("clock", CofferError(sentence), "set the clock here, or the publisher's: timedatectl set-ntp true")
     return Step(
         name="clock",
         state=OK,
-        sentence=f"{now:%Y-%m-%d %H:%M} UTC, which is after the release was signed; whether it is ahead, no release can tell",
+        sentence=f"{_shown(now)}, which is after the release was signed; whether it is ahead, no release can tell",
     )
