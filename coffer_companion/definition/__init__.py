@@ -1,18 +1,18 @@
 """The definition: one TOML file that says which client gets which secrets (docs/definition.md).
 
-`load` is the way in.
+Other modules use `load`.
 
 Modules:
-    model.py       Definition, Client, Origin, and the error that carries every problem of a run
-    positions.py   where in a TOML text a key stands, for tomli does not say
-    source.py      files: the definition itself, what it includes, what it takes contents from
+    model.py       Definition, Client and Origin
+    positions.py   where each key is in a TOML text, because tomli does not say
+    source.py      files: the definition itself, the files that it includes, and those that it takes contents from
     layers.py      TOML tables -> items by section and flat key; an overlay is a second layer over the first
     clients.py     `[clients]` -> keys
     values.py      one item -> one value
     templates.py   `{ from_template = "…" }`
     assembly.py    values, groups and templates -> what each client gets
     loading.py     a path -> a Definition: the modules above, in their order
-    lint.py        what is allowed and is most often a mistake
+    lint.py        warns about what is allowed but is most often a mistake
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Values, groups and templates -> what each client gets.
 
-Thousands of clients may be in the same few groups, so what a combination of groups gives is worked out once, as a `_Bundle`, and its
-secrets and origins are shared by all its clients. Only what a client has for itself costs memory of its own.
+Thousands of clients may be in the same few groups. So the result of a combination of groups is computed once, as a `_Bundle`, and all its
+clients share its secrets and origins. Only what a client has for itself takes memory of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EVERYONE: Final = "*"
 _LARGEST_SHOWN: Final = 3
 _NAMES_SHOWN: Final = 3
 
-# Values by key, in the order in which they are delivered.
+# Values by key, in the order of delivery.
 _Values = Mapping[str, Value]
 
 
@@ -37,14 +37,14 @@ class _Bundle:
     """What the clients of one combination of groups share.
 
     Attributes:
-        values: as read; the first group's where several have one key.
-        ready: the same with templates filled in, as far as the bundle alone can.
+        values: the values as read. If several groups have a key, the first group's value.
+        ready: the same values with templates filled in, as far as that is possible from the bundle alone.
         conflicts: the keys for which two groups differ.
-        templated: every key that its templates are or refer to. A client with one of these needs templates of its own.
-        secrets: of `ready`, as a client of nothing but these groups gets them.
-        origins: of `ready`.
+        templated: the keys of its templates, and the keys that they use. A client with a value for one of these needs its own templates.
+        secrets: the secrets of `ready`, as a client gets them that has nothing but these groups.
+        origins: the origins of `ready`.
         public: the public keys.
-        size_bytes: the sum of `ready`.
+        size_bytes: the size of all values in `ready`.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class _Bundle:
 
 
 class Assembler:
-    """Puts the clients together, noting what is wrong in the report."""
+    """Assembles the clients. The report gets what is wrong."""
 
     def __init__(self, layer: Layer, keys: Mapping[str, tuple[ClientKey, ...]], reader: ValueReader, report: Report) -> None:
         self._layer = layer
@@ -69,7 +69,7 @@ class Assembler:
         self._disputes: dict[tuple[Value, Value], list[str]] = {}
 
     def clients(self) -> dict[str, Client]:
-        """All clients, by name, in the order of `[clients]`."""
+        """Return all clients by name, in the order of `[clients]`."""
         without_section = [name for name in self._keys if name not in self._layer.sections]
         for name, section in self._layer.sections.items():
             if name not in self._keys:
@@ -86,29 +86,29 @@ class Assembler:
         return clients
 
     def _unlisted(self, name: str, without_section: Sequence[str]) -> str:
-        """Return what to say of a section whose client is not in `[clients]`.
+        """Return what is wrong with a section whose client is not in `[clients]`.
 
         Args:
-            name: the section's.
-            without_section: the listed clients that have none: one of them may be the client that is meant, under another name.
+            name: the section's name.
+            without_section: the listed clients without a section. The section may be for one of them, under another name.
         """
         nearest = self._report.nearest(name, self._keys)
-        sentence = f"no client is called {name!r}.{nearest} List it in [clients] with its key, or take the section out."
+        sentence = f"no client is called {name!r}{nearest}: list it in [clients] with its key, or take the section out"
         if without_section:
-            sentence += f" [clients] has {_some(without_section)} without a section: if that is the client, use one name for both."
+            sentence += f"; [clients] has {_some(without_section)} without a section, so if that is the client, use one name for both"
         return sentence
 
     def _read(self, section: Section) -> dict[str, Value]:
         return {key: self._reader.read(key, item) for key, item in section.items.items()}
 
     def _members(self) -> dict[str, list[str]]:
-        """The groups of each client, in the definition's order."""
+        """Return the groups of each client, in the definition's order."""
         groups_of: dict[str, list[str]] = {name: [] for name in self._keys}
         for group, section in self._layer.groups.items():
             for name in self._listed(group, section):
                 if group in groups_of[name][-1:]:
                     assert section.members is not None
-                    self._report.refuse(section.members.place, f"the group lists {name!r} twice. Take one out.")
+                    self._report.refuse(section.members.place, f"the group lists {name!r} twice: take one out")
                 else:
                     groups_of[name].append(group)
         return groups_of
@@ -116,25 +116,25 @@ class Assembler:
     def _listed(self, group: str, section: Section) -> Iterable[str]:
         if section.members is None:
             self._report.refuse(
-                section.place, f'the group does not say whose it is. Add clients = ["web", "worker"], or ["{_EVERYONE}"] for all.'
+                section.place, f'the group does not list its clients: add clients = ["web", "worker"], or ["{_EVERYONE}"] for all'
             )
             return
         place, listed = section.members.place, section.members.raw
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-            self._report.refuse(place, f'clients is a list of names. Write clients = ["web", "worker"], or ["{_EVERYONE}"] for all.')
+            self._report.refuse(place, f'clients is a list of names: write clients = ["web", "worker"], or ["{_EVERYONE}"] for all')
         elif listed == [_EVERYONE]:
             yield from self._keys
         elif _EVERYONE in listed:
-            self._report.refuse(place, f"{_EVERYONE!r} is every client already. Take the other names out.")
+            self._report.refuse(place, f"{_EVERYONE!r} is already every client: take the other names out")
         elif not listed:
-            self._report.warn(place, f"nobody is in the group {group!r}, so nobody gets its secrets. Add clients.")
+            self._report.warn(place, f"the group {group!r} has no clients, so nobody gets its secrets: add clients")
         else:
             for index, name in enumerate(listed):
                 if name in self._keys:
                     yield name
                 else:
                     self._report.refuse(
-                        place.within(index), f"no client is called {name!r}.{self._report.nearest(name, self._keys)} List it in [clients]."
+                        place.within(index), f"no client is called {name!r}{self._report.nearest(name, self._keys)}: list it in [clients]"
                     )
 
     def _client(self, name: str, keys: tuple[ClientKey, ...], bundle: _Bundle) -> Client:
@@ -145,7 +145,7 @@ class Assembler:
             if key not in own:
                 self._disputes.setdefault(dispute, []).append(name)
         if not own and not bundle.values:
-            self._report.warn(place, f"client {name!r} has no section and no group, so it gets nothing. Add [{name}], or take it out.")
+            self._report.warn(place, f"client {name!r} has no section and no group, so it gets nothing: add [{name}], or take it out")
         if own.keys().isdisjoint(bundle.templated):
             shared = self._ready(bundle, name)
             own = self._fill(own, shared, name)
@@ -170,7 +170,7 @@ class Assembler:
         return Client(name=name, keys=keys, secrets=secrets, public=public, origins=origins)
 
     def _ready(self, bundle: _Bundle, name: str) -> dict[str, Value]:
-        """The bundle's values with templates filled in, worked out for the first client that asks and kept."""
+        """Return the bundle's values with templates filled in. They are computed for the first client and kept."""
         if bundle.ready is None:
             bundle.ready = self._fill(bundle.values, {}, name)
             bundle.secrets = _secrets(bundle.ready)
@@ -179,7 +179,7 @@ class Assembler:
         return bundle.ready
 
     def _fill(self, values: dict[str, Value], ready: dict[str, Value], name: str) -> dict[str, Value]:
-        """`values` with their templates filled in from each other and from `ready`."""
+        """Return `values` with their templates filled in from each other and from `ready`."""
         templates = {key: value.template for key, value in values.items() if value.template is not None}
         if not templates:
             return values
@@ -187,10 +187,10 @@ class Assembler:
         try:
             order = tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
-            # graphlib names each key before the one that uses it; people read a chain the other way.
+            # graphlib names each key before the one that uses it. People read a chain the other way round.
             chain = tuple(reversed(error.args[1]))
             value = values[chain[0]]
-            self._report.refuse(value.item.place, f"the templates use each other in a circle: {' -> '.join(chain)}. Break it.")
+            self._report.refuse(value.item.place, f"the templates use each other in a circle ({' -> '.join(chain)}): break it")
             return values
         filled = dict(values)
         for key in order:
@@ -205,17 +205,17 @@ class Assembler:
             if other is None:
                 self._report.refuse(
                     value.item.place,
-                    f"the template uses {used!r}, and client {name!r} has no such key.{self._report.nearest(used, others)} "
-                    "Name one of its keys; a brace itself is written twice.",
+                    f"the template uses {used!r}, and client {name!r} has no such key{self._report.nearest(used, others)}: "
+                    "name one of its keys; a brace itself is written twice",
                 )
             elif value.item.public and not other.item.public:
                 self._report.refuse(
-                    value.item.place, f"the template is public and would show the secret {used!r}. Move it out of the table public."
+                    value.item.place, f"the template is public and would show the secret {used!r}: move it out of the table public"
                 )
             elif other.secret is not None:
                 contents[used] = other.secret.value
         if len(contents) < len(value.template.references()):
-            # What is missing has been refused by itself.
+            # The missing values have already been refused.
             return replace(value, template=None)
         try:
             secret = Secret(key=value.key, value=value.template.fill(contents))
@@ -229,8 +229,8 @@ class Assembler:
         shown = ", ".join(f"{value.key} ({value.size_bytes} bytes)" for value in largest)
         self._report.refuse(
             place,
-            f"client {name!r} would get {size_bytes} bytes; at most {SHARD_BYTES} can be delivered. Its largest keys are {shown}: "
-            "keep large files elsewhere, and deliver the key to them.",
+            f"client {name!r} would get {size_bytes} bytes, and at most {SHARD_BYTES} can be delivered (its largest keys are {shown}): "
+            "keep large files elsewhere, and deliver only the key to them",
         )
 
     def _report_disputes(self) -> None:
@@ -238,7 +238,7 @@ class Assembler:
             self._report.refuse(
                 second.item.place,
                 f"the groups {first.item.group!r} and {second.item.group!r} (at {first.item.place}) differ in {second.key!r} for "
-                f"{_some(names)}. Make them agree, or give the client a value of its own.",
+                f"{_some(names)}: make them agree, or give the client a value of its own",
             )
 
 
@@ -262,14 +262,14 @@ def _bundle(groups: Iterable[_Values]) -> _Bundle:
 
 
 def _same(first: Value, second: Value) -> bool:
-    """Whether two values would be delivered alike. One that has been refused is like any other: one error is enough."""
+    """Return whether two values are the same for a client. A refused value counts as the same: one error is enough."""
     if first.item.public != second.item.public:
         return False
     if first.template is not None or second.template is not None:
         return first.template == second.template
     if first.secret is None or second.secret is None:
         return True
-    # By type and text, for 1, 1.0 and true are equal in Python, and "not a number" is not even equal to itself.
+    # Compare type and text: 1, 1.0 and true are equal in Python, and "not a number" does not equal itself.
     return (type(first.secret.value), repr(first.secret.value)) == (type(second.secret.value), repr(second.secret.value))
 
 

@@ -1,4 +1,4 @@
-"""`[clients]`: from what stands there to public keys."""
+"""Reads the public keys in `[clients]`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from coffer_protocol.identity import ClientKey, parse_client_file, parse_client_
 from .layers import Item
 from .source import Folder, Place, Report, UnreadableError
 
-# A public key text has about 2,100 characters; the rest is room for comments.
+# A public key text has about 2,100 characters. The rest is room for comments.
 _FILE_BYTES: Final = 16 << 10
 _FORMS: Final = 'a public key text, 64 hex digits, { from_file = "NAME.pub" }, or a list of these'
 
 
 class KeyReader:
-    """Reads the keys of all clients, and sees that no key stands twice."""
+    """Reads the keys of all clients, and refuses a key that is used twice."""
 
     def __init__(self, folder: Folder, report: Report) -> None:
         self._folder = folder
@@ -26,9 +26,9 @@ class KeyReader:
         self._owners: dict[bytes, tuple[str, Place]] = {}
 
     def read(self, name: str, item: Item) -> tuple[ClientKey, ...]:
-        """The keys of one client. What is wrong with any of them is noted in the report."""
+        """Return the keys of one client. The report gets what is wrong with any of them."""
         if item.raw == []:
-            self._report.refuse(item.place, f"client {name!r} has no key. Give it {_FORMS}.")
+            self._report.refuse(item.place, f"client {name!r} has no key: give it {_FORMS}")
         listed = (
             [(raw, item.place.within(index)) for index, raw in enumerate(item.raw)]
             if isinstance(item.raw, list)
@@ -43,8 +43,8 @@ class KeyReader:
                 continue
             owner, first = self._owners.setdefault(key.id, (name, place))
             if first is not place:
-                whose = f"is there twice for client {name!r}" if owner == name else f"of client {name!r} is also that of client {owner!r}"
-                self._report.refuse(place, f"this key {whose}, at {first}. A key belongs to one client and stands once; take one out.")
+                whose = f"is listed twice for client {name!r}" if owner == name else f"of client {name!r} is also that of client {owner!r}"
+                self._report.refuse(place, f"this key {whose}, at {first}: take one out, because a key belongs to one client")
                 continue
             keys.append(key)
         return tuple(keys)
@@ -54,14 +54,14 @@ class KeyReader:
             case str():
                 return parse_client_key(raw)
             case {"from_file": str(name), **others} if not others:
-                path = self._folder.find(name, beside=place.source.path)
+                path = self._folder.find(name, named_in=place.source.path)
                 try:
                     return parse_client_file(files.read_text(path, limit_bytes=_FILE_BYTES))
                 except TextFileError as error:
-                    raise KeyTextError(f"{name!r}: {error.reason}. Name the .pub file that `coffer-client keygen` wrote.") from None
+                    raise KeyTextError(f"{name!r}: {error.reason}: name the .pub file that `coffer-client keygen` wrote") from None
                 except KeyTextError as error:
                     raise KeyTextError(f"{name!r}: {error}") from None
             case {"from_file": _, **others} if others:
-                raise KeyTextError(f"beside from_file nothing else can stand here, such as {next(iter(others))!r}. Take it out.")
+                raise KeyTextError(f"a table with from_file cannot also have {next(iter(others))!r} here: take it out")
             case _:
-                raise KeyTextError(f"a client's key is {_FORMS}. Write one of these.")
+                raise KeyTextError(f"this is not a client's key: write {_FORMS}")

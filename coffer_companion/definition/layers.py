@@ -1,7 +1,7 @@
 """TOML tables -> items, each under its section and its flat key.
 
-A definition may be spread over several files, and over a base and an overlay. Files are gathered into one `Layer`, where nothing may
-stand twice; an overlay is a second layer, laid over the first, where everything may. What an item's value means is not looked at here.
+A definition may consist of several files, and of a base and an overlay. The files are gathered into one `Layer`, in which every key may be
+set once. An overlay is a second layer over the first one, and may set any key again. The meaning of values does not matter here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from coffer_protocol.shard import check_key
 
 from .source import Place, Report, Source
 
-# What a top-level table must not be called, for these have meanings of their own, now or later.
+# Names that a client cannot have: these top-level tables have meanings of their own, now or later.
 RESERVED: Final = frozenset({"clients", "coffer", "env", "include", "operators", "public", "shared"})
 
-# How the tables begin that say where a value comes from.
+# The first key of a table that says from where to take a value.
 FROM: Final = "from_"
 SOURCES: Final = ("from_file", "from_env", "from_template", "from_value")
 
@@ -31,12 +31,12 @@ _ID: Final = "id"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Item:
-    """A key and what tomli read for it.
+    """A key, and what tomli has read for it.
 
     Attributes:
-        raw: a TOML value, or a table that says where the value comes from.
-        place: where it stands.
-        public: whether it stands in a table `public`.
+        raw: a TOML value, or a table that says from where to take the value.
+        place: the key's place in its file.
+        public: whether it is in a table `public`.
         group: the shared group that it belongs to, or None.
         overlay: the environment whose overlay it comes from, or None.
     """
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(slots=True, kw_only=True)
 class Section:
-    """The items of one client, or of one shared group, by flat key in the definition's order."""
+    """The items of one client or of one shared group, by flat key in the definition's order."""
 
     place: Place
     items: dict[str, Item] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Section:
 
 @dataclass(slots=True, kw_only=True)
 class Layer:
-    """All that a definition's files say, or all that an overlay says."""
+    """The content of a definition's files, or that of an overlay."""
 
     coffer: dict[str, Item] = field(default_factory=dict)
     clients: dict[str, Item] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Layer:
 
 
 def gather(sources: tuple[Source, ...], report: Report) -> Layer:
-    """The definition without overlays. Where no file has `[clients]`, it is of the original Coffer's form."""
+    """Return the definition without overlays. If no file has `[clients]`, it has the form of the original Coffer."""
     layer = Layer()
     gatherer = _Gatherer(layer, report, overlay=None)
     original = not any("clients" in source.data for source in sources)
@@ -78,7 +78,7 @@ def gather(sources: tuple[Source, ...], report: Report) -> Layer:
 
 
 def gather_overlay(sources: tuple[Source, ...], name: str, report: Report) -> Layer:
-    """What `[env.NAME]` says in all files together."""
+    """Return the overlay `[env.NAME]` of all files together."""
     layer = Layer()
     gatherer = _Gatherer(layer, report, overlay=name)
     known: dict[str, None] = {}
@@ -87,7 +87,7 @@ def gather_overlay(sources: tuple[Source, ...], name: str, report: Report) -> La
         place = Place(source, ("env",))
         environments = source.data.get("env", {})
         if not isinstance(environments, dict):
-            report.refuse(place, "env holds tables, one for each environment. Write [env.staging.NAME].")
+            report.refuse(place, "env holds a table for each environment: write [env.staging.NAME]")
             continue
         known.update(dict.fromkeys(environments))
         if name in environments:
@@ -95,15 +95,15 @@ def gather_overlay(sources: tuple[Source, ...], name: str, report: Report) -> La
             if isinstance(environments[name], dict):
                 gatherer.tables(environments[name], place.within(name), original=False)
             else:
-                report.refuse(place.within(name), f"an environment holds tables. Write [env.{name}.NAME].")
+                report.refuse(place.within(name), f"an environment holds tables: write [env.{name}.NAME]")
     if not found:
-        there = f"there are {', '.join(map(repr, known))}" if known else "there are none"
-        report.refuse(Place(sources[0], ("env",)), f"no environment is called {name!r}; {there}. Add [env.{name}.…], or name another.")
+        there = f"the environments are {', '.join(map(repr, known))}" if known else "there are no environments"
+        report.refuse(Place(sources[0], ("env",)), f"no environment is called {name!r}; {there}: add [env.{name}.…], or name another")
     return layer
 
 
 def overlay(base: Layer, over: Layer, report: Report) -> None:
-    """Lay `over` on `base`, in place: it changes values and adds them, and cannot take any out."""
+    """Lay `over` over `base`, in place. It changes and adds values, and cannot remove any."""
     base.coffer.update(over.coffer)
     base.clients.update(over.clients)
     for below, above in ((base.sections, over.sections), (base.groups, over.groups)):
@@ -126,19 +126,19 @@ class _Gatherer:
         self._overlay = overlay
 
     def tables(self, tables: Mapping[str, Any], place: Place, *, original: bool) -> None:
-        """All the tables of one file, or of one file's part of an overlay."""
+        """Gather all tables of one file, or of one file's part of an overlay."""
         for name, raw in tables.items():
             here = place.within(name)
             match name:
                 case "include" | "env" if self._overlay is None:
-                    # Read elsewhere: `read_sources`, `gather_overlay`.
+                    # `read_sources` and `gather_overlay` read these.
                     pass
                 case "include" | "env":
-                    self._report.refuse(here, f"an overlay cannot have {name!r}. Move it to the top of the file.")
+                    self._report.refuse(here, f"an overlay cannot have {name!r}: move it to the top of the file")
                 case "operators" | "public":
-                    self._report.refuse(here, f"the name {name!r} is reserved. Call the client something else.")
+                    self._report.refuse(here, f"the name {name!r} is reserved: call the client something else")
                 case _ if not isinstance(raw, dict):
-                    self._report.refuse(here, "only tables and include stand at the top of a definition. Move it into a client's table.")
+                    self._report.refuse(here, "the top of a definition has only tables and include: move this into a client's table")
                 case "coffer":
                     for key, value in raw.items():
                         self._put(self._layer.coffer, key, Item(raw=value, place=here.within(key), overlay=self._overlay))
@@ -155,7 +155,7 @@ class _Gatherer:
 
     def _client(self, name: str, raw: Any, place: Place) -> None:
         if name in RESERVED:
-            self._report.refuse(place, f"the name {name!r} is reserved. Call the client something else.")
+            self._report.refuse(place, f"the name {name!r} is reserved: call the client something else")
         elif self._is_name(name, "the client", place):
             self._put(self._layer.clients, name, Item(raw=raw, place=place, overlay=self._overlay))
 
@@ -165,7 +165,7 @@ class _Gatherer:
 
     def _group(self, name: str, table: Any, place: Place) -> None:
         if not isinstance(table, dict):
-            self._report.refuse(place, f"a shared group is a table. Write [shared.{name}].")
+            self._report.refuse(place, f"a shared group is a table: write [shared.{name}]")
         elif self._is_name(name, "the group", place):
             section = self._layer.groups.setdefault(name, Section(place=place))
             if _MEMBERS in table:
@@ -175,7 +175,7 @@ class _Gatherer:
             self._fill(section, {key: raw for key, raw in table.items() if key != _MEMBERS}, place, group=name)
 
     def _original(self, name: str, table: Mapping[str, Any], place: Place) -> None:
-        """A table of the original Coffer's form: a client where it has an id, else a group of such tables."""
+        """Gather a table in the form of the original Coffer: a client if it has an id, otherwise a group of such tables."""
         if _ID in table and not isinstance(table[_ID], dict):
             self._client(name, table[_ID], place.within(_ID))
             self._section(name, {key: raw for key, raw in table.items() if key != _ID}, place)
@@ -186,36 +186,36 @@ class _Gatherer:
             else:
                 self._report.refuse(
                     place.within(key),
-                    f'no client is listed for {name!r}. Add [clients] with {name} = "…", the key that `coffer-client id` prints '
-                    f"(or, in the form of the original Coffer, an id to this table).",
+                    f'no client is listed for {name!r}: add [clients] with {name} = "…", the key that `coffer-client id` prints '
+                    f"(or, in the form of the original Coffer, an id to this table)",
                 )
 
     def _fill(self, section: Section, table: Mapping[str, Any], place: Place, *, group: str | None, public: bool = False) -> None:
-        """Put all of a client's or a group's table, or of its table `public`, into its section."""
+        """Put the table of a client or a group, or its table `public`, into its section."""
         for key, raw in table.items():
             here = place.within(key)
             if key in SOURCES:
-                self._report.refuse(here, f"this is a whole section, not one value. Write KEY = {{ {key} = … }} inside it.")
+                self._report.refuse(here, f"this is a whole section, not one value: write KEY = {{ {key} = … }} inside it")
             elif key != _PUBLIC or public:
                 self._flatten(section, key, raw, here, group=group, public=public)
             elif not isinstance(raw, dict):
-                self._report.refuse(here, "the name 'public' is reserved for the table of what is not secret. Call the key something else.")
+                self._report.refuse(here, "the name 'public' is reserved for the table of what is not secret: call the key something else")
             else:
                 self._fill(section, raw, here, group=group, public=True)
 
     def _flatten(self, section: Section, key: str, raw: Any, place: Place, *, group: str | None, public: bool) -> None:
-        """Put a value, or all of a table's, under dotted keys."""
-        # Nested tables are no deeper than a key can be long, so the limit bounds the recursion too.
+        """Put a value, or all values of a table, under dotted keys."""
+        # Each nested table makes the key longer, so the limit bounds the recursion too.
         if len(key.encode()) > KEY_BYTES:
-            self._report.refuse(place, f"the key has {len(key.encode())} bytes; at most {KEY_BYTES} can be delivered. Shorten it.")
+            self._report.refuse(place, f"the key has {len(key.encode())} bytes, and a key has at most {KEY_BYTES}: shorten it")
             return
         if not place.path[-1]:
-            self._report.refuse(place, "a key is empty. Give it a name.")
+            self._report.refuse(place, "a key is empty: give it a name")
             return
         try:
             check_key(key)
         except ShardError as error:
-            self._report.refuse(place, f"{error}. Take them out.")
+            self._report.refuse(place, f"{error}: take them out")
             return
         if isinstance(raw, dict) and not any(inner.startswith(FROM) for inner in raw):
             for inner, value in raw.items():
@@ -230,17 +230,17 @@ class _Gatherer:
         if existing.public != item.public:
             self._report.refuse(item.place, _both_kinds(key, item, existing))
         else:
-            self._report.refuse(item.place, f"{key} stands twice, here and at {existing.place}. Keep one of them.")
+            self._report.refuse(item.place, f"{key} is set twice, here and at {existing.place}: keep one of them")
 
     def _is_name(self, name: str, what: str, place: Place) -> bool:
         try:
             check_name(name, what)
         except KeyTextError as error:
-            self._report.refuse(place, f"{error}. Rename it.")
+            self._report.refuse(place, f"{error}: rename it")
             return False
         return True
 
 
 def _both_kinds(key: str, item: Item, existing: Item) -> str:
     here, there = ("public", "secret") if item.public else ("secret", "public")
-    return f"{key} is {here} here and {there} at {existing.place}. Keep one of them, or rename it."
+    return f"{key} is {here} here and {there} at {existing.place}: keep one of them, or rename it"

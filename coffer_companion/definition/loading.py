@@ -1,4 +1,4 @@
-"""From a path to a `Definition`: files, layers, keys, values, clients, in this order."""
+"""From a path to a `Definition`: files, layers, keys, values and clients, in this order."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def load(
     """Read a definition and check all of it.
 
     Args:
-        path: the definition's file; names in it are relative to the file that they stand in.
+        path: the definition's file. Names in a file are relative to that file.
         overlay: the environment whose `[env.NAME]` is laid over the rest, or None.
-        environ: where `from_env` looks.
+        environ: the variables for `from_env`.
         allow_outside: whether the definition may name files outside its folder.
-        today: the day from which `expires` is counted.
+        today: the day to compare `expires` with.
 
     Raises:
-        DefinitionError: anything in it cannot be delivered exactly as it stands, with every such thing that one run can find.
-        UnavailableError: this machine's libraries cannot read public key texts, for they lack ML-KEM-768.
+        DefinitionError: something cannot be delivered exactly as it is written. The error has every such problem that one run can find.
+        UnavailableError: this machine's libraries have no ML-KEM-768, so they cannot read public key texts.
     """
     report = Report()
     folder = Folder(path.parent, allow_outside=allow_outside)
     sources = read_sources(path, folder, report)
-    # What a file that could not be read would have said would be missed in every place.
+    # A file that could not be read would be missed in many places.
     report.stop_if_refused()
     layer = gather(sources, report)
     if overlay is not None:
         lay_over(layer, gather_overlay(sources, overlay, report), report)
     if not layer.clients:
-        report.refuse(Place(sources[0], ()), 'there are no clients. Add [clients] with NAME = "…", the key that `coffer-client id` prints.')
+        report.refuse(Place(sources[0], ()), 'there are no clients: add [clients] with NAME = "…", the key that `coffer-client id` prints')
     settings = _settings(layer, report)
     key_reader = KeyReader(folder, report)
     keys = {name: key_reader.read(name, item) for name, item in layer.clients.items()}
@@ -73,17 +73,17 @@ def load(
 
 
 def _settings(layer: Layer, report: Report) -> dict[str, str]:
-    """The texts of `[coffer]` that hold what they should."""
+    """Return the valid settings in `[coffer]`."""
     settings = {}
     for key, item in layer.coffer.items():
         if key not in _SETTINGS:
             report.refuse(
-                item.place, f"[coffer] has no {key!r}; it has {', '.join(_SETTINGS)}.{report.nearest(key, _SETTINGS)} Take it out."
+                item.place, f"[coffer] has no {key!r}{report.nearest(key, _SETTINGS)}; it has {', '.join(_SETTINGS)}: take it out"
             )
         elif not isinstance(item.raw, str):
-            report.refuse(item.place, f"{key} is a text. Write it in quotes.")
+            report.refuse(item.place, f"{key} is a text: write it in quotes")
         elif fault := _fault(key, item):
-            report.refuse(item.place, f"{fault}. Correct it.")
+            report.refuse(item.place, f"{fault}: correct it")
         else:
             settings[key] = item.raw
     return settings
@@ -104,5 +104,5 @@ def _fault(key: str, item: Item) -> str | None:
 
 
 def _with_unused_overlays(sources: tuple[Source, ...]) -> tuple[Path, ...]:
-    """The files that have overlays, for what stands in those that are not used is no less readable."""
+    """Return the files with overlays: an overlay that is not used also holds secrets in the clear."""
     return tuple(source.path for source in sources if source.data.get("env"))

@@ -1,4 +1,4 @@
-"""What a definition is after it was read."""
+"""A definition as values, after it was read and checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dotted(parts: Iterable[str | int]) -> str:
-    """A key path as TOML writes it, such as `web."smtp.host"`; an array's item as `[1]`, counted from 1."""
+    """Return a key path as TOML writes it, such as `web."smtp.host"`. An array's item is `[1]`, counted from 1."""
     text = ""
     for part in parts:
         if isinstance(part, int):
@@ -27,20 +27,20 @@ def dotted(parts: Iterable[str | int]) -> str:
 
 
 def _escape(part: str) -> str:
-    """Without control characters, which have no business on an operator's terminal."""
+    """Return a key without control characters, which must not reach an operator's terminal."""
     escaped = part.replace("\\", "\\\\").replace('"', '\\"')
     return "".join(character if character.isprintable() else f"\\U{ord(character):08X}" for character in escaped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a value comes from.
+    """The origin of a value.
 
     Attributes:
         path: the file, as the operator named it.
-        line: counted from 1.
-        column: the same, in characters.
-        how: the way it came, such as `own value`, `shared group 'db'`, `from_file tls/web.key`, `template`,
+        line: the line, from 1.
+        column: the character in that line, from 1.
+        how: how the definition gives the value, such as `own value`, `shared group 'db'`, `from_file tls/web.key`, `template`,
             `env staging overlay`; several are joined by commas.
     """
 
@@ -55,14 +55,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One client and what it gets.
+    """One client and its secrets.
 
     Attributes:
-        name: as `[clients]` has it.
-        keys: the public keys of its hosts; each gets the same secrets.
-        secrets: its own in the definition's order, then those of its groups.
-        public: the keys of those that are configuration and may be shown.
-        origins: for each key of `secrets`, where it comes from.
+        name: the name in `[clients]`.
+        keys: the public keys of its hosts. Each host gets the same secrets.
+        secrets: its own secrets in the definition's order, then those of its groups.
+        public: the keys of the secrets that are configuration and may be shown.
+        origins: the origin of each secret, by key.
     """
 
     name: str
@@ -74,18 +74,18 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A definition, read and checked whole.
+    """A definition, completely read and checked.
 
     Attributes:
         path: the file that was named, which may include others.
-        name: the coffer's, or None where the definition does not say.
+        name: the coffer's name; None if the definition does not give it.
         server: the address of the server, as text that has been checked, or None.
         plain_server: the same with the server's plain id, for clients of suite 0.
-        expires: how long a release is good for, as text that `durations.parse_lifetime` reads, or None.
-        clients: by name, in the order of `[clients]`.
-        warnings: what is allowed but deserves a look, a line each.
-        secret_files: the files in which secrets stand in the clear: those of the definition that have values of their own, and
-            those that `from_file` named for keys that are not public.
+        expires: how long a release is valid, as text that `durations.parse_lifetime` reads, or None.
+        clients: the clients by name, in the order of `[clients]`.
+        warnings: what is allowed but may be a mistake, a line each.
+        secret_files: the files that hold secrets in the clear: those of the definition that have values of their own, and those that
+            `from_file` names for keys that are not public.
     """
 
     path: Path

@@ -1,7 +1,7 @@
-"""Where in a TOML text each key stands.
+"""Finds the line and column of each key in a TOML text.
 
-tomli says what a document holds but not where. This scanner reads a text that tomli has accepted, so it checks nothing: it only
-has to know where keys, values and comments end. What it does not follow it need not refuse.
+tomli tells what a document holds, but not where. This scanner reads a text that tomli has accepted, so it checks nothing. It only has to
+know where keys, values and comments end.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import tomli
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _BLANK: Final = re.compile(r"[ \t]*")
-# Between statements, and between the items of an array: blanks, newlines and comments.
+# Between statements, and between the items of an array, there may be white space, newlines and comments.
 _GAP: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _KEY: Final = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|\'[^\'\n]*\'|[^\s.=\[\]{},"\'#]+')
-# Quotes that stand directly before the closing three belong to the string: at most two.
+# At most two quotes directly before the closing three belong to the string.
 _SCALAR: Final = re.compile(
     r'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""(?:"{0,2})'
     r"|'''[^']*(?:'(?!'')[^']*)*'''(?:'{0,2})"
@@ -31,7 +31,7 @@ _SCALAR: Final = re.compile(
 
 
 class Positions:
-    """Lines and columns of the keys of one TOML document, both counted from 1, columns in characters."""
+    """The lines and columns of the keys of one TOML document. Both are counted from 1, columns in characters."""
 
     def __init__(self, text: str) -> None:
         """Scan `text`, which tomli has read without an error.
@@ -39,13 +39,13 @@ class Positions:
         Raises:
             RecursionError: arrays or inline tables are nested deeper than Python's stack.
         """
-        # As tomli reads it, so that offsets agree with its own.
+        # As tomli reads it, so that offsets agree with those of tomli.
         text = text.replace("\r\n", "\n")
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._offsets = _Scanner(text).document()
 
     def of(self, path: KeyPath) -> tuple[int, int]:
-        """The line and column of a key, or of an array's item. Of a path that does not exist, its nearest parent's."""
+        """Return the line and column of a key or of an array's item. If the path does not exist, return those of its nearest parent."""
         while path and path not in self._offsets:
             path = path[:-1]
         offset = self._offsets.get(path, 0)
@@ -80,7 +80,7 @@ class _Scanner:
         self._at = match.end()
 
     def _key(self) -> list[tuple[str, int]]:
-        """The parts of a dotted key, each with its offset. Stops before what follows the key."""
+        """Return the parts of a dotted key, each with its offset. Stop before what follows the key."""
         parts = []
         while True:
             self._skip(_BLANK)
@@ -93,7 +93,7 @@ class _Scanner:
             self._at += 1
 
     def _header(self, *, brackets: int) -> KeyPath:
-        """The path of `[table]`, or of a new item of `[[array]]`."""
+        """Return the path of `[table]`, or of a new item of `[[array]]`."""
         self._at += brackets
         *parents, (name, offset) = self._key()
         self._at += brackets
@@ -105,7 +105,7 @@ class _Scanner:
                 path += (self._items[path] - 1,)
         path += (name,)
         if brackets == 1:
-            # A header of its own says more than having been named on the way to another table.
+            # A header of its own counts more than a mention in the header of another table.
             self._offsets[path] = offset
             return path
         self._offsets.setdefault(path, offset)
@@ -120,7 +120,7 @@ class _Scanner:
         for name, offset in self._key():
             path += (name,)
             self._offsets.setdefault(path, offset)
-        # Past the equals sign.
+        # Skip the equals sign.
         self._at += 1
         self._skip(_BLANK)
         self._value(path)
@@ -165,6 +165,6 @@ def _unquote(token: str) -> str:
         return token
     if token[0] == "'" or "\\" not in token:
         return token[1:-1]
-    # Escapes are tomli's to read.
+    # tomli reads the escapes.
     text: str = tomli.loads(f"key = {token}")["key"]
     return text

@@ -1,4 +1,4 @@
-"""The files of a definition: read, parsed, and every place in them known by line and column."""
+"""Reads and parses the files of a definition, and knows the line and column of each key."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .positions import KeyPath, Positions
 # What the largest upload can hold in the clear. A larger file was named by mistake.
 DEFINITION_BYTES: Final = 1 << 30
 
-# Nearest names are looked for among all the clients, so a definition whose every section is wrong must not pay for each.
+# The nearest name is searched among all clients, so a definition in which every section is wrong must not pay for each section.
 _SUGGESTIONS: Final = 20
 
 
 class UnreadableError(Exception):
-    """A file cannot be taken. The text says why and what to do, without the file's name."""
+    """A file cannot be used. The text says why and what to do, without the file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,9 +35,9 @@ class Source:
     """One TOML file.
 
     Attributes:
-        path: as the operator, or the file that includes it, named it.
-        data: what tomli read.
-        positions: where its keys stand.
+        path: the path as the operator, or the file that includes it, named it.
+        data: what tomli has read.
+        positions: the lines and columns of its keys.
     """
 
     path: Path
@@ -47,22 +47,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A key in a file."""
+    """The place of a key in a file."""
 
     source: Source
     path: KeyPath
 
     def within(self, *parts: str | int) -> Place:
-        """A place further inside."""
+        """Return a place further inside this one."""
         return Place(self.source, self.path + parts)
 
     def origin(self, how: str) -> Origin:
-        """This place as an origin."""
+        """Return this place as the origin of a value."""
         line, column = self.source.positions.of(self.path)
         return Origin(path=str(self.source.path), line=line, column=column, how=how)
 
     def problem(self, text: str) -> Problem:
-        """Something that is wrong here."""
+        """Return a problem with something at this place."""
         line, column = self.source.positions.of(self.path)
         return Problem(path=str(self.source.path), line=line, column=column, key=dotted(self.path), text=text)
 
@@ -75,21 +75,21 @@ class Report:
     """Collects the problems and warnings of one run, so that the operator sees all of them at once."""
 
     def __init__(self) -> None:
-        # A shared value may be wrong for many clients in the same words: dictionaries keep order and forget repetitions.
+        # A shared value may be wrong for many clients in the same words: dictionaries keep the order and drop repetitions.
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[str, None] = {}
         self._suggestions_left = _SUGGESTIONS
 
     def refuse(self, place: Place, text: str) -> None:
-        """Note what is wrong at a place, and what to do about it."""
+        """Add what is wrong at a place, and what to do about it."""
         self.add(place.problem(text))
 
     def add(self, problem: Problem) -> None:
-        """Note a problem whose place is not a key."""
+        """Add a problem whose place is not a key."""
         self._problems[problem] = None
 
     def warn(self, place: Place, text: str) -> None:
-        """Note what deserves a look."""
+        """Add a warning about something at a place."""
         self._warnings[str(place.problem(text))] = None
 
     @property
@@ -98,19 +98,15 @@ class Report:
         return tuple(self._warnings)
 
     def nearest(self, name: str, names: Iterable[str]) -> str:
-        """` Did you mean 'other'?` where one of `names` is close to `name`, else nothing. To be put behind a sentence."""
+        """Return ` (did you mean 'other'?)` if one of `names` is similar to `name`, otherwise the empty text."""
         if not self._suggestions_left:
             return ""
         self._suggestions_left -= 1
         match = difflib.get_close_matches(name, names, n=1)
-        return f" Did you mean {match[0]!r}?" if match else ""
+        return f" (did you mean {match[0]!r}?)" if match else ""
 
     def stop_if_refused(self) -> None:
-        """End here where anything is wrong.
-
-        Raises:
-            DefinitionError: with every problem so far, file by file in the order met, each file's by line.
-        """
+        """Raise DefinitionError with every problem so far, if there is one: file by file as they were read, each by line."""
         if not self._problems:
             return
         files = {path: index for index, path in enumerate(dict.fromkeys(problem.path for problem in self._problems))}
@@ -118,37 +114,36 @@ class Report:
 
 
 class Folder:
-    """The folder of a definition, outside which it takes nothing unless the operator allows it.
+    """The folder of a definition. Files outside it are refused, unless the operator allows them.
 
-    A definition may be written by more people than those who upload it; it must not be able to hand
-    the uploader's own files to a client.
+    More people may write a definition than upload it. It must not be able to give the uploader's own files to a client.
     """
 
     def __init__(self, path: Path, *, allow_outside: bool) -> None:
         self._root = os.path.realpath(path)
         self._allow_outside = allow_outside
 
-    def find(self, name: str, *, beside: Path) -> Path:
-        """The file `name`, relative to the folder of the file `beside`, with links followed.
+    def find(self, name: str, *, named_in: Path) -> Path:
+        """Return the path of the file `name`, relative to the folder of the file that names it, with links followed.
 
         Raises:
-            UnreadableError: it is not there, is no regular file, or lies outside the folder.
+            UnreadableError: the file does not exist, is not a regular file, or is outside the folder.
         """
         try:
-            found = Path(os.path.realpath(beside.parent / name, strict=True))
+            found = Path(os.path.realpath(named_in.parent / name, strict=True))
             mode = found.stat().st_mode
         except (OSError, ValueError) as error:
-            raise UnreadableError(f"{name!r} cannot be read ({_reason(error)}). {_CHECK_NAME}") from None
+            raise UnreadableError(f"{name!r} cannot be read ({_reason(error)}): {_CHECK_NAME}") from None
         if not self._allow_outside and not found.is_relative_to(self._root):
             raise UnreadableError(
-                f"{name!r} is outside the definition's folder. Move it inside, or trust the definition with --allow-outside."
+                f"{name!r} is outside the definition's folder: move it inside, or trust the definition with --allow-outside"
             )
         if not stat.S_ISREG(mode):
-            raise UnreadableError(f"{name!r} is not a file. {_CHECK_NAME}")
+            raise UnreadableError(f"{name!r} is not a file: {_CHECK_NAME}")
         return found
 
 
-_CHECK_NAME: Final = "Check the name, which is relative to the file that it stands in, and its permissions."
+_CHECK_NAME: Final = "check its permissions and its name, which is relative to the file that names it"
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -156,27 +151,27 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def read_bytes(path: Path, *, limit_bytes: int) -> bytes:
-    """The contents of a small file.
+    """Return the content of a small file.
 
     Raises:
-        UnreadableError: it cannot be read, or is larger than the limit.
+        UnreadableError: the file cannot be read, or is larger than the limit.
     """
     try:
         with path.open("rb") as file:
-            # One byte more shows that there is more, without reading all of it.
+            # One byte more shows whether there is more, without reading all of it.
             data = file.read(limit_bytes + 1)
     except OSError as error:
-        raise UnreadableError(f"the file cannot be read ({_reason(error)}). Check its permissions.") from None
+        raise UnreadableError(f"the file cannot be read ({_reason(error)}): check its permissions") from None
     if len(data) > limit_bytes:
-        raise UnreadableError(f"the file has more than {limit_bytes} bytes. Name a smaller one.")
+        raise UnreadableError(f"the file has more than {limit_bytes} bytes: name a smaller one")
     return data
 
 
 def read_sources(path: Path, folder: Folder, report: Report) -> tuple[Source, ...]:
-    """The definition at `path` and all that it includes, each file once, an included one after the file that names it.
+    """Read the definition at `path` and all files that it includes: each file once, an included one after the file that names it.
 
     Raises:
-        DefinitionError: the first file cannot be read or is not TOML. Of others that is noted in `report`.
+        DefinitionError: the first file cannot be read or is not TOML. If another file cannot be read, `report` gets that.
     """
     root = _read(path)
     return (root, *_included(root, folder, report, chain=(os.path.realpath(path),), seen={os.path.realpath(path)}))
@@ -186,18 +181,18 @@ def _included(source: Source, folder: Folder, report: Report, *, chain: tuple[st
     here = Place(source, ("include",))
     names = source.data.get("include", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        report.refuse(here, 'include is a list of file names. Write include = ["common.toml"].')
+        report.refuse(here, 'include is a list of file names: write include = ["common.toml"]')
         return
     for index, name in enumerate(names):
         place = here.within(index)
         try:
-            found = str(folder.find(name, beside=source.path))
+            found = str(folder.find(name, named_in=source.path))
         except UnreadableError as error:
             report.refuse(place, str(error))
             continue
         if found in chain:
             circle = " -> ".join(Path(member).name for member in (*chain[chain.index(found) :], found))
-            report.refuse(place, f"the files include each other in a circle: {circle}. Take one of the includes out.")
+            report.refuse(place, f"the files include each other in a circle ({circle}): take one of the includes out")
         elif found not in seen:
             seen.add(found)
             try:
@@ -214,7 +209,7 @@ def _read(path: Path) -> Source:
     """Read and parse one file.
 
     Raises:
-        DefinitionError: it cannot be read or is not TOML.
+        DefinitionError: the file cannot be read or is not TOML.
     """
 
     def refused(text: str, line: int | None = None, column: int | None = None) -> DefinitionError:
@@ -228,9 +223,9 @@ def _read(path: Path) -> Source:
         data = tomli.loads(text)
         return Source(path=path, data=data, positions=Positions(text))
     except tomli.TOMLDecodeError as error:
-        raise refused(f"this is not TOML: {error.msg}. Correct the line.", error.lineno, error.colno) from None
+        raise refused(f"this is not TOML ({error.msg}): correct the line", error.lineno, error.colno) from None
     except RecursionError:
-        raise refused("the file nests arrays or tables too deeply. Arrays cannot be delivered; take them out.") from None
+        raise refused("the file nests arrays or tables too deeply: take arrays out, because they cannot be delivered") from None
     except ValueError:
-        # Python itself refuses to read an integer of thousands of digits, and does not say where.
-        raise refused("the file has a number that is too long. An integer has at most 64 bits.") from None
+        # Python refuses to read an integer of thousands of digits, and does not say on which line it is.
+        raise refused("the file has a number that is too long: write it as text, because an integer has at most 64 bits") from None

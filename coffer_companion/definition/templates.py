@@ -1,4 +1,4 @@
-"""`{ from_template = "postgres://app:{db_password}@db/shop" }`: text with other keys of the same client in it."""
+"""Templates: `{ from_template = "postgres://app:{db_password}@db/shop" }` is text with other keys of the same client in it."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class TemplateError(Exception):
-    """A template cannot be read or filled in. The text says why and what to do; it never has a value."""
+    """A template cannot be read or filled in. The text says why and what to do, and never contains a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A key in braces."""
+    """A key between braces in a template."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Literal texts and references, in their order."""
+    """A template: its literal texts and references, in their order."""
 
     parts: tuple[str | Reference, ...]
 
     @classmethod
     def from_text(cls, text: str) -> Template:
-        """Read a template: `{key}` stands for a key's value, `{{` and `}}` for braces.
+        """Parse a template: `{key}` means a key's value, `{{` and `}}` mean braces.
 
         Raises:
-            TemplateError: a brace stands alone, or has no key inside.
+            TemplateError: there is a single brace, or there is no key between braces.
         """
         return cls(tuple(_parts(text)))
 
     def references(self) -> tuple[str, ...]:
-        """The keys that it needs, each once."""
+        """Return the keys that the template uses, each once."""
         return tuple(dict.fromkeys(part.key for part in self.parts if isinstance(part, Reference)))
 
     def fill(self, values: Mapping[str, SecretValue]) -> str:
-        """The text with the values in it, which must hold every one of `references`.
+        """Return the text with the values in it. `values` must have every key of `references`.
 
         Raises:
-            TemplateError: a value is binary, or the text would not fit into any shard.
+            TemplateError: a value is binary, or the text would not fit into a shard.
         """
         filled = []
         room = SHARD_BYTES
         for part in self.parts:
             text = toml_text(part.key, values[part.key]) if isinstance(part, Reference) else part
-            # Templates of templates can double with every step, so the sum is watched before they are joined.
+            # Templates of templates can double in size with every step, so the sum is checked before they are joined.
             room -= len(text)
             if room < 0:
-                raise TemplateError(f"the text would have more than {SHARD_BYTES} bytes. Use shorter values.")
+                raise TemplateError(f"the text would have more than {SHARD_BYTES} bytes: use shorter values")
             filled.append(text)
         return "".join(filled)
 
@@ -74,9 +74,9 @@ def _parts(text: str) -> Iterator[str | Reference]:
             case "{{" | "}}":
                 yield match[0][0]
             case "{" | "}":
-                raise TemplateError(f"a {match[0]!r} stands alone in the template. Write {match[0] * 2!r} for a brace.")
+                raise TemplateError(f"the template has a single {match[0]!r}: write {match[0] * 2!r} for a brace")
             case "{}":
-                raise TemplateError("a template has '{}' without a key. Write {KEY} for a value, or '{{}}' for braces.")
+                raise TemplateError("the template has '{}' without a key: write {KEY} for a value, or '{{}}' for braces")
             case _:
                 yield Reference(match[1])
     if end < len(text):
@@ -84,10 +84,10 @@ def _parts(text: str) -> Iterator[str | Reference]:
 
 
 def toml_text(key: str, value: SecretValue) -> str:
-    """A value as TOML writes it, text as it is.
+    """Return a value as TOML writes it, and a text as it is.
 
     Raises:
-        TemplateError: it is binary; the text names `key`.
+        TemplateError: the value is binary. The text names `key`.
     """
     match value:
         case str():
@@ -95,7 +95,7 @@ def toml_text(key: str, value: SecretValue) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            # Python's own form is TOML's, for infinity and "not a number" too; but for the sign that a NaN may have.
+            # Python writes floats as TOML does, infinity and "not a number" too, except for the sign that a NaN may have.
             return "nan" if math.isnan(value) else repr(value)
         case int():
             return str(value)
@@ -104,4 +104,4 @@ def toml_text(key: str, value: SecretValue) -> str:
             assert isinstance(encoded, Tagged)
             return str(encoded.value)
         case _:
-            raise TemplateError(f"{key!r} is binary, which no text can hold. Deliver it under its own key.")
+            raise TemplateError(f"{key!r} is binary, which no text can hold: deliver it under its own key")

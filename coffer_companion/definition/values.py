@@ -1,4 +1,4 @@
-"""One item -> one value: TOML's own values, and the tables that say where a value comes from."""
+"""One item -> one value: TOML's own values, and the tables that say from where to take a value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .model import Origin
 from .source import Folder, Report, UnreadableError, read_bytes
 from .templates import Template, TemplateError
 
-# Warnings begin so long before a value is to be changed.
+# Warnings begin this long before a value must be changed.
 EXPIRY_WARNING_DAYS: Final = 30
 
 _OPTIONS: Final = {
@@ -31,20 +31,20 @@ _FILE_TYPES: Final = ("text", "bytes")
 
 
 class _RefusedError(Exception):
-    """This value cannot be delivered. The text says why and what to do, and never has the value."""
+    """This value cannot be delivered. The text says why and what to do, and never contains the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Value:
-    """One value, as far as it can be known without knowing whose it is.
+    """One value, before it is known which client gets it.
 
     Attributes:
         key: its flat key.
-        item: what stands in the definition.
-        origin: where it comes from.
-        secret: the secret itself; None for a template, and for what has been refused.
-        template: what is to be filled in for each client, or None.
-        size_bytes: what the secret takes in a shard, 0 where there is none yet.
+        item: the item in the definition.
+        origin: the origin of the value.
+        secret: the secret; None for a template, and for a value that was refused.
+        template: the template to fill in for each client, or None.
+        size_bytes: how many bytes the secret takes in a shard; 0 if there is no secret yet.
     """
 
     key: str
@@ -56,17 +56,17 @@ class Value:
 
 
 def encoded_size(secret: Secret) -> int:
-    """How many bytes a secret takes in a shard (docs/protocol.md, 6).
+    """Return how many bytes a secret takes in a shard (docs/protocol.md, 6).
 
     Raises:
-        ShardError: it fits into none.
+        ShardError: the secret does not fit into a shard.
     """
-    # A list of one has a head of one byte.
+    # The head of a list with one item is one byte.
     return len(encode([secret])) - 1
 
 
 class ValueReader:
-    """Reads values, with what they may need from outside: files, the environment, today's date."""
+    """Reads values, and what they may need from outside: files, the environment, and today's date."""
 
     def __init__(self, *, folder: Folder, environ: Mapping[str, str], today: date, report: Report) -> None:
         self._folder = folder
@@ -77,11 +77,11 @@ class ValueReader:
 
     @property
     def secret_files(self) -> tuple[Path, ...]:
-        """The files in which secrets were met in the clear."""
+        """The files that were found to hold secrets in the clear."""
         return tuple(self._secret_files)
 
     def read(self, key: str, item: Item) -> Value:
-        """The value of one item. What is wrong with it is noted in the report, and the value then has no secret and no template."""
+        """Return the value of one item. If something is wrong, the report gets that, and the value has no secret and no template."""
         mechanism = ""
         try:
             content, mechanism = self._from_table(item) if isinstance(item.raw, dict) else (self._scalar(item, item.raw), "")
@@ -93,7 +93,7 @@ class ValueReader:
         except (_RefusedError, TemplateError, UnreadableError) as error:
             self._report.refuse(item.place, str(error))
         except ShardError as error:
-            self._report.refuse(item.place, f"{error}. Deliver something that can be, or take it out.")
+            self._report.refuse(item.place, f"{error}: write another value, or take it out")
         return Value(key=key, item=item, origin=item.place.origin(_how(item, mechanism)))
 
     def _scalar(self, item: Item, raw: Any) -> SecretValue:
@@ -102,34 +102,35 @@ class ValueReader:
                 pass
             case int():
                 if not INT_MIN <= raw <= INT_MAX:
-                    raise _RefusedError("an integer has at most 64 bits, signed. Write it as text, in quotes.")
+                    raise _RefusedError("an integer has at most 64 bits, signed: write it as text, in quotes")
             case list():
-                raise _RefusedError("an array cannot be delivered. Use a key for each item, or one text.")
+                raise _RefusedError("an array cannot be delivered: use a key for each item, or one text")
             case _:
-                raise _RefusedError("a table cannot be a value here. Write text, a number, a boolean or a date.")
+                raise _RefusedError("a table cannot be a value here: write text, a number, a boolean or a date")
         if not item.public:
             self._secret_files[item.place.source.path] = None
         value: SecretValue = raw
         return value
 
     def _from_table(self, item: Item) -> tuple[SecretValue | Template, str]:
-        """The content of a `from_…` table, and how it came."""
+        """Return the content that a `from_…` table names, and how the table gives it."""
         table: dict[str, Any] = item.raw
         source = next(name for name in table if name.startswith(FROM))
         if source not in SOURCES:
             match = difflib.get_close_matches(source, SOURCES, n=1)
             raise _RefusedError(
-                f"there is no {source!r}; there are {', '.join(SOURCES)}.{f' Did you mean {match[0]!r}?' if match else ''} "
-                f'Where it is a key of its own, write the whole dotted key in quotes, such as "mail.{source}" = "…".'
+                f"there is no {source!r}{f' (did you mean {match[0]!r}?)' if match else ''}: write {', '.join(SOURCES[:-1])} or "
+                f"{SOURCES[-1]}; "
+                f'if {source} is a key of its own, write the whole dotted key in quotes, such as "mail.{source}" = "…"'
             )
         if others := [name for name in table if name not in (source, *_OPTIONS[source])]:
-            raise _RefusedError(f"beside {source} only {' and '.join(_OPTIONS[source])} can stand, not {others[0]!r}. Take it out.")
+            raise _RefusedError(f"a table with {source} can also have {' and '.join(_OPTIONS[source])}, but not {others[0]!r}: take it out")
         self._expiry(item, table)
         if source == "from_value":
             return self._scalar(item, table[source]), ""
         argument = table[source]
         if not isinstance(argument, str) or not argument:
-            raise _RefusedError(f"{source} takes a text that is not empty. Write it in quotes.")
+            raise _RefusedError(f"{source} takes a text that is not empty: write it in quotes")
         match source:
             case "from_file":
                 return self._file(item, argument, table.get("type")), f"from_file {argument}"
@@ -140,8 +141,10 @@ class ValueReader:
 
     def _file(self, item: Item, name: str, kind: Any) -> str | bytes:
         if kind not in (None, *_FILE_TYPES):
-            raise _RefusedError(f"type is {' or '.join(map(repr, _FILE_TYPES))}. Without it, UTF-8 is text and all else bytes.")
-        path = self._folder.find(name, beside=item.place.source.path)
+            raise _RefusedError(
+                f"this is not a type: write {' or '.join(map(repr, _FILE_TYPES))}, or leave it out (then UTF-8 is text, all else bytes)"
+            )
+        path = self._folder.find(name, named_in=item.place.source.path)
         try:
             data = read_bytes(path, limit_bytes=SHARD_BYTES)
         except UnreadableError as error:
@@ -154,24 +157,24 @@ class ValueReader:
             return data.decode()
         except UnicodeDecodeError:
             if kind == "text":
-                raise _RefusedError(f'{name!r} is not UTF-8 text. Save it as UTF-8, or take type = "text" out.') from None
+                raise _RefusedError(f'{name!r} is not UTF-8 text: save it as UTF-8, or take type = "text" out') from None
             return data
 
     def _variable(self, item: Item, name: str) -> str:
         value = self._environ.get(name)
         if value is None:
-            raise _RefusedError(f"the environment variable {name} is not set. Set it where coffer-companion runs.")
+            raise _RefusedError(f"the environment variable {name} is not set: set it for coffer-companion")
         if not value:
-            self._report.warn(item.place, f"the environment variable {name} is set but empty. Set it, unless that is meant.")
+            self._report.warn(item.place, f"the environment variable {name} is set but empty: set it, unless that is intended")
         return value
 
     def _expiry(self, item: Item, table: Mapping[str, Any]) -> None:
         expires = table.get("expires")
         if expires is None:
             return
-        # A datetime is a date, and too precise: it would leave open in whose time zone.
+        # A datetime is a date in Python, but too precise: it would need a time zone.
         if not isinstance(expires, date) or isinstance(expires, datetime):
-            raise _RefusedError("expires takes a date, such as 2027-01-31, without quotes. Write one.")
+            raise _RefusedError("expires takes a date without quotes: write one, such as 2027-01-31")
         days = (expires - self._today).days
         if days > EXPIRY_WARNING_DAYS:
             return
@@ -179,7 +182,7 @@ class ValueReader:
             when = f"expires in {_days(days)}, on {expires}"
         else:
             when = f"expires today, {expires}" if days == 0 else f"expired {_days(-days)} ago, on {expires}"
-        self._report.warn(item.place, f"the value {when}. Change it, and the date with it.")
+        self._report.warn(item.place, f"the value {when}: change it, and its date")
 
 
 def _days(count: int) -> str:

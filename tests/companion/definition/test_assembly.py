@@ -16,24 +16,24 @@ def test_a_section_of_a_client_under_another_name(tmp_path: Path) -> None:
     """The line of `coffer-client init` has the host's name, and the section has the application's."""
     (problem,) = problems(tmp_path, f"{clients('vm')}[web]\na=1\n")
     assert problem.endswith(
-        "no client is called 'web'. List it in [clients] with its key, or take the section out. "
-        "[clients] has 'vm' without a section: if that is the client, use one name for both."
+        "no client is called 'web': list it in [clients] with its key, or take the section out; "
+        "[clients] has 'vm' without a section, so if that is the client, use one name for both"
     )
     (problem,) = problems(tmp_path, f"{clients('a', 'b', 'c', 'd')}[web]\na=1\n")
     assert "[clients] has 'a', 'b', 'c' and 1 more without a section" in problem
     (problem,) = problems(tmp_path, f"{clients('vm')}[vm]\na=1\n[web]\na=1\n")
-    assert problem.endswith("List it in [clients] with its key, or take the section out.")
+    assert problem.endswith("list it in [clients] with its key, or take the section out")
 
 
 @pytest.mark.parametrize(
     ("group", "fault"),
     [
-        ("a = 1", "shared.g: the group does not say whose it is"),
+        ("a = 1", "shared.g: the group does not list its clients"),
         ("clients = 'web'", "shared.g.clients: clients is a list of names"),
         ("clients = [5]", "shared.g.clients: clients is a list of names"),
-        ("clients = ['*', 'web']", "shared.g.clients: '*' is every client already"),
+        ("clients = ['*', 'web']", "shared.g.clients: '*' is already every client"),
         ("clients = ['web', 'web']", "shared.g.clients: the group lists 'web' twice"),
-        ("clients = ['wbe']", "shared.g.clients[1]: no client is called 'wbe'. Did you mean 'web'?"),
+        ("clients = ['wbe']", "shared.g.clients[1]: no client is called 'wbe' (did you mean 'web'?)"),
         ("clients = ['*']\na = []", "shared.g.a: an array cannot be delivered"),
     ],
 )
@@ -45,7 +45,7 @@ def test_groups_that_cannot_be(group: str, fault: str, tmp_path: Path) -> None:
 def test_a_group_of_nobody(tmp_path: Path) -> None:
     definition = load_text(tmp_path, WEB + "[web]\na=1\n[shared.g]\nclients = []\nb=1\n")
     assert [warning.split(": ", 1)[1] for warning in definition.warnings] == [
-        "shared.g.clients: nobody is in the group 'g', so nobody gets its secrets. Add clients."
+        "shared.g.clients: the group 'g' has no clients, so nobody gets its secrets: add clients"
     ]
 
 
@@ -68,7 +68,7 @@ def test_groups_that_agree_and_differ(one: str, two: str, agree: bool, tmp_path:
     text = f"{clients('a', 'b', 'c', 'd', 'e')}[shared.one]\nclients=['*']\nk = {one}\n[shared.two]\nclients=['*']\nk = {two}\n"
     found = problems(tmp_path, text)
     assert bool(found) is not agree
-    assert agree or "differ in 'k' for 'a', 'b', 'c' and 2 more. Make them agree" in found[0]
+    assert agree or "differ in 'k' for 'a', 'b', 'c' and 2 more: make them agree" in found[0]
 
 
 def test_one_value_that_is_public_in_one_group_alone(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_shard_over_the_limit_names_its_largest_keys(tmp_path: Path) -> None:
     text = WEB + "[web]\n" + "".join(f"{key} = '{key * size}'\n" for key, size in sizes.items())
     (problem,) = problems(tmp_path, text)
     assert problem.startswith("secrets.toml:3:2: web: client 'web' would get 1200")
-    assert "Its largest keys are a (500018 bytes), c (400018 bytes), d (300018 bytes): " in problem
+    assert "(its largest keys are a (500018 bytes), c (400018 bytes), d (300018 bytes)): " in problem
     assert "aaa" not in problem
 
 

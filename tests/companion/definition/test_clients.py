@@ -37,6 +37,6 @@ def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
         "clients.k[2]",
         "clients.l[1]",
     ]
-    assert "is there twice for client 'k'" in found[10]
+    assert "is listed twice for client 'k'" in found[10]
     assert found[2].startswith("secrets.toml:4:1: clients.c: this is a SECRET key")
     assert "'secret': this is a SECRET key" in found[3]

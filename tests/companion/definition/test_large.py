@@ -33,4 +33,4 @@ def test_a_thousand_mistakes_are_told_without_searching_for_each(tmp_path: Path)
     lines = "".join(f'client-{number} = "{bare(number + 1)}"\n' for number in range(50))
     found = problems(tmp_path, "[clients]\n" + lines + "".join(f"[clint-{number}]\na=1\n" for number in range(1000)))
     assert len(found) == 1000
-    assert 0 < sum("Did you mean" in problem for problem in found) <= 20
+    assert 0 < sum("did you mean" in problem for problem in found) <= 20

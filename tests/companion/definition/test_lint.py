@@ -54,7 +54,7 @@ def found(definition: Definition, folder: Path) -> list[str]:
 )
 def test_placeholders(value: str, tmp_path: Path) -> None:
     definition = load_text(tmp_path, f"{TWO}[web]\nkey = '{value}'\n")
-    assert found(definition, tmp_path) == ["secrets.toml:5:1: web.key: the value looks like a placeholder. Put the real one there."]
+    assert found(definition, tmp_path) == ["secrets.toml:5:1: web.key: the value looks like a placeholder: write the real one"]
 
 
 @pytest.mark.parametrize("value", ["xx", "passwords-are-here", "<a><b>", "example.org", "todos", "correct horse", "", "a<b>"])
@@ -65,28 +65,28 @@ def test_no_placeholders(value: str, tmp_path: Path) -> None:
 def test_a_placeholder_in_a_group_is_told_once_and_a_public_one_never(tmp_path: Path) -> None:
     text = f"{TWO}[shared.g]\nclients=['*']\nkey='changeme'\npublic.note='changeme'\n"
     assert found(load_text(tmp_path, text), tmp_path) == [
-        "secrets.toml:6:1: web.key: the value looks like a placeholder. Put the real one there."
+        "secrets.toml:6:1: web.key: the value looks like a placeholder: write the real one"
     ]
 
 
 def test_one_secret_in_two_places(tmp_path: Path) -> None:
     definition = load_text(tmp_path, f"{TWO}[web]\na='c4nary-secret'\n[worker]\nb='c4nary-secret'\nc='other-s3cret'\n")
     assert found(definition, tmp_path) == [
-        "secrets.toml:5:1: web.a, worker.b are one and the same secret. Give each its own, or put it into a shared group."
+        "secrets.toml:5:1: web.a, worker.b are the same secret: give each its own, or put it into a shared group"
     ]
 
 
 def test_one_file_in_two_places(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\xff" * 40)
     (warning,) = found(load_text(tmp_path, f"{TWO}[web]\na={{from_file='key'}}\n[worker]\na={{from_file='key'}}\n"), tmp_path)
-    assert "web.a, worker.a are one and the same secret" in warning
+    assert "web.a, worker.a are the same secret" in warning
 
 
 def test_one_secret_for_many(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(9)]
     sections = "".join(f"[{name}]\nkey='c4nary-secret'\n" for name in names)
     (warning,) = found(load_text(tmp_path, clients(*names) + sections), tmp_path)
-    assert "c0.key, c1.key, c2.key, c3.key, c4.key and 4 more are one" in warning
+    assert "c0.key, c1.key, c2.key, c3.key, c4.key and 4 more are the same secret" in warning
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_is_shared_on_purpose(text: str, tmp_path: Path) -> None:
     assert found(load_text(tmp_path, TWO + text), tmp_path) == []
 
 
-REFUSED = "`coffer-client run` and `--format shell` refuse that. Rename it, or leave it out there with --except."
+REFUSED = "`coffer-client run` and `--format shell` refuse that: rename it, or leave it out there with --except"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_readable_files(mode: int, readable: bool, tmp_path: Path) -> None:
     definition = load_text(tmp_path, f"{TWO}[web]\na={{from_file='key'}}\n")
     (tmp_path / "key").chmod(mode)
     warnings = lint(definition, tracked=untracked)
-    expected = (f"{tmp_path / 'key'}: others can read it (mode {mode:04o}), and secrets stand in it. chmod 600 it.",)
+    expected = (f"{tmp_path / 'key'} holds secrets, and other users can read it (mode {mode:04o}): chmod 600 it",)
     assert warnings == (expected if readable else ())
 
 
@@ -196,7 +196,7 @@ def test_a_definition_without_secrets_may_be_public(tmp_path: Path) -> None:
 def test_what_git_tracks_is_told(tmp_path: Path) -> None:
     definition = load_text(tmp_path, f"{TWO}[web]\na='x'\n")
     (warning,) = lint(definition, mode=private, tracked=frozenset)
-    assert warning.startswith(f"{tmp_path / 'secrets.toml'}: git tracks it, and secrets stand in it in the clear.")
+    assert warning.startswith(f"{tmp_path / 'secrets.toml'} holds secrets in the clear, and git tracks it: ")
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")

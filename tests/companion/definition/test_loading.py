@@ -24,11 +24,11 @@ def test_all_problems_of_all_files_in_one_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[web]\nid = 5\n", "secrets.toml:2:1: web.id: a client's key is "),
+        ("[web]\nid = 5\n", "secrets.toml:2:1: web.id: this is not a client's key: write "),
         ("[web]\nid = '12'\n", "secrets.toml:2:1: web.id: a client's key is "),
         (f"[a.web]\nid = '{bare(1)}'\n[a]\nx = 1\n", "secrets.toml:4:1: a.x: no client is listed for 'a'"),
         (f"[a]\nid = '{bare(1)}'\n[b]\nid = '{bare(1)}'\n", "secrets.toml:4:1: b.id: this key of client 'b' is also that of client 'a'"),
-        (f"['a.b']\nid = '{bare(1)}'\n[a.b]\nid = '{bare(2)}'\n", "secrets.toml:4:1: a.b.id: a.b stands twice"),
+        (f"['a.b']\nid = '{bare(1)}'\n[a.b]\nid = '{bare(2)}'\n", "secrets.toml:4:1: a.b.id: a.b is set twice"),
     ],
 )
 def test_the_original_form_refused(text: str, fault: str, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_id_is_a_secret_like_any_other_where_clients_are_listed(tmp_path: Pat
         ("plain_server = ''", "coffer.plain_server: a server's address has the form coffer://"),
         ("expires = 400", "coffer.expires: expires is a text"),
         ("expires = '0d'", "coffer.expires: expires: expected a time such as 12h"),
-        ("owner = 'me'", "coffer.owner: [coffer] has no 'owner'; it has name, server, plain_server, expires."),
+        ("owner = 'me'", "coffer.owner: [coffer] has no 'owner'; it has name, server, plain_server, expires: take it out"),
     ],
 )
 def test_settings_that_cannot_be(line: str, fault: str, tmp_path: Path) -> None:

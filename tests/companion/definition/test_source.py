@@ -58,18 +58,18 @@ def test_an_include_is_relative_to_its_own_file_and_read_once(tmp_path: Path) ->
 @pytest.mark.parametrize("include", ["5", '"common.toml"', "[5]", "{}"])
 def test_an_include_is_a_list_of_names(include: str, tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, f"include = {include}\n{WEB}")
-    assert problem == 'secrets.toml:1:1: include: include is a list of file names. Write include = ["common.toml"].'
+    assert problem == 'secrets.toml:1:1: include: include is a list of file names: write include = ["common.toml"]'
 
 
 def test_an_include_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = \n")
     (tmp_path / "folder").mkdir()
     found = problems(tmp_path, f'include = ["none.toml", "bad.toml", "folder", "nul\\u0000"]\n{WEB}')
-    assert [problem.split(". ")[0] for problem in found] == [
+    assert [problem.rpartition(": ")[0] for problem in found] == [
         "secrets.toml:1:12: include[1]: 'none.toml' cannot be read (No such file or directory)",
         "secrets.toml:1:37: include[3]: 'folder' is not a file",
         "secrets.toml:1:47: include[4]: 'nul\\x00' cannot be read (not a file name)",
-        "bad.toml:1:5: this is not TOML: Invalid value",
+        "bad.toml:1:5: this is not TOML (Invalid value)",
     ]
 
 
@@ -82,7 +82,7 @@ def test_links_are_followed_before_a_file_counts_as_inside(tmp_path: Path) -> No
     (folder / "real").write_text("inside")
     text = WEB + '[web]\na = {from_file="link"}\nb = {from_file="../outside"}\nc = {from_file="inner"}\n'
     found = problems(folder, text)
-    assert [problem.split(". ")[0] for problem in found] == [
+    assert [problem.rpartition(": ")[0] for problem in found] == [
         "secrets.toml:4:1: web.a: 'link' is outside the definition's folder",
         "secrets.toml:5:1: web.b: '../outside' is outside the definition's folder",
     ]

@@ -138,7 +138,7 @@ def test_refused(toml: str, reason: str, tmp_path: Path) -> None:
 
 def test_tables_of_arrays_are_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, f"{clients('web')}[web]\n[[web.host]]\nname = 'a'\n[[web.host]]\nname = 'b'\n")
-    assert problem == "secrets.toml:4:7: web.host: an array cannot be delivered. Use a key for each item, or one text."
+    assert problem == "secrets.toml:4:7: web.host: an array cannot be delivered: use a key for each item, or one text"
 
 
 @pytest.mark.parametrize("toml", ["{ from_value = { a = 1 } }", "{ from_value = {} }"])
@@ -149,7 +149,7 @@ def test_a_table_is_no_value(toml: str, tmp_path: Path) -> None:
 
 def test_an_integer_that_python_will_not_read(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, f"{clients('web')}[web]\nkey = {'9' * 5000}\n")
-    assert problem == "secrets.toml: the file has a number that is too long. An integer has at most 64 bits."
+    assert problem == "secrets.toml: the file has a number that is too long: write it as text, because an integer has at most 64 bits"
 
 
 @pytest.mark.parametrize("opening", ["[", "{a="])
@@ -166,14 +166,14 @@ def test_files_that_cannot_be_taken(tmp_path: Path) -> None:
     lines = ["a = {from_file='large'}", "b = {from_file='loop'}", "c = {from_file='pipe'}", "d = {from_file=''}", "e = {from_file=5}"]
     lines += ["f = {from_file='large', type='json'}", "g = {from_file='large', expires='soon'}"]
     found = problems(tmp_path, WEB + "[web]\n" + "\n".join(lines))
-    assert [problem.split(": ", 1)[1].split(". ")[0] for problem in found] == [
+    assert [problem.split(": ", 1)[1].rpartition(": ")[0] for problem in found] == [
         "web.a: 'large': the file has more than 1048576 bytes",
         "web.b: 'loop' cannot be read (Too many levels of symbolic links)",
         "web.c: 'pipe' is not a file",
         "web.d: from_file takes a text that is not empty",
         "web.e: from_file takes a text that is not empty",
-        "web.f: type is 'text' or 'bytes'",
-        "web.g: expires takes a date, such as 2027-01-31, without quotes",
+        "web.f: this is not a type",
+        "web.g: expires takes a date without quotes",
     ]
 
 
@@ -197,4 +197,4 @@ def test_a_variable_that_is_not_utf_8(tmp_path: Path) -> None:
 
 def test_two_sources_at_once(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, WEB + "[web]\na = {from_value='canary', from_env='X'}\n", environ={"X": "x"})
-    assert problem == "secrets.toml:4:1: web.a: beside from_value only expires can stand, not 'from_env'. Take it out."
+    assert problem == "secrets.toml:4:1: web.a: a table with from_value can also have expires, but not 'from_env': take it out"
