@@ -88,7 +88,7 @@ MAX_DEPTH: Final = 8
 # it can be written with, so whoever expects more must say so.
 MAX_ITEMS: Final = 1024
 
-# The tags of dates and times in a shard (PROTOCOL.md, 6).
+# The tags of dates and times in a shard (docs/protocol.md, 6).
 TAG_OFFSET_DATETIME: Final = 0
 TAG_LOCAL_DATE: Final = 1004
 TAG_LOCAL_DATETIME: Final = 1131374180

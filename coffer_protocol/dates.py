@@ -1,4 +1,4 @@
-"""Dates and times in shards (PROTOCOL.md, 6): each TOML type has one form in CBOR, and no other is taken."""
+"""Dates and times in shards (docs/protocol.md, 6): each TOML type has one form in CBOR, and no other is taken."""
 
 from __future__ import annotations
 

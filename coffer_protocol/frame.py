@@ -1,4 +1,4 @@
-"""Frames (PROTOCOL.md, 2): a length of 16 bits, a type of 8 bits, and the content."""
+"""Frames (docs/protocol.md, 2): a length of 16 bits, a type of 8 bits, and the content."""
 
 from __future__ import annotations
 

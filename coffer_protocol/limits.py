@@ -1,4 +1,4 @@
-"""The limits of PROTOCOL.md, 9, in one place, each with its reason."""
+"""The limits of docs/protocol.md, 9, in one place, each with its reason."""
 
 from __future__ import annotations
 

@@ -23,12 +23,6 @@ NOT_YET = {
     "coffer_protocol",
     "coffer_protocol/crypto",
     "coffer_protocol/release",
-<<<<<<< HEAD
-    "docs/definition.md",
-=======
-    "coffer_protocol/suite",
-    "docs/client.md",
->>>>>>> c757023 (Plain English in the companion's definition: one line says what is wrong and what to do)
 }
 PATTERNS = ("*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md")
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for pattern in PATTERNS for path in sorted(ROOT.glob(pattern))]

@@ -1,4 +1,4 @@
-"""A publisher in the tree: a client whose secrets are the note keys (docs/protocol.md, 7, *Note key*).
+"""A publisher in the tree: a client whose secrets are the note keys (docs/protocol.md, 7, "Note key").
 
 Its note says that it is a publisher, and has its keys, so that every publisher can hand a new note key to all the others.
 """

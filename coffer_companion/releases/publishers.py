@@ -1,4 +1,4 @@
-"""Who may publish a coffer: the keys that its releases name, and the publishers in its tree who hold the note key (PROTOCOL.md, 7)."""
+"""Who may publish a coffer: the keys that its releases name, and the publishers in its tree who hold the note key (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 

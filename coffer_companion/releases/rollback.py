@@ -1,4 +1,4 @@
-"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (docs/protocol.md, 3, Reuse)."""
+"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (docs/protocol.md, 3)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """HPKE (RFC 9180) in base mode, for the one suite that seals shards: KEM 0x647a (MLKEM768-X25519, which is X-Wing: draft-ietf-hpke-pq,
-draft-connolly-cfrg-xwing-kem), HKDF-SHA256, ChaCha20-Poly1305 (PROTOCOL.md, 7, alg 2). One message to a key, no associated data.
+draft-connolly-cfrg-xwing-kem), HKDF-SHA256, ChaCha20-Poly1305 (docs/protocol.md, 7, "Blobs"). One message to a key, no associated data.
 
 The primitives are libraries'; what puts them together stands here, for `cryptography`'s own HPKE takes hybrid keys only where `typing`
 and a dozen modules of its own are loaded, which is as much as all else that a fetch starts (bench/README.md). It is held to that

@@ -128,7 +128,7 @@ def same(left: bytes, right: bytes) -> bool:
 
 
 def check_x25519_public(key: bytes) -> None:
-    """Refuse a public key that is not canonical or of low order, which libsodium itself would take (PROTOCOL.md, 1).
+    """Refuse a public key that is not canonical or of low order, which libsodium itself would take (docs/protocol.md, 1).
 
     Raises:
         KeyTextError: the key is not 32 bytes, not canonical, or of low order.

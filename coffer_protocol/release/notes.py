@@ -1,4 +1,4 @@
-"""What publishers tell each other without the server's knowledge: marks and notes (docs/protocol.md, 7, *Note key*).
+"""What publishers tell each other without the server's knowledge: marks and notes (docs/protocol.md, 7, "Note key").
 
 A *mark* tells a publisher that a blob holds the very shard that it wants, sealed to the very keys that it wants. A *note* says what an
 entry is, what it is called, and which of its keys have changed. Both are bound to the blob, so that a server cannot show them beside

@@ -1,4 +1,4 @@
-"""Suite 0: NaCl alone, for the smallest possible client in any language (PROTOCOL.md, 4).
+"""Suite 0: NaCl alone, for the smallest possible client in any language (docs/protocol.md, 4).
 
 Every frame is a `crypto_box` whose nonce its receiver computes for itself, so that no frame can be replayed, reordered, reflected or given
 another type. It has no forward secrecy; it is for Get alone.

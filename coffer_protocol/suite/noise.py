@@ -1,4 +1,4 @@
-"""Suite 1: Noise IK with hybrid forward secrecy (PROTOCOL.md, 5).
+"""Suite 1: Noise IK with hybrid forward secrecy (docs/protocol.md, 5).
 
 `HandshakeState` is the Noise Protocol Framework's (revision 34, section 5), cut down to what IK needs and driven by the pattern as data;
 without its hybrid tokens it is plain Noise_IK_25519_ChaChaPoly_SHA256 and is held to that pattern's public vectors. The classes behind it

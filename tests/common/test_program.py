@@ -96,7 +96,7 @@ def test_a_closed_stream_does_not_become_the_next_file(program: str, tmp_path: P
     words = ["init", str(path)] if program == "server" else ["keygen", str(path)]
     assert run_with("<&- 2>&-", program, *words).returncode == 0
     made = path / "identity" if program == "server" else path
-    assert keyfile.read(made).public().text() == made.with_name(f"{made.name}.pub").read_text().strip()
+    assert keyfile.read(made).public_text() == made.with_name(f"{made.name}.pub").read_text().strip()
 
 
 def guarded(code: str, redirections: str) -> subprocess.CompletedProcess[str]:
