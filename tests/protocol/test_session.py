@@ -538,6 +538,7 @@ def test_a_session_has_an_end() -> None:
 
 def test_an_empty_part_is_refused() -> None:
     client, server = linked()
+    server.allows_long_asks = True
     transport = client._transport
     assert transport is not None
     server.receive(frame.encode(Frame(MessageType.PART, transport.seal(MessageType.PART, b""))))

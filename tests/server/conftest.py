@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 import tests.postgres
 from coffer_server.store.base import Store
@@ -20,6 +22,17 @@ from .publishing import AT_REST_KEY
 from .running import RunningServer, running_server
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _logs_restored() -> Iterator[None]:
+    """A command that is run in this process sends its logs to a stream that is closed when it ends."""
+    accepting = logging.getLogger("trio.serve_listeners")
+    handlers = list(accepting.handlers)
+    yield
+    accepting.handlers = handlers
+    accepting.propagate = True
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

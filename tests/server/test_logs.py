@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,16 +12,6 @@ from coffer_server import logs
 from coffer_server.config import Settings
 from coffer_server.logs import AcceptErrors, log, place_of
 from coffer_server.store.snapshot import Outline
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    accepting = logging.getLogger("trio.serve_listeners")
-    handlers = list(accepting.handlers)
-    yield
-    accepting.handlers = handlers
-    accepting.propagate = True
-    structlog.reset_defaults()
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

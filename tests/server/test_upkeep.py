@@ -86,11 +86,11 @@ def test_verify_names_what_is_wrong_and_rebuild_mends_it(folder: Path, run: Run)
 
 def test_log(folder: Path, run: Run) -> None:
     lines = run("log", folder).stdout.splitlines()
-    publisher = Author().key.fingerprint_text()
+    key = Author().key
     assert lines == [
-        f"1  2025-06-15T15:06:40Z  publisher-added  web-shop: laptop {publisher}",
+        f"1  2025-06-15T15:06:40Z  publisher-added  web-shop: laptop {key.fingerprint_text()}",
         "2  2025-06-15T15:06:40Z  changed  web-shop 1: 2 set, 0 dropped",
-        f"3  2025-06-15T15:06:40Z  released  web-shop 1: 2 keys, publishers among them, by {publisher}",
+        f"3  2025-06-15T15:06:40Z  released  web-shop 1: 2 keys, publishers among them, by {format_id(key.sign)}",
     ]
 
 

@@ -58,7 +58,7 @@ def test_every_package_says_that_it_is_typed(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         names = archive.namelist()
     packages = {name.split("/")[0] for name in names if name.count("/") == 1 and name.endswith(".py")}
-    assert packages == {"coffer_protocol", "coffer_client", "coffer_companion", "coffer_server"}
+    assert packages == {"coffer_protocol", "coffer_common", "coffer_client", "coffer_companion", "coffer_server"}
     assert {f"{package}/py.typed" for package in packages} <= set(names)
 
 

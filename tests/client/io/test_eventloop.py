@@ -28,7 +28,7 @@ from coffer_client.errors import CofferWarning
 from coffer_client.io.eventloop import EventLoop
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import CofferError, KeyNotFoundError, TruncatedError, UnreachableError
-from coffer_protocol.message import Bye, Get, Hello, KeyNotFound, Link, Message, OkGet, Still, Watch
+from coffer_protocol.message import Bye, Get, Held, Hello, KeyNotFound, Link, Message, OkGet, Still, Watch
 from coffer_protocol.session import ServerSession
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
@@ -321,7 +321,9 @@ class Silent:
             assert isinstance(await far.hear(), Get)
             if self._bodies:
                 await far.say(OkGet(coffer=self._bodies.pop(0)))
-                if isinstance(await far.hear(), Bye):
+                while isinstance(message := await far.hear(), Held):
+                    pass
+                if isinstance(message, Bye):
                     return
             self.waited_for.set()
             assert await far.hear() is None

@@ -144,7 +144,7 @@ def test_removing_a_publisher(store: Store, published: Author) -> None:
     with pytest.raises(DeniedError):
         listing(store, published)
     # Its shard stays until a release drops it.
-    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=1, is_publisher=True)
+    assert store.look_up(published.key.id) == Known(coffer="web-shop", suite=1, serial=1)
     assert store.fetch(published.key.id).body.blob == b"note key"
 
 

@@ -101,7 +101,7 @@ def test_a_publisher_is_known_before_there_is_a_release(reads: tuple[SqliteStore
     store, session = reads
     author = Author()
     store.add_publisher(coffer=author.coffer, key=author.key, name=None, now=ISSUED)
-    assert session.look_up(author.key.id) == Known(coffer=author.coffer, suite=1, serial=None)
+    assert session.look_up(author.key.id) == Known(coffer=author.coffer, suite=1, serial=None, is_publisher=True)
 
 
 def test_who_is_blocked_is_unknown(reads: tuple[SqliteStore, SessionReads]) -> None:
