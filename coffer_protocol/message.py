@@ -1,7 +1,7 @@
 """Define the messages, and the table of who may send which message when (docs/protocol.md, 3).
 
-For whoever edits this module
-=============================
+For those who edit this module
+==============================
 
 The model
 ---------

@@ -1,7 +1,7 @@
 """Get a client's secrets from the server of one address, or from the cache of its last answer, and verify them either way.
 
-For whoever edits this module
-=============================
+For those who edit this module
+==============================
 
 The model
 ---------

@@ -1,7 +1,7 @@
 """Make a release: open the coffer, check what the server shows, draft, send, sign and commit (docs/protocol.md, 7).
 
-For whoever edits this module
-=============================
+For those who edit this module
+==============================
 
 The model
 ---------
@@ -325,7 +325,7 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
         answer = await connection.request(Commit(signed=signed), OkCommit)
     except ServerError as error:
         if error.code == "denied" and head.publishers is not None:
-            raise PublishersDifferError(f"nothing was changed, for the server refused: {error.sentence}") from None
+            raise PublishersDifferError(f"the server refused: {error.sentence}") from None
         # The server may have kept the release, whatever it says.
         error.hint = f"release {head.serial} was signed and sent, so it may still become the newest: the next upload finds out"
         raise

@@ -14,8 +14,8 @@
     upkeep/             the work around serving: make or migrate a database, back it up, rotate its keys
     shared/             what a store needs when other servers commit to the same database
 
-For whoever edits this package
-==============================
+For those who edit this package
+===============================
 
 The model
 ---------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -65,9 +66,7 @@ SECRETS: dict[str, SecretValue] = {"db.url": "postgres://", "port": 5432}
 
 
 def unexpected(message: str) -> None:
-    # A restart is told of whenever it is seen.
-    if "was begun again" not in message:
-        pytest.fail(message)
+    pytest.fail(message)
 
 
 def forgetful(
@@ -78,6 +77,7 @@ def forgetful(
     seen: Seen | None = None,
     network: Network | None = None,
     timeout_s: float = PLENTY_S,
+    warn: Callable[[str], None] = unexpected,
 ) -> Source:
     """Return a source that knows only its address and, if given, a release that it has seen."""
     wanted = Settings(address=address, trust=trust_of(address), credential=credential, timeout_s=timeout_s, max_stale=timedelta())
@@ -85,7 +85,7 @@ def forgetful(
     memory = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
     if seen is not None:
         memory.record(replace(wanted.trust, seen=seen), b"", under=wanted.trust, host=address.hosts[0], now=now)
-    return Source(wanted, memory, network or Sockets(), warn=unexpected, clock=lambda: now)
+    return Source(wanted, memory, network or Sockets(), warn=warn, clock=lambda: now)
 
 
 def ask(address: ServerAddress, credential: Credential, *, timeout_s: float = PLENTY_S) -> Coffer:
@@ -207,8 +207,11 @@ def test_the_vectors_that_follow_what_was_seen_are_accepted(entry: dict[str, Any
     releases = vectors("releases")
     with FakeServer(giving(bytes.fromhex(entry["body"]))) as server:
         address = replace(server.address(), coffer=releases["coffer"], publishers=(bytes.fromhex(releases["publisher_key"]),))
-        source = forgetful(address, whole, now=releases["now"], seen=seen_in(entry))
+        told: list[str] = []
+        source = forgetful(address, whole, now=releases["now"], seen=seen_in(entry), warn=told.append)
         assert finish(retrieve(source))
+    # A restart is told of whenever it is seen, and nothing else is.
+    assert ["was begun again" in message for message in told] == [True] * entry["why"].startswith("a restart")
 
 
 @pytest.mark.parametrize("use", ["suite 1", "suite 0"])
