@@ -1,4 +1,4 @@
-"""`coffer-companion`, and `python -m coffer_companion`."""
+"""The program `coffer-companion`, also as `python -m coffer_companion`."""
 
 from __future__ import annotations
 

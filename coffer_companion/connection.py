@@ -1,4 +1,4 @@
-"""A session with a server over trio: one connection, its messages, and nothing of what they mean."""
+"""A session with a server over trio: one connection and its messages, but not what they mean."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from coffer_protocol.suite.noise import NoiseInitiator
 
 from .errors import ConflictError, DeniedError
 
-# From the first packet to Link, over each of the address's hosts.
+# For each of the address's hosts, from the first packet to Link.
 CONNECT_TIMEOUT_S: Final = 10.0
-# A server answers from its database; a commit of a million shards takes it longer than anything else.
+# A server answers from its database. A commit of a million shards takes the longest.
 ANSWER_TIMEOUT_S: Final = 600.0
 _RECEIVE_BYTES: Final = 1 << 16
 _LOST: Final = "the connection to the server was lost: try again"
@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Connection:
-    """A linked session. Made by `connect`."""
+    """A session after its handshake. `connect` makes it."""
 
     def __init__(self, stream: trio.abc.Stream, session: ClientSession) -> None:
         self._stream = stream
@@ -38,15 +38,15 @@ class Connection:
         """Send one message.
 
         Raises:
-            ServerError: the server had already refused, and said why.
-            UnreachableError: the connection is gone.
+            ServerError: the server had already refused.
+            UnreachableError: the connection is lost.
         """
         data = self._session.send(message)
         try:
             with trio.fail_after(ANSWER_TIMEOUT_S):
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.TooSlowError):
-            # The server's Error may still be there to be read (docs/protocol.md, 3).
+            # The server's Error may still be readable (docs/protocol.md, 3).
             await self._receive_any()
             raise UnreachableError(_LOST) from None
 
@@ -58,7 +58,7 @@ class Connection:
         except trio.BrokenResourceError:
             raise UnreachableError(_LOST) from None
         except trio.TooSlowError:
-            raise UnreachableError(f"the server did not answer within {ANSWER_TIMEOUT_S:.0f} s") from None
+            raise UnreachableError(f"the server did not answer within {ANSWER_TIMEOUT_S:.0f} s: try again") from None
         match message:
             case Error(code=code, sentence=sentence):
                 raise _refusal(code, sentence)
@@ -67,25 +67,25 @@ class Connection:
         return message
 
     async def receive(self, expected: type[M]) -> M:
-        """The server's next message, which must be of type `expected`.
+        """Return the server's next message, which must be of type `expected`.
 
         Raises:
             ServerError, KeyNotFoundError: the server refused.
             ProtocolError: the server broke the protocol.
-            UnreachableError: the connection is gone, or silent for too long.
+            UnreachableError: the connection is lost, or was silent for too long.
         """
         message = await self._receive_any()
         if not isinstance(message, expected):
-            raise MalformedMessageError(f"the server answered with {type(message).__name__} where {expected.__name__} belongs")
+            raise MalformedMessageError(f"the server answered with {type(message).__name__} instead of {expected.__name__}")
         return message
 
     async def request(self, message: Message, expected: type[M]) -> M:
-        """Send, and receive the answer. Raises what both raise."""
+        """Send a message and return the answer. Raises what `send` and `receive` raise."""
         await self.send(message)
         return await self.receive(expected)
 
     async def close(self) -> None:
-        """Say Bye where it may be said, and close."""
+        """Send Bye if the protocol allows it, and close the connection."""
         with trio.move_on_after(1):
             with suppress(ProtocolError, trio.BrokenResourceError):
                 await self._stream.send_all(self._session.bye())
@@ -106,13 +106,13 @@ def _refusal(code: str, sentence: str) -> ServerError:
 
 @asynccontextmanager
 async def connect(address: ServerAddress, identity: Identity) -> AsyncIterator[Connection]:
-    """A linked session with the first of the address's hosts that can be reached, closed at the end.
+    """Connect to the first of the address's hosts that can be reached, and close the session at the end.
 
     Raises:
         UnreachableError: no host could be reached in time.
         KeyNotFoundError: the server does not know this identity.
-        ServerError: the server refused it.
-        ProtocolError: what answered is not this server.
+        ServerError: the server refused this identity.
+        ProtocolError: the answer did not come from this server.
     """
     stream = await _open_stream(address)
     session = ClientSession(NoiseInitiator(identity, address.server))
@@ -122,7 +122,7 @@ async def connect(address: ServerAddress, identity: Identity) -> AsyncIterator[C
             await stream.send_all(session.hello())
             await connection.receive(Link)
         if scope.cancelled_caught:
-            raise UnreachableError(f"the server at {address.hosts[0]} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
+            raise UnreachableError(f"the server at {address.hosts[0]} did not answer within {CONNECT_TIMEOUT_S:.0f} s: try again")
         yield connection
     except trio.BrokenResourceError:
         raise UnreachableError(_LOST) from None
@@ -142,5 +142,6 @@ async def _open_stream(address: ServerAddress) -> trio.SocketStream:
         except OSError as error:
             failures.append(f"{host}: {error.strerror or error}")
     raise UnreachableError(
-        f"no server could be reached ({'; '.join(failures)}). Is it running (`coffer-server run DIR`), and does the address name its host?"
+        f"no server could be reached ({'; '.join(failures)})",
+        hint="is the server running (coffer-server run DIR), and does the address name its host?",
     )

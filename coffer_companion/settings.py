@@ -1,4 +1,4 @@
-"""What the companion remembers between its runs: the server, and of each coffer the newest release and who may make the next."""
+"""What the companion remembers between its runs: the server and, for each coffer, the newest release and who may make the next one."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def remember_server(address: ServerAddress) -> Path:
 
     Raises:
         ConfigurationError: this user has no home folder.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by `coffer-companion init`: the server that uploads go to."))
@@ -266,8 +266,8 @@ class PublisherState:
             What is there now.
 
         Raises:
-            OSError: it cannot be written.
-            SettingsError: what is there is damaged.
+            OSError: the file cannot be written.
+            SettingsError: the file is damaged.
         """
         with files.Lock(f"{path}.lock"):
             before = cls.load(path)
@@ -300,10 +300,10 @@ def _seen_from(content: dict[str, Any] | None) -> Seen | None:
 
 
 def parse_address(text: str, source: str) -> ServerAddress:
-    """A server's address, with the place it came from in its error.
+    """Parse a server's address. The error names the place that it comes from.
 
     Raises:
-        KeyTextError: it is not one.
+        KeyTextError: the text is not an address.
     """
     try:
         return ServerAddress.from_text(text)

@@ -1,4 +1,4 @@
-"""The command line `coffer-companion`: options in, sentences out. What the commands do is in the modules above this package.
+"""The command line `coffer-companion`: reads options and prints results. The other packages do what the commands ask for.
 
 Data goes to stdout, everything else to stderr.
 

@@ -1,4 +1,4 @@
-"""Commands about a definition alone: nothing is sent."""
+"""The commands about a definition alone, which send nothing: `check` and `explain`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .output import warn
 
 
 def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOption = False) -> None:
-    """Read a definition, and say what is wrong or looks wrong with it. Nothing is sent."""
+    """Check a definition for mistakes, and for what looks like one. Nothing is sent."""
     definition = load_definition(file, env, allow_outside)
     wanted = wanted_shards(definition)
     warn((*definition.warnings, *lint.lint(definition)))
@@ -25,13 +25,13 @@ def check(file: FileArgument, env: EnvOption = None, allow_outside: OutsideOptio
 
 
 def explain(
-    client: Annotated[str, typer.Argument(metavar="CLIENT", help="Whose value it is.", show_default=False)],
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The value's name.", show_default=False)],
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="The client that gets the value.", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key of the value.", show_default=False)],
     file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The definition.")] = Path("secrets.toml"),
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
 ) -> None:
-    """Say where a client's value comes from. The value itself is not shown."""
+    """Explain where a client's value comes from. The value itself is not shown."""
     definition = load_definition(file, env, allow_outside)
     if (found := definition.clients.get(client)) is None:
         raise UsageError(f"{file}: there is no client {client!r}; the clients are {', '.join(definition.clients)}")

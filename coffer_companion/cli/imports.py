@@ -1,4 +1,4 @@
-"""`coffer-companion import`: secrets from where they were before, into a definition."""
+"""The command `import`, which adds secrets from other tools to a definition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..importers.values import Importable, flatten
 
 
 class Source(StrEnum):
-    """What secrets are imported from."""
+    """The kinds of sources to import from."""
 
     DOTENV = "dotenv"
     JSON = "json"
@@ -35,23 +35,25 @@ def import_secrets(
         Source,
         typer.Argument(
             metavar="SOURCE",
-            help="What to read: dotenv (a .env file), json, sops (what `sops -d --output-type json` prints), folder, or environment.",
+            help="The kind of source: dotenv (a .env file), json, sops (what `sops -d --output-type json` prints), folder, or environment.",
             show_default=False,
         ),
     ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition; made where there is none.", show_default=False)],
-    client: Annotated[str, typer.Argument(metavar="CLIENT", help="Whose secrets they are.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition. It is made if it does not exist.", show_default=False)],
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="The client that gets the secrets.", show_default=False)],
     origin: Annotated[
         str | None,
-        typer.Argument(metavar="PATH", help="The file or folder to read; - is standard input. None for `environment`.", show_default=False),
+        typer.Argument(metavar="PATH", help="The file or folder to read; - is stdin. `environment` takes no PATH.", show_default=False),
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="PREFIX", help="Of the environment, the variables that begin so.", show_default=False),
+        typer.Option(
+            "--only", metavar="PREFIX", help="With `environment`: import the variables that begin with PREFIX.", show_default=False
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Write over keys that the client has already.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace keys that the client already has.")] = False,
 ) -> None:
-    """Add secrets from another form to a client's table in a definition. Comments and all else in it stay as they are."""
+    """Import secrets into a client's table in a definition. Comments and everything else in it stay as they are."""
     values = _read(source, origin, only, file)
     # A link stays one.
     path = os.path.realpath(paths.absolute(file))
@@ -67,19 +69,19 @@ def import_secrets(
 
 
 def _read(source: Source, origin: str | None, only: str | None, file: Path) -> Mapping[str, Importable]:
-    """The values that a source holds.
+    """Return the values of a source.
 
     Raises:
-        ImportingError: it cannot be read, or the arguments do not fit it.
+        ImportingError: the source cannot be read, or the arguments do not fit it.
     """
     if (source is Source.ENVIRONMENT) != (origin is None):
         raise ImportingError(
-            "environment takes no PATH: the variables are this process's own"
+            "environment takes no PATH: leave it out, because this process's own variables are read"
             if origin is not None
-            else f"{source} takes the PATH to read, or -"
+            else f"{source} needs the PATH to read: name it, or - for stdin"
         )
     if (source is Source.ENVIRONMENT) != (only is not None):
-        raise ImportingError("environment takes --only PREFIX, so that not all of it is taken; nothing else does")
+        raise ImportingError("environment needs --only PREFIX, so that not every variable is imported, and other sources do not take it")
     if source is Source.ENVIRONMENT:
         return environment.read(os.environ, only=only or "")
     path = origin or "-"

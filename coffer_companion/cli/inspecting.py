@@ -1,4 +1,4 @@
-"""Commands that look at what the server holds, and change nothing."""
+"""The commands that look at what the server holds and change nothing: `history`, `show` and `verify`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def history(
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many releases, the newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="Show this many releases, the newest first.", min=1)] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the releases: when, by whom, what each changed, and when it expires."""
+    """Show the releases: when and by whom each was made, what it changed, and when it expires."""
     target = chosen_target(coffer, server, identity)
     found, labels = execute(partial(_history, target, limit))
     if as_json:
@@ -58,7 +58,7 @@ def history(
 async def _history(target: Target, limit: int) -> tuple[list[Event], dict[bytes, str]]:
     async with based(target) as base:
         labels = {publisher.sign: publisher.label for publisher in await publishers(base)} if base.release is not None else {}
-        # The server ends the session where it is asked for a release that it does not hold any more, so that comes last.
+        # If a release is asked for that the server does not hold any more, it ends the session, so this comes last.
         return [event async for event in events(base, limit=limit)], labels
 
 
@@ -67,7 +67,7 @@ def _by(release: SignedHead, labels: dict[bytes, str]) -> str:
 
 
 def _changes_told(event: Event) -> str:
-    told = "what it changed is not held any more" if event.changes is None else _names_told(event.changes)
+    told = "its changes are not held any more" if event.changes is None else _names_told(event.changes)
     return told if event.release.head.publishers is None else f"{told}; publishers changed"
 
 
@@ -110,13 +110,15 @@ def _head_as_json(release: SignedHead) -> dict[str, Any]:
 
 
 def show(
-    serial: Annotated[int | None, typer.Argument(metavar="SERIAL", help="The release; else the newest.", min=1, show_default=False)] = None,
+    serial: Annotated[
+        int | None, typer.Argument(metavar="SERIAL", help="The release [default: the newest].", min=1, show_default=False)
+    ] = None,
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who is in a release: each client's public keys by their ids, its secrets by name, and since when they are as they are."""
+    """Show the clients of a release: the ids of their public keys, the names of their secrets, and the release that changed them last."""
     target = chosen_target(coffer, server, identity)
     shown = execute(partial(_show, target, serial))
     if as_json:
@@ -153,7 +155,7 @@ def verify(
     identity: IdentityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that what the server holds is exactly what was signed. Exit 5 where it is not."""
+    """Verify that the server holds exactly what was signed, and exit with 5 if it does not."""
     target = chosen_target(coffer, server, identity)
     verified = execute(partial(_verify, target))
     newest, first = verified.newest.head, verified.first
@@ -161,13 +163,13 @@ def verify(
         counts = {"first": first, "clients": verified.clients, "publishers": verified.publishers}
         show_json(_head_as_json(verified.newest) | counts)
         return
-    typer.echo(f"coffer {newest.coffer}: releases {first} to {newest.serial} are one chain, each by a publisher trusted at its time")
+    typer.echo(f"coffer {newest.coffer}: releases {first} to {newest.serial} are one chain, each signed by a publisher trusted at its time")
     typer.echo(
         f"release {newest.serial}: the keys of {verified.clients} clients and {verified.publishers} publishers are exactly those that were "
         "signed, and every note opens"
     )
     if first > 1:
-        tell(f"releases before {first} are not there: the server began anew with it")
+        tell(f"there are no releases before {first}: the server began again with it")
 
 
 async def _verify(target: Target) -> Verified:

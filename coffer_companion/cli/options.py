@@ -1,4 +1,4 @@
-"""The options that commands share, and what follows from them: which server, which coffer, as whom."""
+"""The options that commands share, and the target that follows from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The definiti
 ServerOption = Annotated[
     str | None,
     typer.Option(
-        "--server", metavar="ADDRESS", help="The server [COFFER_SERVER, else the definition's, else companion.toml's].", show_default=False
+        "--server",
+        metavar="ADDRESS",
+        help="The server [default: COFFER_SERVER, then the definition, then companion.toml].",
+        show_default=False,
     ),
 ]
 IdentityOption = Annotated[
@@ -42,23 +45,29 @@ CofferOption = Annotated[
     typer.Option(
         "--coffer",
         metavar="NAME",
-        help="The coffer [the address's, else the one that was published from here].",
+        help="The coffer [default: that of the address, or the one that was published from here].",
         show_default=False,
     ),
 ]
 EnvOption = Annotated[
     str | None, typer.Option("--env", metavar="NAME", help="Overlay the definition with its [env.NAME].", show_default=False)
 ]
-OutsideOption = Annotated[bool, typer.Option("--allow-outside", help="Let from_file read files outside the definition's folder.")]
+OutsideOption = Annotated[bool, typer.Option("--allow-outside", help="Allow from_file to read files outside the definition's folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, but change nothing.")]
 RemovalsOption = Annotated[
-    bool, typer.Option("--allow-removals", help="Let more than a third of the clients, or all keys of one, be removed.")
+    bool, typer.Option("--allow-removals", help="Allow the removal of more than a third of the clients, or of all keys of one.")
+]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes", help="Answer yes to every question, for scripts. No command asks one yet. It does not replace an --allow option."
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether the public keys of a client have changed.")]
 ExpiresOption = Annotated[
     str | None,
-    typer.Option("--expires", metavar="400d|never", help="How long the release is good for.", show_default=False),
+    typer.Option("--expires", metavar="400d|never", help="The time for which the release is valid.", show_default=False),
 ]
 
 
@@ -68,10 +77,10 @@ def load_definition(file: Path, env: str | None, allow_outside: bool) -> Definit
 
 
 def server_address(server: str | None, definition: Definition | None) -> ServerAddress:
-    """The server, from the first place that names one.
+    """Return the server's address from the first place that names one.
 
     Raises:
-        KeyTextError: no place does, or the first that does holds no address.
+        KeyTextError: no place names one, or the first place that does has no valid address.
     """
     places_in_order: list[tuple[str, Callable[[], str | None]]] = [
         ("--server", lambda: server),
@@ -82,17 +91,17 @@ def server_address(server: str | None, definition: Definition | None) -> ServerA
     for source, read in places_in_order:
         if text := read():
             return parse_address(text, source)
-    raise KeyTextError("no server is named: `coffer-companion init ADDRESS` remembers one, ADDRESS as `coffer-server id DIR` prints it")
+    raise KeyTextError("no server is named: type `coffer-companion init ADDRESS` once, with the address that `coffer-server id DIR` prints")
 
 
 def read_identity(path: Path | None) -> Identity:
-    """The publisher's identity, from a file or from the default place.
+    """Read the publisher's identity from a file, or from the default place.
 
     Raises:
-        KeyTextError: there is none, or it cannot be used.
+        KeyTextError: there is no identity, or it cannot be used.
     """
     if path is None:
-        return keyfile.read(settings.publisher_key(), missing="`coffer-companion init ADDRESS` makes one")
+        return keyfile.read(settings.publisher_key(), missing="make one with `coffer-companion init ADDRESS`")
     return keyfile.read(path, missing=f"`coffer-companion keygen {path}` makes one")
 
 
@@ -113,10 +122,10 @@ def read_public_text(text: str) -> str:
 
 
 def defined_target(definition: Definition, server: str | None, identity: Path | None) -> Target:
-    """The coffer of a definition: its name is the definition's, else the address's, else the file's.
+    """Return the target of a definition. The coffer's name is that in the definition, that in the address, or that of the file.
 
     Raises:
-        KeyTextError: two of them differ, none is a name, or the server or the identity cannot be used.
+        KeyTextError: the first two differ, there is no valid name, or the server or the identity cannot be used.
     """
     address = server_address(server, definition)
     if definition.name is not None and address.coffer is not None and definition.name != address.coffer:
@@ -131,10 +140,10 @@ def defined_target(definition: Definition, server: str | None, identity: Path | 
 
 
 def chosen_target(coffer: str | None, server: str | None, identity: Path | None) -> Target:
-    """The coffer that is named, where no definition is at hand: else the address's, else the only one that was published from here.
+    """Return the target without a definition: the named coffer, that of the address, or the only one that was published from here.
 
     Raises:
-        KeyTextError: two names differ, there is none or more than one, or the server or the identity cannot be used.
+        KeyTextError: the first two differ, no coffer or more than one is known, or the server or the identity cannot be used.
     """
     address = server_address(server, None)
     publisher = read_identity(identity)
@@ -144,14 +153,14 @@ def chosen_target(coffer: str | None, server: str | None, identity: Path | None)
     if name is None:
         known = settings.known_coffers(server=address.server, publisher=publisher.id())
         if len(known) != 1:
-            which = f"these were published from here: {', '.join(known)}" if known else "none was published from here yet"
-            raise KeyTextError(f"which coffer? Say --coffer NAME; {which}")
+            which = f"several were published from here ({', '.join(known)})" if known else "none was published from here yet"
+            raise KeyTextError(f"no coffer is named, and {which}: name one with --coffer NAME")
         (name,) = known
     return Target.at(address, check_name(name, "the coffer"), publisher)
 
 
 def publication(definition: Definition, expires: str | None) -> Publication:
-    """What a definition publishes.
+    """Return the content that a definition publishes.
 
     Raises:
         UsageError: `expires` is not a lifetime.

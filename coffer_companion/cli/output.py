@@ -1,4 +1,4 @@
-"""What the commands print: data on stdout, everything else on stderr."""
+"""Prints the results of commands: data on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", Chang
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print warnings, a line each."""
+    """Print warnings on stderr, a line each."""
     for warning in warnings:
         typer.echo(warning_lines(PROGRAM, warning), err=True, nl=False)
 
 
 def tell(text: str) -> None:
-    """Print a sentence that is not data."""
+    """Print a sentence that is not data on stderr."""
     errors.print(text, soft_wrap=True)
 
 
 def show_plan(plan: Plan, as_json: bool, console: Console = output) -> None:
-    """Print a plan, for a person or a program."""
+    """Print a plan for a person, or as JSON for a program."""
     if as_json:
         typer.echo(plan.to_json())
     else:
@@ -57,22 +57,22 @@ def _plan_lines(plan: Plan) -> Iterable[Text]:
             public = "" if key.public is None else f" = {key.public}"
             yield Text(f"      {key.change} {key.key}{public}", style=_STYLES[key.change])
     if len(plan.clients) > CLIENTS_SHOWN:
-        yield Text(f"  … and {len(plan.clients) - CLIENTS_SHOWN} clients more: --json has them all")
+        yield Text(f"  … and {len(plan.clients) - CLIENTS_SHOWN} more clients: --json prints all of them")
     if plan.is_renewal and not plan.clients:
-        yield Text("  the release is renewed: its expiry changes, and nothing else")
+        yield Text("  the release is renewed: only its expiry changes")
 
 
 def show_json(value: Any) -> None:
-    """Print a value for a program, on one line."""
+    """Print a value as JSON on one line."""
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None) -> None:
-    """Print columns side by side, two spaces apart, a style for each row: the same text in a terminal and in a pipe."""
+    """Print a table with two spaces between columns, and a style for each row. The text is the same on a terminal and in a pipe."""
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
     for line, style in zip(lines, ("bold", *(styles or [""] * len(rows))), strict=True):
-        # Styling a hundred thousand lines takes its time, which nobody needs to wait for where nobody would see it.
+        # Styling a hundred thousand lines takes time, so it is done only if somebody sees it.
         if output.is_terminal:
             output.print(Text(line, style=style), soft_wrap=True)
         else:
@@ -89,7 +89,7 @@ def expiry(expires: int | None, now: float) -> str:
 
 
 class progress_bar:  # noqa: N801 - a context manager, used as a function
-    """A progress bar on a terminal's stderr; nothing elsewhere."""
+    """Show a progress bar if stderr is a terminal."""
 
     def __init__(self) -> None:
         columns = (TextColumn("sealing and sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,4 +1,4 @@
-"""Commands about who may publish a coffer."""
+"""The commands about who may publish a coffer: `publishers list`, `add` and `retire`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from .output import show_json, show_table, tell, warn
 from .runner import execute
 from .uploads import carry_out
 
-app = Application(name="publishers", help="Who may publish a coffer: list, add, retire.")
+app = Application(name="publishers", help="List, add and retire publishers of a coffer.")
 
 
 @app.command("list")
 def list_publishers(
     coffer: CofferOption = None, server: ServerOption = None, identity: IdentityOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the publishers that clients trust, and those who hold the note key."""
+    """List the publishers that clients trust and those that hold the note key."""
     target = chosen_target(coffer, server, identity)
     found = execute(partial(_publishers, target))
     if as_json:
@@ -89,7 +89,7 @@ def _as_json(publisher: Publisher) -> dict[str, object]:
 @app.command("add")
 def add(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The new publisher's public key text, or its .pub file.", show_default=False)],
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it, such as laptop.", show_default=False)] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The new publisher's name, such as laptop.", show_default=False)] = "",
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
@@ -117,11 +117,11 @@ def retire(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="The definition, from which every shard is sealed anew under a new note key.", show_default=False
+            metavar="FILE", help="The definition. Every shard is sealed again from it, under a new note key.", show_default=False
         ),
     ] = None,
     keep_note_key: Annotated[
-        bool, typer.Option("--keep-note-key", help="Seal nothing anew: the retired publisher goes on knowing the note key.")
+        bool, typer.Option("--keep-note-key", help="Keep the note key, which the retired publisher knows, and seal nothing again.")
     ] = False,
     coffer: CofferOption = None,
     server: ServerOption = None,
@@ -133,7 +133,7 @@ def retire(
     allow_removals: RemovalsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a publisher's trust away, in a new release, and replace the note key that it knows."""
+    """Retire a publisher: clients trust it no longer after a new release, and the note key that it knows is replaced."""
     if (file is None) != keep_note_key:
         raise UsageError(
             "the retired publisher knows the note key: name the definition, so that the note key can be replaced "
@@ -163,7 +163,7 @@ def _who(text: str) -> str | PublicKey:
 
 
 def _come_first(line: str) -> None:
-    tell("On the server's machine this comes first, DIR being the folder that `coffer-server init` made:")
+    tell("Type this on the server's machine first (DIR is the folder that `coffer-server init` made):")
     tell(f"\n  {line}\n")
 
 
@@ -174,7 +174,7 @@ def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_jso
         hint = "type the line above on the server's machine, and then this command again"
         raise PublishersDifferError(str(error), hint=hint) from None
     if release is not None:
-        tell(f"published release {release.head.serial} of {target.coffer}: clients follow it by themselves")
+        tell(f"published release {release.head.serial} of {target.coffer}; clients follow it by themselves")
 
 
 def _address(target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Commands that get an operator, and the operator's clients, going."""
+"""The commands that an operator begins with: `init`, `keygen` and `address`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def init(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The server's address, as `coffer-server id DIR` prints it.")],
     identity: IdentityOption = None,
 ) -> None:
-    """Make a publisher's identity, remember the server, and print what the server's operator must type."""
+    """Make a publisher's identity, remember the server, and print the command for the server's operator."""
     parsed = parse_address(address, "ADDRESS")
     path = _identity_path(identity)
     publisher = read_identity(path) if path.exists() else keyfile.create(path)
@@ -56,10 +56,10 @@ def _identity_path(given: Path | None) -> Path:
 
 def keygen(
     path: Annotated[
-        Path | None, typer.Argument(metavar="PATH", help="Where to put it [default: publisher.key of `init`].", show_default=False)
+        Path | None, typer.Argument(metavar="PATH", help="The file to make [default: publisher.key of `init`].", show_default=False)
     ] = None,
 ) -> None:
-    """Make a publisher's identity, and print its public key."""
+    """Make a publisher's identity and print its public key."""
     place = _identity_path(path)
     identity = keyfile.create(place)
     tell(f"identity: {place}")
@@ -86,29 +86,29 @@ def address(
     server: ServerOption = None,
     identity: IdentityOption = None,
     bare: Annotated[
-        bool, typer.Option("--bare", help="For clients known by a bare NaCl key (suite 0): needs [coffer] plain_server.")
+        bool, typer.Option("--bare", help="Print the address for clients with a bare NaCl key (suite 0). This needs [coffer] plain_server.")
     ] = False,
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
 ) -> None:
-    """Print the address that clients need: server, coffer, publishers and newest serial."""
+    """Print the address that clients need: the server, the coffer, its publishers and the newest serial."""
     definition = None if file is None else load_definition(file, env, allow_outside)
     target = chosen_target(coffer, server, identity) if definition is None else defined_target(definition, server, identity)
     state = PublisherState.load(target.state_file)
     if state.seen is None:
-        warn([f"nothing of coffer {target.coffer!r} has been published from here yet, so the address has no serial"])
+        warn([f"coffer {target.coffer!r} has not been published from here yet, so the address has no serial"])
     if bare:
         target = _with_plain_server(target, definition)
     typer.echo(str(target.client_address(state.publishers or target.roots(), state.seen.serial if state.seen is not None else 0)))
 
 
 def _with_plain_server(target: Target, definition: Definition | None) -> Target:
-    """The same coffer where the server speaks suite 0."""
+    """Return the same target at the server's address for suite 0."""
     text = definition.plain_server if definition is not None else None
     if text is None:
         raise KeyTextError(
-            "--bare needs the server's plain id: put `plain_server = \"…\"` into the definition's [coffer], as `coffer-server id DIR` "
-            "prints it, and name the definition: coffer-companion address --bare FILE"
+            "--bare needs the server's plain id: write `plain_server = \"…\"` in the definition's [coffer], as `coffer-server id DIR` "
+            "prints it, and name the definition (coffer-companion address --bare FILE)"
         )
     plain = parse_address(text, "[coffer] plain_server") if text.startswith("coffer:") else None
     reached = ServerAddress(

@@ -1,4 +1,4 @@
-"""The command that shows how far a release has come."""
+"""The command `status`, which shows the adoption of a release."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def status(
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
-    require_adopted: Annotated[bool, typer.Option("--require-adopted", help="Exit with 1 where a client is behind.")] = False,
+    require_adopted: Annotated[bool, typer.Option("--require-adopted", help="Exit with 1 if a client is behind.")] = False,
     wait_for: Annotated[
         str | None,
-        typer.Option("--wait", metavar="10m", help="Wait until no client is behind, for so long at most.", show_default=False),
+        typer.Option("--wait", metavar="10m", help="Wait until no client is behind, at most for this time.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which release each client has fetched, as the server says, and who is behind."""
+    """Show which release each client has fetched, according to the server, and which clients are behind."""
     target = chosen_target(coffer, server, identity)
     timeout_s = 0.0 if wait_for is None else durations.parse(wait_for, "--wait").total_seconds()
 

@@ -1,4 +1,4 @@
-"""Commands that make releases of secrets, and the one that shows what they would change."""
+"""The commands that make releases of secrets, and the one that shows their changes: `upload`, `rollback` and `diff`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def upload(
     reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, also where the server has lost a note.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish a definition: compile it, send what changed, sign it, commit it."""
+    """Publish a definition: compile it, send what changed, sign the release and commit it."""
     definition = load_definition(file, env, allow_outside)
     target = defined_target(definition, server, identity)
     wanted = replace(publication(definition, expires), reseal=reseal)
@@ -73,7 +73,7 @@ def upload(
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
-        # With --json, stdout is the plan's alone.
+        # With --json, stdout has only the plan.
         typer.echo(str(target.client_address(publishers, release.head.serial)), err=as_json)
 
 
@@ -88,13 +88,13 @@ def rollback(
     allow_removals: RemovalsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new release with what every client had in an earlier one. No definition is needed."""
+    """Publish again what every client had in an earlier release. No definition is needed."""
     target = chosen_target(coffer, server, identity)
     lifetime_s = None if expires is None else durations.parse_lifetime(expires, "--expires")
     back = Rollback(serial=serial, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
     if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json, yes=yes)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {serial}.")
-        tell("The definition is as it was: take it back too, or the next upload undoes this (`coffer-companion diff FILE` shows how far)")
+        tell("The definition did not change: change it back too, or the next upload undoes this (see `coffer-companion diff FILE`)")
 
 
 def carry_out(
@@ -145,10 +145,16 @@ def _ask_about_keys(names: str) -> None:
 
 def diff(
     first: Annotated[
-        str | None, typer.Argument(metavar="A", help="A release's serial, or a definition; else the newest but one.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="A", help="A release's serial, or a definition [default: the release before the newest].", show_default=False
+        ),
     ] = None,
     second: Annotated[
-        str | None, typer.Argument(metavar="B", help="The same, to compare it with; else the newest.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="B", help="A release's serial, or a definition, to compare A with [default: the newest release].", show_default=False
+        ),
     ] = None,
     coffer: CofferOption = None,
     server: ServerOption = None,
@@ -156,12 +162,12 @@ def diff(
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
     as_json: JsonOption = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 where there are changes, 0 where there are none.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 if there are changes, otherwise with 0.")] = False,
 ) -> None:
     """Show what differs between two releases, or what a definition would change. Nothing is changed.
 
     `diff FILE` compares the newest release with a definition, `diff 3 FILE` release 3; `diff 3 5` compares two releases, `diff 3` one with
-    the newest; `diff` alone shows what the newest changed. A file whose name is a number is written ./7.
+    the newest; `diff` alone shows what the newest release changed. Write a file whose name is a number as ./7.
     """
     serials = [int(text) for text in (first, second) if text is not None and text.isdecimal()]
     files = [Path(text) for text in (first, second) if text is not None and not text.isdecimal()]

@@ -1,4 +1,4 @@
-"""Who has fetched what. All of it is the server's word: nothing proves that a client has, or has not, fetched a release."""
+"""Which client has fetched which release. Only the server says so: nothing proves that a client has, or has not, fetched a release."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..target import Target
 from .commit import Base, Clock, based
 from .reader import in_batches
 
-# Between two looks while waiting: a client that watches has a release within a second, one that polls takes minutes.
+# The time between two looks: a client that watches has a release within a second, and one that polls takes minutes.
 POLL_S: Final = 5.0
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -26,14 +26,14 @@ Sleep = Callable[[float], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One client's key, and what has been fetched with it.
+    """One client's key, and what was fetched with it.
 
     Attributes:
-        name: what the client is called.
-        id: its id.
+        name: the client's name.
+        id: the id of its key.
         keys: how many secrets it has.
-        changed: the release in which its secrets changed last, as far as adoption counts it.
-        fetch: the last release that it has fetched, and when; None: none.
+        changed: the release in which its secrets changed last, or that all clients must fetch.
+        fetch: the last release that it has fetched, and when; None if it has never fetched one.
     """
 
     name: str
@@ -44,25 +44,25 @@ class Client:
 
     @property
     def is_current(self) -> bool:
-        """Whether it has fetched the secrets that it has now. A release that changed nothing for it need not be fetched."""
+        """Whether it has fetched its present secrets. It need not fetch a release that changed nothing for it."""
         return self.fetch is not None and self.fetch.serial >= self.changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """How far a coffer's newest release has come: the release, and every client's key in the order of the clients' names."""
+    """The adoption of a coffer's newest release: the release, and every client's key in the order of the clients' names."""
 
     release: SignedHead
     clients: tuple[Client, ...]
 
     @property
     def behind(self) -> int:
-        """How many have not fetched what they should have."""
+        """How many have not fetched their present secrets."""
         return sum(not client.is_current for client in self.clients)
 
 
 class _Names:
-    """What clients are called and how many keys they have, asked for once for each blob."""
+    """The names of clients and the numbers of their keys. Each blob is asked about once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, int], Note] = {}
@@ -77,7 +77,7 @@ class _Names:
 
 
 async def look(base: Base) -> Adoption:
-    """How far the newest release has come. Raises what `Reader.notes` raises, and `NoReleaseError`."""
+    """Return the adoption of the newest release. Raises what `Reader.notes` raises, and `NoReleaseError`."""
     return await _look(base, _Names())
 
 
@@ -105,25 +105,25 @@ async def wait(
     sleep: Sleep = trio.sleep,
     clock: Clock = time.monotonic,
 ) -> Adoption:
-    """Look until nobody is behind, or the time is over; at least once.
+    """Look until no client is behind or the time is over, but at least once.
 
     Args:
-        target: which coffer, and as whom.
-        timeout_s: for how long; 0 looks once.
-        told: shown each look.
-        sleep: waits for so many seconds.
-        clock: any that does not go back, in seconds.
+        target: the coffer, and the publisher who asks.
+        timeout_s: how many seconds to look; with 0, look once.
+        told: called with the result of each look.
+        sleep: waits for some seconds.
+        clock: returns the seconds on a clock that does not go back.
 
     Returns:
-        The last look.
+        The result of the last look.
 
     Raises:
-        What `making.based` and `look` raise.
+        What `commit.based` and `look` raise.
     """
     deadline = clock() + timeout_s
     names = _Names()
     while True:
-        # A session each: the server lets nobody wait in one.
+        # Each look has its own session: the server lets nobody wait in one.
         async with based(target) as base:
             adoption = await _look(base, names)
         told(adoption)

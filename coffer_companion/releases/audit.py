@@ -1,4 +1,4 @@
-"""Whether what the server holds is exactly what was signed: every head, the newest release's entries, and what their notes say."""
+"""Checks whether the server holds exactly what was signed: every head, the newest release's entries, and their notes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .reader import in_batches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was found to be good.
+    """The result of a check that found nothing wrong.
 
     Attributes:
         first: the serial of the first release that the server has.
-        newest: the newest.
-        clients: how many clients' keys are in it.
-        publishers: how many publishers stand in it.
+        newest: the newest release.
+        clients: how many clients' keys are in the newest release.
+        publishers: how many publishers are in the newest release.
     """
 
     first: int
@@ -30,13 +30,13 @@ class Verified:
 
 
 async def verify(base: Base) -> Verified:
-    """Check all that a publisher can check. Its own shard and the newest release's entries were checked with the base.
+    """Check all that a publisher can check. The base has already checked its own shard and the newest release's entries.
 
     Raises:
-        NoReleaseError: there is no release.
+        NoReleaseError: the coffer has no release.
         ChainError: the heads are not one chain up to the newest.
-        UntrustedPublisherError: a head is by a publisher whom those before it had not named.
-        NoteError: a note is missing, or was changed.
+        UntrustedPublisherError: a head is signed by a publisher that the heads before it did not name.
+        NoteError: a note is missing or was changed.
         What `Reader.history` raises.
     """
     newest = base.existing()
@@ -50,14 +50,14 @@ async def verify(base: Base) -> Verified:
 
 
 def _check_publishers(chain: list[SignedHead]) -> None:
-    """See that each head is by one of those that the heads before it have named; until one names any, nobody knows who was trusted."""
+    """Check that the heads before each head have named its publisher. Before the first that names any, it is unknown who was trusted."""
     trusted: frozenset[bytes] | None = None
     for release in chain:
         head = release.head
         if trusted is not None and head.publisher not in trusted:
             raise UntrustedPublisherError(
-                f"release {head.serial} of {head.coffer!r} is signed by {short_key(head.publisher)}, whom no release before it has named: "
-                "the server let somebody publish who should not have"
+                f"release {head.serial} of {head.coffer!r} is signed by {short_key(head.publisher)}, which no release before it has named: "
+                "the server let somebody publish who must not"
             )
         if head.publishers is not None:
             trusted = frozenset(head.publishers)

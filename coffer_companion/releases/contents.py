@@ -1,4 +1,4 @@
-"""What is in a release: clients, their public keys' ids, and their secrets by name."""
+"""The contents of a release: clients, the ids of their public keys, and the names of their secrets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Client:
     """One client's key in a release.
 
     Attributes:
-        name: what the client is called.
-        id: the key's.
-        suite: the suite that it speaks.
+        name: the client's name.
+        id: the key's id.
+        suite: the suite that it uses.
         since: the release in which its shard was sealed.
-        keys: its secrets' names, in the shard's order.
+        keys: the names of its secrets, in the shard's order.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Contents:
 
 
 async def contents(base: Base, serial: int | None) -> Contents:
-    """What is in a release; None is the newest.
+    """Return the contents of a release; None is the newest.
 
     Raises:
         NoReleaseError: there is no such release.
-        ServerError: with code `limit`: what was in it is not held any more.
-        EarlierNoteKeyError: it was made under a note key that has been replaced since.
+        ServerError: its code is `limit`: the server does not hold the contents any more.
+        EarlierNoteKeyError: the release was made under a note key that has been replaced since.
     """
     newest = base.existing()
     if serial is None or serial == newest.head.serial:

@@ -1,4 +1,4 @@
-"""What differs between two releases, as their entries and notes tell."""
+"""Compares two releases by their entries and notes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .reader import Reader, in_batches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A release, and its entries as the server holds them."""
+    """A release, with its entries as the server holds them."""
 
     release: SignedHead
     listing: Listing
 
     @property
     def serial(self) -> int:
-        """The release's."""
+        """The serial of the release."""
         return self.release.head.serial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseDifference:
-    """The clients whose blobs differ between two releases; publishers are left out.
+    """The clients whose blobs differ between two releases, without publishers.
 
     Attributes:
         gone: the entries that the earlier one has, and the later one does not have as they are.
@@ -55,7 +55,7 @@ class ReleaseDifference:
 
     @property
     def is_same_ids(self) -> bool:
-        """Whether no id came or went."""
+        """Whether no id was added or removed."""
         return [entry.id for entry in self.gone] == [entry.id for entry in self.made]
 
 

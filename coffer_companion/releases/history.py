@@ -1,4 +1,4 @@
-"""What happened to a coffer, release by release: from heads, which are kept for ever, and entries and notes as long as they are held."""
+"""What happened to a coffer, release by release. The server keeps heads for ever, and entries and notes only for some time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .listing import Listing, differences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseChanges:
-    """What a release did.
+    """The changes that a release made.
 
-    A client of several hosts is told by the hosts whose blobs differ: one that gets its second host counts as added.
+    If a client has several hosts, only the hosts whose blobs differ count: a client that gets its second host counts as added.
 
     Attributes:
-        added, changed, removed: the clients' names, sorted; their ids where `is_named` is False.
-        is_named: False where the note key has been replaced since: the names cannot be read any more, and publishers are not told apart.
+        added, changed, removed: the clients' names, sorted; their ids if `is_named` is False.
+        is_named: False if the note key has been replaced since. Then names cannot be read, and publishers cannot be told from clients.
     """
 
     added: tuple[str, ...]
@@ -35,22 +35,22 @@ class ReleaseChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One release: its head, and what it did; None where the server does not hold that any more."""
+    """One release: its head, and its changes; None if the server does not hold these any more."""
 
     release: SignedHead
     changes: ReleaseChanges | None
 
 
 async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
-    """The newest releases, the newest first. Two of them are held at a time.
+    """Yield the newest releases, the newest first. At most two of them are in memory.
 
     Args:
         base: the newest release.
-        limit: how many.
+        limit: how many releases to yield.
 
     Raises:
-        NoReleaseError: there is none.
-        What `Reader.history` and `Reader.entries` raise, but for Error `limit`: then the server does not hold what is older.
+        NoReleaseError: the coffer has no release.
+        What `Reader.history` and `Reader.entries` raise, except Error `limit`: then the server does not hold older releases.
     """
     newest = base.existing()
     # One more, to compare the last one with.
@@ -65,9 +65,9 @@ async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
 
 
 async def _held_before(base: Base, release: SignedHead | None, follower: SignedHead) -> Held | None:
-    """The release before another with its entries; an empty one before the coffer's first; None where it is not held."""
+    """Return the release before another with its entries; an empty one before the first release; None if the server does not hold it."""
     if release is None:
-        # A coffer begins anew where its server's database was lost: then, too, everything in the first that is held was added by it.
+        # After a lost database a coffer begins again. Then, too, the first release that the server holds has added everything in it.
         return Held(release=follower, listing=Listing())
     try:
         return Held(release=release, listing=await base.reader.entries(release))

@@ -1,4 +1,4 @@
-"""Two states of a coffer side by side, as their notes tell: which clients differ, and in which keys. Pure."""
+"""Compares two states of a coffer by their notes: which clients differ, and in which keys. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .plan import ChangeKind, ClientChange, KeyChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What differs between two states.
+    """The difference between two states.
 
     Attributes:
         before: the notes of the ids that differ, in the state before.
@@ -32,7 +32,7 @@ class Comparison:
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self) -> Iterator[ClientChange]:
-        """The clients that differ: those of the state after in its order, then those that are only in the state before."""
+        """Yield the clients that differ: those of the state after in its order, then those that are only in the state before."""
         old_ids, new_ids = _ids_by_name(self.before), _ids_by_name(self.after)
         for name in dict.fromkeys((*new_ids, *old_ids)):
             old, new = old_ids.get(name, []), new_ids.get(name, [])
@@ -66,7 +66,7 @@ class Comparison:
         )
 
     def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:
-        """Two notes about one id: of several hosts with one set of secrets, any one's tell what changed."""
+        """Return two notes about the same id. If several hosts have the same secrets, the notes of any host tell what changed."""
         for client_id in old:
             if client_id in new:
                 return self.before[client_id], self.after[client_id]

@@ -1,4 +1,4 @@
-"""A release's entries, packed: 96 bytes each, so that a list of a hundred thousand clients takes ten megabytes and not a hundred."""
+"""A release's entries, packed into 96 bytes each, so that a hundred thousand clients take ten megabytes and not a hundred."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _MARK_BYTES: Final = 16
 
 
 class Listing(Mapping[bytes, Entry]):
-    """Entries by id, in the order of their ids. Each `Entry` is made only when it is asked for."""
+    """Entries by id, in the order of their ids. Each `Entry` is made only when it is used."""
 
     __slots__ = ("_packed",)
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        """Pack entries, which must come in strictly rising order of their ids: `check_listing_untrusted` holds a server to that."""
+        """Pack entries, which must come in strictly rising order of their ids. `check_listing_untrusted` checks that for a server's."""
         self._packed = bytearray()
         for entry in entries:
             self.append(entry)
 
     def append(self, entry: Entry) -> None:
-        """Add an entry behind all others."""
+        """Add an entry after all others."""
         self._packed += _RECORD.pack(entry.id, entry.alg, entry.since, entry.sha256, entry.mark)
 
     def __len__(self) -> int:
@@ -57,21 +57,21 @@ class Listing(Mapping[bytes, Entry]):
         return (record[:ID_BYTES] for record in self._records())
 
     def values(self) -> ValuesView[Entry]:
-        """The entries, without a search for each."""
+        """Return the entries, without a search for each."""
         return _Values(self)
 
     def items(self) -> ItemsView[bytes, Entry]:
-        """Ids and entries, without a search for each."""
+        """Return ids and entries, without a search for each."""
         return _Items(self)
 
     def changed(self, made: Listing, dropped: Collection[bytes]) -> Iterator[Entry]:
-        """The entries once those of `made` have taken the place of their like, and the ids in `dropped` are gone; in their order."""
+        """Yield the entries after those of `made` have replaced or joined them and the ids in `dropped` are removed, in their order."""
         kept = (entry for entry in self.values() if entry.id not in made and entry.id not in dropped)
         return heapq.merge(kept, made.values(), key=attrgetter("id"))
 
 
 class _Values(ValuesView[Entry]):
-    """The entries of a listing in one pass."""
+    """The entries of a listing, in one pass."""
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing)
@@ -82,7 +82,7 @@ class _Values(ValuesView[Entry]):
 
 
 class _Items(ItemsView[bytes, Entry]):
-    """Ids and entries of a listing in one pass."""
+    """The ids and entries of a listing, in one pass."""
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing)
@@ -98,7 +98,7 @@ def _unpack(record: bytes | bytearray) -> Entry:
 
 
 def differences(before: Listing, after: Listing) -> Iterator[tuple[Entry | None, Entry | None]]:
-    """The ids whose blob is not the same in two releases, in their order: each with its entry in both, None where it has none."""
+    """Yield for each id whose blob differs between two releases, in order, its entry in both; None if it has no entry there."""
     old_records, new_records = before._records(), after._records()
     old, new = next(old_records, None), next(new_records, None)
     while old is not None or new is not None:
@@ -110,7 +110,7 @@ def differences(before: Listing, after: Listing) -> Iterator[tuple[Entry | None,
             yield None, _unpack(new)
             new = next(new_records, None)
         else:
-            # A mark says nothing of the blob: a Reuse may carry a new one.
+            # A mark says nothing about the blob: a Reuse may carry a new mark.
             if old[:-_MARK_BYTES] != new[:-_MARK_BYTES]:
                 yield _unpack(old), _unpack(new)
             old, new = next(old_records, None), next(new_records, None)

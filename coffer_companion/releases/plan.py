@@ -1,4 +1,4 @@
-"""A plan: what an upload would change, by client and key name. Never a secret value, nor its length."""
+"""A plan: what an upload would change, by client and key name. It has no secret value, and not even the length of one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-# Where more of the clients go than this, or every key of one, the operator must say that it is meant.
+# If more than this part of the clients would go, or every key of one, the operator must confirm it.
 REMOVED_SHARE: Final = 1 / 3
 
 
 class ChangeKind(StrEnum):
-    """What happens to a client or a key; the value is its sign."""
+    """What happens to a client or a key. The value is the sign for it."""
 
     ADDED = "+"
     CHANGED = "~"
@@ -25,7 +25,7 @@ _WORDS: Final = {ChangeKind.ADDED: "added", ChangeKind.CHANGED: "changed", Chang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyChange:
-    """One key of a client. `public` is its new value where the definition says that it is no secret."""
+    """The change of one key. `public` is its new value if the definition says that it is not secret."""
 
     key: str
     change: ChangeKind
@@ -34,12 +34,12 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientChange:
-    """One client.
+    """The change of one client.
 
     Attributes:
-        client: its name, or its id where no note tells the name.
-        keys: its keys that change; empty where they are not known.
-        remark: what else there is to say: a host that came or went.
+        client: the client's name, or its id if no note has the name.
+        keys: its keys that change; empty if they are not known.
+        remark: anything else, such as a host that was added or removed.
         is_emptied: whether it had keys and none of them stays.
         is_rekeyed: whether the release knows its id under other public keys.
     """
@@ -54,15 +54,15 @@ class ClientChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All of it.
+    """The whole change from one release to the next.
 
     Attributes:
         coffer: the coffer's name.
-        serial: of the release that it leads to.
-        clients: those that change.
-        unchanged: how many do not.
-        is_renewal: whether nothing but the release's expiry changes.
-        remarks: what else it does, a sentence each.
+        serial: the serial of the next release.
+        clients: the clients that change.
+        unchanged: how many clients do not change.
+        is_renewal: whether only the release's expiry changes.
+        remarks: other effects, a sentence each.
     """
 
     coffer: str
@@ -78,11 +78,11 @@ class Plan:
         return not self.clients and not self.is_renewal
 
     def counted(self, change: ChangeKind) -> int:
-        """How many clients change so."""
+        """Return how many clients have this kind of change."""
         return sum(client.change is change for client in self.clients)
 
     def drastic_removals(self) -> str | None:
-        """What would be removed that somebody may not have meant, in words; None where there is nothing of the kind."""
+        """Return in words what would be removed if that looks like a mistake, otherwise None."""
         removed = self.counted(ChangeKind.REMOVED)
         before = removed + self.counted(ChangeKind.CHANGED) + self.unchanged
         if before and removed > before * REMOVED_SHARE:
@@ -97,12 +97,12 @@ class Plan:
         return tuple(client.client for client in self.clients if client.is_rekeyed)
 
     def summary(self) -> str:
-        """The counts, in one line."""
+        """Return the counts in one line."""
         counts = [f"{self.counted(change)} {_WORDS[change]}" for change in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED)]
         return f"{', '.join(counts)}, {self.unchanged} unchanged"
 
     def to_json(self) -> str:
-        """The plan for a program, on one line."""
+        """Return the plan as JSON, on one line."""
         clients = [
             {
                 "client": client.client,

@@ -14,14 +14,14 @@ from .publisher_entry import PublisherEntry, publishers_among
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """Going back to what every client had in an earlier release.
+    """A way back to what every client had in an earlier release.
 
-    Publishers are left as they are: who was retired does not come back, who was added stays.
+    Publishers stay as they are: a retired one does not come back, and one that was added stays.
 
     Attributes:
         serial: the release to go back to.
-        lifetime_s: how long the new release is good for; None where `is_forever`, else as long as the newest was made good for.
-        is_forever: whether it is good for ever.
+        lifetime_s: how many seconds the new release is valid; None for the lifetime of the newest release, or with `is_forever`.
+        is_forever: whether the new release never expires.
     """
 
     serial: int
@@ -33,12 +33,12 @@ class Rollback:
 
         Raises:
             NothingToTakeBackError, NoReleaseError: there is no earlier release of that serial.
-            ServerError: with code `limit`: its blobs are not held any more.
-            EarlierNoteKeyError: it was made under a note key that has been replaced since.
+            ServerError: its code is `limit`: the server does not hold the blobs any more.
+            EarlierNoteKeyError: the release was made under a note key that has been replaced since.
         """
         newest = base.existing()
         if self.serial == newest.head.serial:
-            raise NothingToTakeBackError(f"release {self.serial} is the newest: name an earlier one (`coffer-companion history`)")
+            raise NothingToTakeBackError(f"release {self.serial} is the newest: name an earlier one (coffer-companion history lists them)")
         now = Held(release=newest, listing=base.listing)
         then = await held(base.reader, self.serial)
         difference = await find_difference(base, now, then)

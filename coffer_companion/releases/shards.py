@@ -1,4 +1,4 @@
-"""From a definition to what a release must hold, and where it differs from what one holds. Pure."""
+"""From a definition to the shards that a release must hold, and the difference to those of a release. Pure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from .key_diff import Comparison
 from .listing import Listing
 from .plan import ClientChange
 
-# What an OkGet of alg 1 has beside its blob: a signed head with room for keys to change, an audit path of a million clients, and the seal.
+# What an OkGet of alg 1 has in addition to its blob: a signed head with room for changed keys, an audit path of a million clients, and
+# the seal.
 _SEALED_BOX_OVERHEAD_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One client key's shard as it is wanted."""
+    """The shard that a client's key should have."""
 
     client: str
     key: ClientKey
@@ -40,10 +41,10 @@ class Wanted:
 
 
 def wanted_shards(definition: Definition) -> dict[bytes, Wanted]:
-    """Every client key's shard, by id, in the definition's order.
+    """Return the shard of every client's key, by id, in the definition's order.
 
     Raises:
-        ShardError: a shard is too large for its client; the text names the client and its largest keys.
+        ShardError: a shard is too large for its client. The text names the client and its largest keys.
     """
     wanted: dict[bytes, Wanted] = {}
     for client in definition.clients.values():
@@ -57,12 +58,12 @@ def _encode(client: Client) -> bytes:
     try:
         encoded = shard.encode(client.secrets)
     except ShardError as error:
-        raise ShardError(f"client {client.name}: {error}. Its largest keys are {_largest(client)}") from None
+        raise ShardError(f"client {client.name}: {error} (its largest keys are {_largest(client)})") from None
     limit = FRAME_CONTENT_BYTES - _SEALED_BOX_OVERHEAD_BYTES
     if len(blobs.pad(encoded)) > limit and any(isinstance(key, BareKey) for key in client.keys):
         raise ShardError(
-            f"client {client.name}: known by a bare key, it speaks suite 0, where a shard has at most {limit} bytes, and this one "
-            f"{len(encoded)}. Its largest keys are {_largest(client)}; or give it a public key text (`coffer-client keygen`)"
+            f"client {client.name} has a bare key and would get {len(encoded)} bytes, and suite 0 delivers at most {limit} "
+            f"(its largest keys are {_largest(client)}): move some elsewhere, or give it a public key text (coffer-client keygen)"
         )
     return encoded
 
@@ -74,7 +75,7 @@ def _largest(client: Client) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionDifference:
-    """Where a definition differs from a release.
+    """The difference between a definition and a release.
 
     Attributes:
         put: the shards that the release does not hold as they are wanted.
@@ -113,7 +114,7 @@ def holds(entry: Entry, item: Wanted, coffer: str, note_keys: NoteKeys) -> bool:
 def find_difference(
     wanted: Mapping[bytes, Wanted], same: Collection[bytes], others: Collection[bytes], publishers: Collection[bytes]
 ) -> DefinitionDifference:
-    """Compare what the definition wants with what a release has.
+    """Compare the shards of a definition with those of a release.
 
     Args:
         wanted: from `wanted_shards`.
@@ -138,10 +139,10 @@ def find_difference(
 
 
 def publisher_as_client(item: Wanted) -> PublisherAsClientError:
-    """The refusal of a client that has a publisher's key."""
+    """Return the error for a client that has a publisher's key."""
     return PublisherAsClientError(
-        f"client {item.client} has the key of a publisher of this coffer, and a publisher's shard is the note key: make the client an "
-        "identity of its own (`coffer-client keygen`)"
+        f"client {item.client} has the key of a publisher of this coffer, and a publisher's shard is the note key: make an identity of its "
+        "own for the client (coffer-client keygen)"
     )
 
 
@@ -203,7 +204,7 @@ def _shown(item: Wanted, public: frozenset[str]) -> dict[str, str]:
 
 
 def _public_text(secret: Secret) -> str:
-    """A public value on one line, as TOML writes it."""
+    """Return a public value on one line, as TOML writes it."""
     if isinstance(secret.value, bytes):
         return "(bytes)"
     text = toml_text(secret.key, secret.value)

@@ -1,4 +1,4 @@
-"""Publishing a definition: what it makes of a coffer's newest release."""
+"""Publishes a definition: drafts what changes in a coffer's newest release."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What is to be published.
+    """The content to publish.
 
     Attributes:
         wanted: from `shards.wanted_shards`.
@@ -183,7 +183,7 @@ class Publication:
         if base.release is None:
             return False
         expires = base.release.head.expires
-        # Twice within one second is no renewal, and the server would refuse it.
+        # A second release within one second renews nothing, and the server would refuse it.
         if expires == (None if self.lifetime_s is None else int(base.now) + self.lifetime_s):
             return False
         return self.renew or (expires is not None and expires - base.now < RENEWAL_S)

@@ -53,7 +53,7 @@ async def test_another_answer_than_belongs_is_refused() -> None:
     server.receive(bytes(await far.receive_some()))
     server.next_message()
     await far.send_all(server.send(OkGet(coffer=b"")))
-    with pytest.raises(errors.MalformedMessageError, match="OkGet where Link belongs"):
+    with pytest.raises(errors.MalformedMessageError, match="OkGet instead of Link"):
         await connection.receive(Link)
 
 

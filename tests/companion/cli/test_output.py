@@ -71,13 +71,13 @@ def test_nobody_reads_a_hundred_thousand_lines() -> None:
     plan = Plan(coffer="shop", serial=2, clients=tuple(client(f"c{n}", ChangeKind.REMOVED) for n in range(1000)), unchanged=0)
     lines = shown(plan).splitlines()
     assert len(lines) == CLIENTS_SHOWN + 2
-    assert lines[-1] == "  … and 800 clients more: --json has them all"
+    assert lines[-1] == "  … and 800 more clients: --json prints all of them"
     assert len(json.loads(plan.to_json())["clients"]) == 1000
 
 
 def test_a_renewal_says_that_nothing_else_changes() -> None:
     renewal = Plan(coffer="shop", serial=2, clients=(), unchanged=3, is_renewal=True)
-    assert shown(renewal).splitlines()[-1] == "  the release is renewed: its expiry changes, and nothing else"
+    assert shown(renewal).splitlines()[-1] == "  the release is renewed: only its expiry changes"
 
 
 def test_colours_are_for_terminals_that_want_them(operator: Operator) -> None:

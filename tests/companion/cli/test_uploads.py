@@ -100,7 +100,7 @@ def test_rollback(published: Operator, run: Run) -> None:
     assert "--allow-removals" not in good(run("rollback", "1", "--dry-run")).err
     done = good(run("rollback", "1", "--allow-removals"))
     assert "published release 4" in done.err
-    assert "The definition is as it was" in done.err
+    assert "The definition did not change" in done.err
     assert dict(published.fetch("worker")) == {"b": 1}
     assert run("rollback", "4").code == 2
     assert json.loads(good(run("rollback", "3", "--json", "--allow-removals", "--expires", "never")).out)["serial"] == 5
