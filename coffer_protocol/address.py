@@ -30,12 +30,12 @@ def check_name(name: str, what: str) -> str:
         KeyTextError: it is not a name; the error names `what`.
     """
     if not 1 <= len(name) <= NAME_CHARACTERS or not _NAME_ALPHABET.issuperset(name):
-        raise KeyTextError(f"{what} {name!r}: a name is 1 to {NAME_CHARACTERS} characters of a-z, 0-9, '-', '_' and '.'")
+        raise KeyTextError(f"{what} {name!r}: expected a name of 1 to {NAME_CHARACTERS} characters of a-z, 0-9, '-', '_' and '.'")
     return name
 
 
 class Host(Record):
-    """One place where a server listens: a name or an address, and a TCP port."""
+    """A host of a server: a name or an IP address, and a TCP port."""
 
     name: str
     port: int = DEFAULT_PORT
@@ -46,7 +46,7 @@ class Host(Record):
 
     @classmethod
     def from_text(cls, text: str) -> Host:
-        """Parse `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. Port 0 is left to the caller.
+        """Parse `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. The caller decides whether port 0 is allowed.
 
         Raises:
             KeyTextError: the text has another form.
@@ -60,11 +60,11 @@ class Host(Record):
             name, colon, rest = text.partition(":")
             port = rest if colon else None
             if not name or not _HOST_ALPHABET.issuperset(name):
-                raise KeyTextError(f"host {text!r}: a host is a name, an IPv4 address, or an IPv6 address in brackets")
+                raise KeyTextError(f"host {text!r}: expected a name, an IPv4 address, or an IPv6 address in brackets")
         if port is None:
             return cls(name=name)
         if not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 0xFFFF:
-            raise KeyTextError(f"host {text!r}: a port is a number from 0 to 65535")
+            raise KeyTextError(f"host {text!r}: expected a port from 0 to 65535")
         return cls(name=name, port=int(port))
 
 
@@ -130,16 +130,16 @@ class ServerAddress(Record):
         """
         text = text.strip()
         if not text.startswith(SCHEME):
-            raise KeyTextError(f"a server's address has the form {FORM}")
+            raise KeyTextError(f"expected a server's address of the form {FORM}")
         place, question, query = text[len(SCHEME) :].partition("?")
         authority, slash, coffer = place.partition("/")
         server, at, hosts = authority.partition("@")
         if not at:
-            raise KeyTextError(f"the address has no '@' between the server's id and its host; the form is {FORM}")
+            raise KeyTextError(f"the address has no '@' between the server's id and its host: its form is {FORM}")
         parsed_hosts = tuple(Host.from_text(host) for host in hosts.split(","))
         for host in parsed_hosts:
             if host.port == 0:
-                raise KeyTextError(f"host {host.name!r}: port 0 cannot be connected to")
+                raise KeyTextError(f"host {host.name!r}: clients cannot connect to port 0")
         publishers: list[bytes] = []
         servers: list[bytes] = []
         serial = 0
@@ -156,10 +156,10 @@ class ServerAddress(Record):
                 case "invite":
                     invite = parse_invite_code(value)
                 case "serial" if serial:
-                    raise KeyTextError("the address has two serials: leave the higher one")
+                    raise KeyTextError("the address has two serials: keep the higher one")
                 case "serial":
                     if not value.isascii() or not value.isdecimal() or len(value) > 19 or not 0 < int(value) <= _MAX_SERIAL:
-                        raise KeyTextError(f"serial={value}: a serial is a whole number from 1")
+                        raise KeyTextError(f"serial={value}: expected a whole number from 1")
                     serial = int(value)
                 case _:
                     raise KeyTextError(f"the address has the parameter {name!r}; only publisher, serial, server and invite are known")

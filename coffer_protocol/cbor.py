@@ -1,7 +1,7 @@
-"""Deterministic CBOR (RFC 8949, 4.2.1), strictly: a whitelist of types, bounded depth, no other encoding of the same value.
+"""Deterministic CBOR (RFC 8949, 4.2.1), read strictly: a whitelist of types, bounded depth, and one encoding for each value.
 
-cbor2 parses; this module refuses what protocol 1 does not use. Floats are always 64 bits, NaN is fb7ff8000000000000, map keys are
-text or integers, and a tag is read only where the caller names it. Tagged values come as `Tagged`, never converted.
+cbor2 parses; this module refuses what protocol 1 does not use. Floats always have 64 bits, NaN is fb7ff8000000000000, map keys are text or
+integers, and a tag is read only if the caller names it. A tagged value is returned as `Tagged`, and never converted.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _NAMES: Final = ("CBORError", "CBORTag", "dumps", "loads")
 
 
 def load_core() -> ModuleType:
-    """Return cbor2's compiled core, without the package around it: all of cbor2 but its annotations, which load `typing`.
+    """Return cbor2's compiled core without the package around it. The core is all of cbor2 except for its annotations, which load `typing`.
 
-    It is undocumented (docs/decisions/private-modules.md). If it, or a name in it, is missing, this module takes `cbor2` itself.
+    The core is undocumented (docs/decisions/private-modules.md). If it or a name in it is missing, this module takes `cbor2` itself.
 
     Raises:
-        ImportError, AttributeError: the core, or a name in it, is missing.
+        ImportError, AttributeError: if the core or a name in it is missing.
     """
     if _LIBRARY in sys.modules:
-        # Some other code has loaded the package, or is about to. In the second case it may wait for the lock below, so this comes first.
+        # Other code has loaded the package, or is loading it now. In the second case it may wait for the lock below, so this comes first.
         __import__(_CORE)
-    # When the core first writes a tag, it asks for `collections.abc`: another name for a module that Python starts with, and a package
-    # around that name which nothing else here needs. So that module takes the package's place for a moment.
+    # When the core writes its first tag, it imports `collections.abc`. That name stands for a module with which Python starts, in a package
+    # that nothing else here needs. So the module takes the package's place for a moment.
     lent = {} if "collections" in sys.modules else dict.fromkeys(("collections", "collections.abc"), sys.modules["_collections_abc"])
-    # The core can be made only once, and two threads may want it at the same time. This is Python's own lock for that: os.fork waits for
-    # it, so no child finds it taken for ever.
+    # The core can be made only once, and two threads may want it at the same time. This is Python's own lock for imports: os.fork waits for
+    # it, so no child process starts with a lock that nobody releases.
     acquire_lock()
     sys.modules.update(lent)
     try:
@@ -61,7 +61,7 @@ def _make_core() -> ModuleType:
             spec.loader.exec_module(core)
             sys.modules[_CORE] = core
             return core
-    raise ModuleNotFoundError(f"No module named {_CORE!r}", name=_CORE)
+    raise ModuleNotFoundError(f"cannot find {_CORE}", name=_CORE)
 
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ else:
 
 
 class Tagged(Record, kw_only=False):
-    """A value under a tag."""
+    """A value with its tag."""
 
     tag: int
     value: Value
@@ -82,10 +82,10 @@ class Tagged(Record, kw_only=False):
 
 Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str | int, Value] | Tagged"
 
-# Nothing in protocol 1 nests deeper than a release's list in a tag in a list; more is somebody's attack on the stack.
+# The deepest value of protocol 1 is a release's list in a tag in a list. A deeper value is an attack on the stack.
 MAX_DEPTH: Final = 8
-# A release has an audit path of at most 64 hashes, a head a few dozen publishers. An item costs its reader a hundred times the byte that
-# it can be written with, so whoever expects more must say so.
+# A release has an audit path of at most 64 hashes, and a head a few dozen publishers. In memory an item takes a hundred times its encoded
+# size, so a caller that expects more items must say so.
 MAX_ITEMS: Final = 1024
 
 # The tags of dates and times in a shard (docs/protocol.md, 6).
@@ -100,14 +100,14 @@ _NAN = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00"
 
 
 def _write_float(encoder: cbor2.CBOREncoder, value: float) -> None:
-    # Few shards have any.
+    # Few shards have floats, so this module is loaded late.
     import struct
 
     encoder.write(_NAN if value != value else struct.pack(">Bd", 0xFB, value))
 
 
 def _prepare(value: Any) -> Any:
-    """The same value as cbor2 wants it, with map keys in the order of their encodings."""
+    """Return the value in the form that cbor2 takes, with map keys in the order of their encodings."""
     match value:
         case Tagged():
             return cbor2.CBORTag(value.tag, _prepare(value.value))
@@ -120,20 +120,23 @@ def _prepare(value: Any) -> Any:
         case int() if -(1 << 64) <= value < 1 << 64:
             return value
         case _:
-            raise TypeError(f"protocol 1 has no {type(value).__name__} of that kind")
+            raise TypeError(f"protocol 1 cannot encode this {type(value).__name__}")
 
 
 def encode(value: Any) -> bytes:
-    """The deterministic encoding of None, bool, int, float, str, bytes, and of lists, maps and `Tagged` of these.
+    """Return the deterministic encoding of a value.
+
+    Args:
+        value: None, a bool, int, float, str or bytes, or a list, map or `Tagged` of these.
 
     Raises:
-        TypeError: the value is of another type, or an integer over 64 bits.
+        TypeError: if the value has another type, or is an integer of more than 64 bits.
     """
     return cbor2.dumps(_prepare(value), encoders={float: _write_float})
 
 
 def _raw_tag(number: int) -> Callable[[Any, bool], Any]:
-    """A decoder that keeps a tag of this number as it is."""
+    """Return a decoder that keeps tags of this number as they are."""
     return lambda value, immutable: cbor2.CBORTag(number, value)
 
 
@@ -141,24 +144,24 @@ def _refused_tag(value: Any, immutable: bool) -> Any:
     raise ValueError("tag not allowed")
 
 
-# The tags that cbor2 would turn into Python objects by itself: dates, bignums, decimals, references, regular expressions, MIME,
-# addresses. None may run on a stranger's bytes.
+# The tags that cbor2 by default turns into Python objects: dates, bignums, decimals, references, regular expressions, MIME, addresses.
+# These conversions must not run on a stranger's bytes.
 _CBOR2_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
 
 def _end_of_item(data: bytes, start: int, max_items: int) -> int:
-    """Where the item that begins at `start` ends, found from its heads alone, so that nothing is decoded that is too much.
+    """Return the end of the item that begins at `start`. This reads only the heads, so that a value that is too large is never decoded.
 
     Raises:
-        DecodeError: it is cut short, of indefinite length, or holds more than `max_items` items.
+        DecodeError: if the item is truncated, has an indefinite length, or holds more than `max_items` items.
     """
     offset, open_items = start, 1
     while open_items:
         max_items -= 1
         if max_items < 0:
-            raise DecodeError("CBOR with more items than may be here")
+            raise DecodeError("CBOR with too many items")
         if offset >= len(data):
-            raise DecodeError("CBOR that is cut short")
+            raise DecodeError("truncated CBOR")
         major, short = data[offset] >> 5, data[offset] & 0x1F
         if short > max(_ARGUMENT_BYTES):
             raise DecodeError("CBOR of indefinite length")
@@ -176,12 +179,12 @@ def _end_of_item(data: bytes, start: int, max_items: int) -> int:
             case 6:  # tags
                 open_items += 1
     if offset > len(data):
-        raise DecodeError("CBOR that is cut short")
+        raise DecodeError("truncated CBOR")
     return offset
 
 
 def _checked(value: Any, tags: tuple[int, ...]) -> Value:
-    """The value with our own types, every one of them on the whitelist."""
+    """Return the value with tags as `Tagged`. Raise DecodeError if it has a type that is not on the whitelist."""
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return value
@@ -189,29 +192,29 @@ def _checked(value: Any, tags: tuple[int, ...]) -> Value:
             return [_checked(item, tags) for item in value]
         case dict():
             if not all(type(key) in (str, int) for key in value):
-                raise DecodeError("a map's keys must be text or integers")
+                raise DecodeError("CBOR with a map key that is neither text nor an integer")
             return {key: _checked(item, tags) for key, item in value.items()}
         case cbor2.CBORTag():
             if value.tag not in tags:
-                raise DecodeError(f"tag {value.tag} is not allowed here")
+                raise DecodeError(f"CBOR with tag {value.tag}, which is not allowed here")
             return Tagged(value.tag, _checked(value.value, tags))
         case _:
-            raise DecodeError("a type that is not allowed here")
+            raise DecodeError("CBOR with a type that is not allowed here")
 
 
 def decode(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> Value:
-    """The one value that `data` encodes.
+    """Return the one value that `data` encodes.
 
     Args:
-        data: the bytes.
-        tags: the tags that may stand in it.
-        max_items: how many items it may have, at every depth together.
+        data: the bytes of one encoded value.
+        tags: the tags that the value may have.
+        max_items: the limit of its items, those of every depth together.
 
     Raises:
-        DecodeError: anything but the deterministic encoding of one value of the allowed types, tags and size.
+        DecodeError: if `data` is not the deterministic encoding of one value of the allowed types, tags and size.
     """
     if _end_of_item(data, 0, max_items) != len(data):
-        raise DecodeError("CBOR with bytes behind its end")
+        raise DecodeError("CBOR with bytes after its end")
     return _decode_whole(data, tags)
 
 
@@ -220,16 +223,16 @@ def _decode_whole(data: bytes, tags: tuple[int, ...]) -> Value:
     try:
         decoded = cbor2.loads(data, semantic_decoders=semantic, max_depth=MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
         value = _checked(decoded, tags)
-    # cbor2 wraps what its callbacks raise, but hands on what Python's own limits raise.
+    # cbor2 wraps the errors of its callbacks, but not those of Python's own limits.
     except (cbor2.CBORError, RecursionError, MemoryError, OverflowError, ValueError):
-        raise DecodeError("not CBOR as protocol 1 has it") from None
+        raise DecodeError("not CBOR of protocol 1") from None
     if encode(value) != data:
-        raise DecodeError("CBOR that is not in the deterministic encoding")
+        raise DecodeError("CBOR in an encoding that is not deterministic")
     return value
 
 
 def array_head(length: int) -> bytes:
-    """The bytes that begin an array of `length` items."""
+    """Return the bytes with which an array of `length` items begins."""
     return _head(_MAJOR_ARRAY, length)
 
 
@@ -239,26 +242,26 @@ def _head(major: int, argument: int) -> bytes:
     for code, size_bytes in _ARGUMENT_BYTES.items():
         if argument < 1 << 8 * size_bytes:
             return bytes([major << 5 | code]) + argument.to_bytes(size_bytes, "big")
-    raise ValueError("no CBOR head holds this")
+    raise ValueError("the number is too large for a CBOR head")
 
 
 def split_array(data: bytes) -> tuple[int, bytes]:
-    """The length of the array that `data` begins with, and the bytes behind its head, for lists too long to hold decoded.
+    """Return the length of the array with which `data` begins, and the bytes after its head. This is for lists too long to decode at once.
 
     Raises:
-        DecodeError: it does not begin with an array's head in its shortest form.
+        DecodeError: if `data` does not begin with the head of an array in its shortest form.
     """
     if not data or data[0] >> 5 != _MAJOR_ARRAY:
         raise DecodeError("not an array")
     extra = _ARGUMENT_BYTES.get(data[0] & 0x1F, 0)
     length = int.from_bytes(data[1 : 1 + extra], "big") if extra else data[0] & 0x1F
     if array_head(length) != data[: 1 + extra]:
-        raise DecodeError("not an array's head in its shortest form")
+        raise DecodeError("not the head of an array in its shortest form")
     return length, data[1 + extra :]
 
 
 def split_first(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> tuple[Value, bytes]:
-    """The first value in `data`, and the bytes behind it. Arguments and errors are those of `decode`."""
+    """Return the first value in `data`, and the bytes after it. Arguments and errors are those of `decode`."""
     end = _end_of_item(data, 0, max_items)
     return _decode_whole(data[:end], tags), data[end:]
 

@@ -23,21 +23,17 @@ _PARSERS: Final[dict[int, Callable[[str], Moment]]] = {
 
 
 def check(value: object, key: str) -> None:
-    """Refuse what is not a date or a time that can be delivered.
-
-    Raises:
-        ShardError: it is not; the text names `key`, never the value.
-    """
+    """Raise ShardError if a value is not a date or a time that a shard can hold. The text names `key`, never the value."""
     if not isinstance(value, date | time):
-        raise ShardError(f"{key}: a value of type {type(value).__name__} cannot be delivered")
+        raise ShardError(f"{key}: a shard cannot hold a value of type {type(value).__name__}")
     if isinstance(value, time) and value.tzinfo is not None:
-        raise ShardError(f"{key}: a time of day has no offset")
+        raise ShardError(f"{key}: a time of day must not have an offset")
     if isinstance(value, datetime) and (offset := value.utcoffset()) is not None and offset % timedelta(minutes=1):
-        raise ShardError(f"{key}: an offset is of whole minutes")
+        raise ShardError(f"{key}: an offset must be whole minutes")
 
 
 def to_cbor(value: Moment) -> Tagged:
-    """A date or a time as it stands in a shard."""
+    """Return a date or a time in the form in which a shard holds it."""
     match value:
         # A datetime is a date, so it comes first.
         case datetime() if value.tzinfo is not None:
@@ -55,7 +51,7 @@ def from_cbor(tagged: Tagged) -> Moment:
     """Return the date or time that a tagged value in a shard stands for.
 
     Raises:
-        ShardError: it does not exist, or is not in its one form.
+        ShardError: if the date does not exist, or is not in its one form.
     """
     match tagged:
         case Tagged(tag=tag, value=str() as text) if tag in _PARSERS:
@@ -63,9 +59,9 @@ def from_cbor(tagged: Tagged) -> Moment:
                 parsed = _PARSERS[tag](text)
             except ValueError:
                 raise ShardError("a date in the shard does not exist, or is not in its one form") from None
-            # Python reads more forms than one, and writes one.
+            # Python reads several forms, but writes only one.
             if to_cbor(parsed) != tagged:
                 raise ShardError("a date in the shard is not in its one form")
             check(parsed, "a date in the shard")
             return parsed
-    raise ShardError("a value in the shard is of a type that is not allowed")
+    raise ShardError("a value in the shard has a type that is not allowed")

@@ -13,34 +13,34 @@ HEADER_BYTES: Final = _LENGTH_BYTES + 1
 
 
 class Header(Record, kw_only=False):
-    """What a frame says of itself before its content: the type's ordinal and the content's length in bytes."""
+    """The header of a frame: the ordinal of its type, and the length of its content in bytes."""
 
     kind: int
     length_bytes: int
 
 
 class Frame(Record, kw_only=False):
-    """One frame, its content still sealed."""
+    """One frame, whose content is still sealed."""
 
     kind: int
     content: bytes
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame's bytes on the wire.
+    """Return the frame's bytes on the wire.
 
     Raises:
-        ValueError: the content is longer than a u16 can say, or the type is no u8.
+        ValueError: if the length of the content does not fit into a u16, or the type does not fit into a u8.
     """
     if len(frame.content) > FRAME_CONTENT_BYTES or not 0 <= frame.kind <= 0xFF:
-        raise ValueError("a frame holds at most 65,535 bytes, and its type is one byte")
+        raise ValueError("expected a content of at most 65,535 bytes, and a type from 0 to 255")
     return len(frame.content).to_bytes(_LENGTH_BYTES, "big") + bytes([frame.kind]) + frame.content
 
 
 class Decoder:
-    """Takes bytes in pieces of any size, gives frames.
+    """Takes bytes in pieces of any size, and returns frames.
 
-    `header()` is there before the content has come, so that a frame can be refused before its bytes are read.
+    `header()` returns a header before the content has come, so that a frame can be refused before its bytes are read.
     """
 
     __slots__ = ("_buffer",)
@@ -53,13 +53,13 @@ class Decoder:
         self._buffer += data
 
     def header(self) -> Header | None:
-        """The next frame's header, or None until three bytes are there. The frame stays."""
+        """Return the next frame's header, or None if fewer than three bytes have come. The frame stays in the decoder."""
         if len(self._buffer) < HEADER_BYTES:
             return None
         return Header(self._buffer[_LENGTH_BYTES], int.from_bytes(self._buffer[:_LENGTH_BYTES], "big"))
 
     def next_frame(self) -> Frame | None:
-        """Take the next frame out, or None until it is whole."""
+        """Remove the next frame from the decoder and return it, or return None if it is not complete."""
         header = self.header()
         if header is None or len(self._buffer) < HEADER_BYTES + header.length_bytes:
             return None
@@ -75,5 +75,5 @@ class Decoder:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no byte waits."""
+        """Whether the decoder holds no bytes."""
         return not self._buffer

@@ -1,16 +1,16 @@
-"""What `dataclasses`, `enum` and `collections.abc` give, as far as Coffer uses it, without what importing them costs.
+"""The parts of `dataclasses`, `enum` and `collections.abc` that Coffer uses, without the cost of importing them.
 
 A shell script waits for `coffer-client get` to start. Importing `dataclasses` and making the values of protocol 1 with it took longer than
 the whole rest of such a fetch (bench/README.md, "The client's start-up"). So the modules that a fetch loads take these names from here. A
-type checker sees dataclasses (PEP 681) and the standard library's own; at run time they are the few lines below, and mean the same for
-what is used: frozen, slotted values with defaults, and integers with names.
+type checker sees dataclasses (PEP 681) and the standard library's own names. At run time they are the few lines below, which behave the
+same in what Coffer uses: frozen, slotted values with defaults, and integers with names.
 """
 
 from __future__ import annotations
 
 __all__ = ["TYPE_CHECKING", "IntEnum", "Mapping", "Record"]
 
-# Type checkers take it for true.
+# Type checkers take this for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
         """A frozen, slotted dataclass of the fields that its body annotates, by the decorator's rules.
 
         Args:
-            kw_only: whether they are given by name alone.
+            kw_only: whether the fields are given only by name.
         """
 
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
         def __init_subclass__(cls, *, kw_only: bool = True) -> None: ...
 else:
-    # What `collections.abc` is: Python itself starts with it, and not with the package around that name.
+    # This module is `collections.abc`. Python starts with it, but not with the package around that name.
     from _collections_abc import Mapping
 
     class _Fields:
-        """What `dataclasses.replace`, `fields` and `is_dataclass` look for, made when they do."""
+        """The attribute for which `dataclasses.replace`, `fields` and `is_dataclass` look. It is made when they do."""
 
         def __get__(self, value, kind):
             import dataclasses
@@ -46,10 +46,10 @@ else:
             return dataclasses.make_dataclass(kind.__name__, made, kw_only=True).__dataclass_fields__
 
     class _Recording(type):
-        """Makes a class's annotated fields its slots."""
+        """A metaclass that makes the annotated fields of a class its slots."""
 
         def __new__(cls, name, bases, space, *, kw_only=True):
-            # What the standard library's would take and this would not: nobody needs it, and it must not go wrong in silence.
+            # The standard library's dataclasses allow these, and Coffer does not need them. They must not go wrong in silence.
             assert not bases or bases == (Record,)
             assert not {"__reduce__", "__getstate__"} & space.keys()
             fields = tuple([name for name, kind in space.get("__annotations__", {}).items() if not kind.startswith("ClassVar")])
@@ -60,7 +60,7 @@ else:
             return super().__new__(cls, name, bases, space)
 
     class Record(metaclass=_Recording):
-        """What all of them have in common."""
+        """The base of all records, with what a dataclass's decorator would generate."""
 
         __dataclass_fields__ = _Fields()
 
@@ -68,7 +68,7 @@ else:
             if given:
                 count = len(given) + len(values)
                 values.update(zip(self.__match_args__, given, strict=False))
-                # One too many, or one given twice.
+                # There is one value too many, or one is given twice.
                 if len(values) < count:
                     raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
             if self._defaults:
@@ -83,7 +83,7 @@ else:
             self.__post_init__()
 
         def __post_init__(self):
-            """A class's own checks."""
+            """Check the values. A class overrides this with its own checks."""
 
         def _values(self):
             return tuple([getattr(self, name) for name in self._fields])
@@ -110,10 +110,10 @@ else:
         return kind(**dict(zip(kind._fields, values, strict=True)))
 
     class _Named(type):
-        """Makes each integer in a class's body a member of the class: the only ones that there are."""
+        """A metaclass that makes the integers in a class's body the members of the class, and its only instances."""
 
         def __new__(cls, name, bases, space):
-            # Python 3.13 and later put the number of the first line beside them.
+            # Python 3.13 and later also put the number of the first line into the body.
             numbers = {key: value for key, value in space.items() if type(value) is int and not key.startswith("__")}
             made = super().__new__(cls, name, bases, {key: value for key, value in space.items() if key not in numbers})
             made._members = {}
@@ -140,7 +140,7 @@ else:
             return len(cls._members)
 
     class IntEnum(int, metaclass=_Named):
-        """Integers with names, as `enum.IntEnum`."""
+        """Integers with names, like `enum.IntEnum`."""
 
         def __repr__(self):
             return f"<{type(self).__name__}.{self.name}: {self.value}>"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SecretValue: TypeAlias = "str | int | float | bool | bytes | datetime | date | time"
 
-# `dates` reads what these carry; most shards have no dates and need not load it.
+# `dates` decodes values with these tags. Most shards have no dates, and need not load it.
 _TAGS: Final = (TAG_OFFSET_DATETIME, TAG_LOCAL_DATE, TAG_LOCAL_DATETIME, TAG_LOCAL_TIME)
 
 # Unicode's categories of control and format characters, and of separators of lines and paragraphs.
@@ -26,18 +26,14 @@ INT_MAX: Final = 2**63 - 1
 
 
 def check_key(key: str) -> None:
-    """Refuse a key that is not 1 to 255 bytes of UTF-8 without control characters.
-
-    Raises:
-        ShardError: it is not.
-    """
+    """Raise ShardError if a key is not 1 to 255 bytes of UTF-8 without control characters."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
-        raise ShardError("a key has characters that UTF-8 cannot write") from None
+        raise ShardError("a key has characters that UTF-8 cannot encode") from None
     if not 1 <= size <= KEY_BYTES:
-        raise ShardError(f"a key has 1 to {KEY_BYTES} bytes, this one {size}")
-    # Unicode's category Cc is these two ranges.
+        raise ShardError(f"expected a key of 1 to {KEY_BYTES} bytes, got {size}")
+    # These two ranges are Unicode's category Cc.
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in key):
         raise ShardError("a key has control characters")
 
@@ -58,7 +54,7 @@ def check_visible(text: str, what: str) -> None:
 
 
 class Secret(Record):
-    """One secret: its key and its value, checked when made. Its repr shows the key and the value's type alone.
+    """One secret: its key and its value, which are checked when it is made. Its repr shows only the key and the type of the value.
 
     Raises:
         ShardError: the key or the value breaks a rule of docs/protocol.md, 6. The text names the key, never the value.
@@ -76,10 +72,10 @@ class Secret(Record):
                 try:
                     self.value.encode()
                 except UnicodeEncodeError:
-                    raise ShardError(f"{self.key}: the text has characters that UTF-8 cannot write") from None
+                    raise ShardError(f"{self.key}: the text has characters that UTF-8 cannot encode") from None
             case int():
                 if not INT_MIN <= self.value <= INT_MAX:
-                    raise ShardError(f"{self.key}: an integer has at most 64 bits, signed")
+                    raise ShardError(f"{self.key}: the integer does not fit into 64 bits (signed)")
             case _:
                 from . import dates
 
@@ -90,7 +86,7 @@ class Secret(Record):
 
 
 def encode_value(value: SecretValue) -> cbor.Value:
-    """One value as it stands in a shard, before encoding."""
+    """Return a value in the form in which a shard holds it, not yet encoded."""
     match value:
         case str() | int() | float() | bytes():
             return value
@@ -109,38 +105,38 @@ def _decode_value(value: cbor.Value) -> SecretValue:
 
             return dates.from_cbor(value)
         case _:
-            raise ShardError("a value in the shard is of a type that is not allowed")
+            raise ShardError("a value in the shard has a type that is not allowed")
 
 
 def encode(secrets: Iterable[Secret]) -> bytes:
-    """`CofferResponse` as CBOR, in the order given.
+    """Return `CofferResponse` as CBOR, with the secrets in the given order.
 
     Raises:
-        ShardError: a key stands twice, or the shard is over 1 MiB.
+        ShardError: if two secrets have the same key, or if the shard is over 1 MiB.
     """
     items: list[cbor.Value] = []
     seen: set[str] = set()
     for secret in secrets:
         if secret.key in seen:
-            raise ShardError(f"{secret.key}: the key stands twice")
+            raise ShardError(f"{secret.key}: two secrets have this key")
         seen.add(secret.key)
         items.append({"key": secret.key, "value": encode_value(secret.value)})
     encoded = cbor.encode(items)
     if len(encoded) > SHARD_BYTES:
-        raise ShardError(f"the shard has {len(encoded)} bytes; at most {SHARD_BYTES} can be delivered")
+        raise ShardError(f"the shard has {len(encoded)} bytes, but the limit is {SHARD_BYTES}")
     return encoded
 
 
 def decode(data: bytes) -> tuple[Secret, ...]:
-    """The secrets of a shard, in its order.
+    """Return the secrets of a shard, in the shard's order.
 
     Raises:
-        ShardError: it is not a shard of protocol 1.
+        ShardError: if this is not a shard of protocol 1.
     """
     if len(data) > SHARD_BYTES:
-        raise ShardError(f"the shard has {len(data)} bytes; at most {SHARD_BYTES} are accepted")
+        raise ShardError(f"the shard has {len(data)} bytes, but the limit is {SHARD_BYTES}")
     try:
-        # A signed shard holds as many secrets as fit into it.
+        # The only limit of the number of secrets is the size of the shard, because a trusted publisher has signed it.
         items = cbor.decode(data, tags=_TAGS, max_items=len(data))
     except DecodeError as error:
         raise ShardError(f"the shard is {error}") from None
@@ -151,7 +147,7 @@ def decode(data: bytes) -> tuple[Secret, ...]:
         match item:
             case {"key": str() as key, "value": value, **others} if not others:
                 if key in secrets:
-                    raise ShardError("a key stands twice in the shard")
+                    raise ShardError("two secrets in the shard have the same key")
                 secrets[key] = Secret(key=key, value=_decode_value(value))
             case _:
                 raise ShardError("an entry of the shard is not a key and a value")

@@ -21,7 +21,6 @@ NOT_YET = {
     "coffer_companion/importers",
     "coffer_companion/releases",
     "coffer_protocol",
-    "coffer_protocol/crypto",
     "coffer_protocol/release",
 }
 PATTERNS = ("*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md")

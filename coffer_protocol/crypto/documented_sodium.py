@@ -1,7 +1,7 @@
 """The same calls of libsodium as in `sodium`, through `nacl.bindings`, which PyNaCl documents.
 
-`primitives` takes this module if `nacl._sodium`, or a name in it, is missing. It is slower to load, and does the same: one set of tests
-holds both.
+`primitives` takes this module if `nacl._sodium` or a name in it is missing. It does the same, but loads more slowly. One set of tests runs
+on both modules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def x25519(secret: bytes, public: bytes) -> bytes:
     """Return the shared secret, 32 bytes.
 
     Raises:
-        ValueError: the public key is of low order, so that nothing is secret.
+        ValueError: if the public key is of low order, so that the result would not be secret.
     """
     try:
         return bindings.crypto_scalarmult(secret, public)
@@ -55,10 +55,10 @@ def ed25519_sign(seed: bytes, message: bytes) -> bytes:
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
-    """Verify with libsodium's rules.
+    """Verify an Ed25519 signature by libsodium's rules.
 
     Raises:
-        ValueError: the signature is not good.
+        ValueError: if the signature is not valid.
     """
     try:
         bindings.crypto_sign_open(signature + message, public)
@@ -72,10 +72,10 @@ def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated
 
 
 def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-    """Return the plaintext.
+    """Return the plaintext of ChaCha20-Poly1305 (RFC 8439).
 
     Raises:
-        ValueError: the ciphertext is not authentic.
+        ValueError: if the ciphertext is not authentic.
     """
     try:
         return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)

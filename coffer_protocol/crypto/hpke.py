@@ -1,9 +1,12 @@
 """HPKE (RFC 9180) in base mode, for the one suite that seals shards: KEM 0x647a (MLKEM768-X25519, which is X-Wing: draft-ietf-hpke-pq,
 draft-connolly-cfrg-xwing-kem), HKDF-SHA256, ChaCha20-Poly1305 (docs/protocol.md, 7, "Blobs"). One message to a key, no associated data.
 
-The primitives are libraries'; what puts them together stands here, for `cryptography`'s own HPKE takes hybrid keys only where `typing`
-and a dozen modules of its own are loaded, which is as much as all else that a fetch starts (bench/README.md). It is held to that
-implementation in both directions, and to the public vectors.
+The suite is KEM 0x647a (MLKEM768-X25519, which is X-Wing: draft-ietf-hpke-pq, draft-connolly-cfrg-xwing-kem), HKDF-SHA256 and
+ChaCha20-Poly1305. It seals one message to a key, without associated data.
+
+The primitives come from libraries; this module combines them. `cryptography` has an HPKE of its own, but its hybrid keys load `typing` and
+a dozen modules, which cost as much as everything else that a fetch loads (bench/README.md). Tests compare this module with that
+implementation in both directions, and with the public vectors.
 """
 
 from __future__ import annotations
@@ -20,17 +23,23 @@ ENC_BYTES: Final = primitives.MLKEM768_CIPHERTEXT_BYTES + primitives.X25519_BYTE
 _SUITE_ID: Final = b"HPKE" + bytes.fromhex("647a 0001 0003")
 _VERSION: Final = b"HPKE-v1"
 _MODE_BASE: Final = b"\0"
-# The drawing of an X-wing, as its draft has it: \./ above /^\.
+# The drawing of an X-wing in its draft: \./ above /^\.
 _XWING_LABEL: Final = b"\\./" + b"/^\\"
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
 
 def seal(*, mlkem_key: bytes, x25519_key: bytes, info: bytes, plaintext: bytes) -> bytes:
-    """`enc ‖ ciphertext`, sealed to a hybrid key given by its two parts, which have been checked.
+    """Seal a message to a hybrid key, and return `enc ‖ ciphertext`.
+
+    Args:
+        mlkem_key: the ML-KEM-768 part of the key, which the caller has checked.
+        x25519_key: the X25519 part of the key, which the caller has checked.
+        info: the context to which the message is bound.
+        plaintext: the message.
 
     Raises:
-        UnavailableError: this machine's libraries have no ML-KEM-768.
+        UnavailableError: if this machine's libraries have no ML-KEM-768.
     """
     ephemeral = primitives.random_bytes(primitives.X25519_BYTES)
     ciphertext_mlkem, shared_mlkem = primitives.mlkem_encapsulate(mlkem_key)
@@ -41,11 +50,11 @@ def seal(*, mlkem_key: bytes, x25519_key: bytes, info: bytes, plaintext: bytes) 
 
 
 def open_sealed(*, mlkem_seed: bytes, x25519_secret: bytes, info: bytes, sealed: bytes) -> bytes:
-    """The plaintext.
+    """Return the plaintext of a sealed message.
 
     Raises:
-        ValueError: it was not sealed to this key with this info.
-        UnavailableError: this machine's libraries have no ML-KEM-768.
+        ValueError: if the message was not sealed to this key with this `info`.
+        UnavailableError: if this machine's libraries have no ML-KEM-768.
     """
     shared = decapsulate(mlkem_seed=mlkem_seed, x25519_secret=x25519_secret, enc=sealed[:ENC_BYTES])
     key, nonce = key_schedule(shared, info)
@@ -53,17 +62,17 @@ def open_sealed(*, mlkem_seed: bytes, x25519_secret: bytes, info: bytes, sealed:
 
 
 def decapsulate(*, mlkem_seed: bytes, x25519_secret: bytes, enc: bytes) -> bytes:
-    """X-Wing's shared secret, 32 bytes. Of a forged `enc` another one, with which nothing opens.
+    """Return X-Wing's shared secret, 32 bytes. If `enc` is forged, this is another secret, which opens no message.
 
     Raises:
-        ValueError: `enc` has not 1,120 bytes, or has an X25519 key in it that is not canonical, or of low order.
-        UnavailableError: this machine's libraries have no ML-KEM-768.
+        ValueError: if `enc` does not have 1,120 bytes, or if its X25519 key is not canonical or is of low order.
+        UnavailableError: if this machine's libraries have no ML-KEM-768.
     """
     ciphertext_x25519 = enc[primitives.MLKEM768_CIPHERTEXT_BYTES :]
     try:
         primitives.check_x25519_public(ciphertext_x25519)
     except KeyTextError:
-        raise ValueError("an ephemeral key that must not be used") from None
+        raise ValueError("the ephemeral key must not be used") from None
     return _combine(
         primitives.mlkem_decapsulate(mlkem_seed, enc[: primitives.MLKEM768_CIPHERTEXT_BYTES]),
         primitives.x25519(x25519_secret, ciphertext_x25519),
@@ -77,7 +86,7 @@ def _combine(shared_mlkem: bytes, shared_x25519: bytes, ciphertext_x25519: bytes
 
 
 def key_schedule(shared: bytes, info: bytes) -> tuple[bytes, bytes]:
-    """The key and the nonce of the first message (RFC 9180, 5.1, with no psk)."""
+    """Return the key and the nonce of the first message (RFC 9180, 5.1, without a psk)."""
     context = _MODE_BASE + _labeled_extract(b"", b"psk_id_hash", b"") + _labeled_extract(b"", b"info_hash", info)
     secret = _labeled_extract(shared, b"secret", b"")
     return _labeled_expand(secret, b"key", context, _KEY_BYTES), _labeled_expand(secret, b"base_nonce", context, _NONCE_BYTES)

@@ -1,7 +1,7 @@
 """Check at the start of a program that this machine's libraries compute what the standards say.
 
-A library that was built wrongly would seal secrets to keys that nobody has, and a test of two of its functions against each other would
-not show it. The case is the first of tests/vectors/public/hpke_pq.json, which others have published.
+A library that was built wrongly could seal secrets to keys that nobody has, and a test of its functions against each other would not show
+it. The case is the first one of tests/vectors/public/hpke_pq.json, which others have published.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def check() -> None:
     """Raise an error if ML-KEM-768, X-Wing or HPKE gives a wrong answer on this machine (docs/protocol.md, 1 and 7).
 
     Raises:
-        SelfTestError: an answer is wrong, or a sealed text does not open.
-        UnavailableError: this machine's libraries have no ML-KEM-768.
+        SelfTestError: if an answer is wrong, or if a sealed text does not open.
+        UnavailableError: if this machine's libraries have no ML-KEM-768.
     """
     expanded = primitives.shake256(_SEED, primitives.MLKEM768_SEED_BYTES + primitives.X25519_BYTES)
     mlkem_seed, x25519_secret = expanded[: primitives.MLKEM768_SEED_BYTES], expanded[primitives.MLKEM768_SEED_BYTES :]

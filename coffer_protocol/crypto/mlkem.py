@@ -1,10 +1,10 @@
-"""ML-KEM-768 (FIPS 203): OpenSSL's, through `cryptography`.
+"""ML-KEM-768 (FIPS 203) from OpenSSL, through `cryptography`.
 
-`cryptography` documents classes for it, which load its whole backend when they are first used; that takes longer than a fetch
-(docs/decisions/private-modules.md). The two functions of its compiled module that those classes call make the same keys, so they are taken
-first. They are undocumented: if that module or one of them is missing, the documented classes stand in.
+`cryptography` documents classes for it, which load its whole backend when they are first used. That takes longer than a fetch
+(docs/decisions/private-modules.md). The classes call two functions of its compiled module, which make the same keys, so this module uses
+those. They are undocumented: if that module or one of the two is missing, this module uses the documented classes.
 
-A client that is known by its bare key has no use for ML-KEM and never loads this module.
+A client that is known by its bare key does not need ML-KEM and never loads this module.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def load_compiled() -> Constructors:
     """Return the functions of the compiled module that make a private key from its seed, and a public key from its bytes.
 
     Raises:
-        ImportError, AttributeError: the module, or a name in it, is missing.
+        ImportError, AttributeError: if the module or a name in it is missing.
     """
     from cryptography.hazmat.bindings._rust import openssl
 
@@ -33,10 +33,10 @@ def load_compiled() -> Constructors:
 
 
 def load_documented() -> Constructors:
-    """Return what the documented classes offer for the same.
+    """Return the documented methods that do the same.
 
     Raises:
-        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
+        UnavailableError: if this machine's OpenSSL has no ML-KEM-768.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -45,8 +45,8 @@ def load_documented() -> Constructors:
         MLKEM768PrivateKey.generate()
     except UnsupportedAlgorithm:
         raise UnavailableError(
-            "the OpenSSL that this machine's `cryptography` package was built with has no ML-KEM-768, which Coffer needs. "
-            "The wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography"
+            "the `cryptography` package on this machine was built with an OpenSSL without ML-KEM-768, which Coffer needs",
+            hint="the wheels of cryptography 48 and later have it: pip install --upgrade --only-binary cryptography cryptography",
         ) from None
     return MLKEM768PrivateKey.from_seed_bytes, MLKEM768PublicKey.from_public_bytes
 

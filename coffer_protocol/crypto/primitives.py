@@ -1,12 +1,12 @@
 """The cryptographic primitives of protocol 1, each from the library that does it best.
 
-Every other module asks this one. libsodium (PyNaCl) does X25519, Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does
-ML-KEM-768; hashes are the interpreter's own. What every fetch needs is called through undocumented modules of these libraries, which load
-faster; if one is missing, the documented module stands in (docs/decisions/private-modules.md).
+Every other module uses this one. libsodium (PyNaCl) does X25519, Ed25519, NaCl's boxes and the AEADs; OpenSSL (cryptography) does
+ML-KEM-768; the interpreter itself does hashes. What every fetch needs is called through undocumented modules of these libraries, which load
+faster. If one of them is missing, the documented module takes its place (docs/decisions/private-modules.md).
 
-C believes what it is told about lengths, so each function here checks those that matter before it calls. A wrong length is a mistake of
-the calling code: ValueError. Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises
-ValueError without detail, and the caller gives it the name that its section of docs/protocol.md has for it.
+C trusts the lengths that it is given, so each function here checks those that matter before it calls. A wrong length is a mistake of the
+calling code: ValueError. Keys are raw bytes here; the types that guard them are in `identity`. A failure to open or to verify raises
+ValueError without detail, and the caller turns it into the error of its section of docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ else:
     except (ImportError, AttributeError):
         from . import documented_sodium as sodium
 
-# Draws that many random bytes; an argument wherever randomness is needed, so that tests can fix it.
+# Returns so many random bytes. Code that needs randomness takes it as an argument, so that tests can fix it.
 Random: TypeAlias = "Callable[[int], bytes]"
 
 SHA256_BYTES = 32
@@ -43,8 +43,8 @@ CHACHA_NONCE_BYTES = 12
 XCHACHA_NONCE_BYTES = 24
 
 _X25519_PRIME = 2**255 - 19
-# The points of low order with a canonical encoding, little-endian: 0, 1, p - 1 and the two of order 8 (RFC 7748's curve; the
-# same list is in Wycheproof's x25519 vectors, flag LowOrderPublic). A shared secret made with one of them is no secret.
+# The points of low order with a canonical encoding, little-endian: 0, 1, p - 1 and the two points of order 8 (RFC 7748's curve; the same
+# list is in Wycheproof's x25519 vectors, flag LowOrderPublic). A shared secret that is made with one of them is not secret.
 _X25519_LOW_ORDER = frozenset(
     bytes.fromhex(text)
     for text in (
@@ -64,33 +64,33 @@ def _check(value: bytes, size_bytes: int) -> None:
 
 
 def _check_type(*values: bytes) -> None:
-    # C's foreign function interface would take a list of numbers, too.
+    # The interface to C would also take a list of numbers.
     if not all(isinstance(value, bytes) for value in values):
         raise TypeError("expected bytes")
 
 
 def random_bytes(count: int) -> bytes:
-    """`count` bytes from the operating system's generator."""
+    """Return `count` bytes from the operating system's generator."""
     return sodium.random_bytes(count)
 
 
 def sha256(data: bytes) -> bytes:
-    """SHA-256 (FIPS 180-4), 32 bytes."""
+    """Return the SHA-256 of `data` (FIPS 180-4), 32 bytes."""
     return hashes.sha256(data)
 
 
 def sha3_256(data: bytes) -> bytes:
-    """SHA3-256 (FIPS 202), 32 bytes."""
+    """Return the SHA3-256 of `data` (FIPS 202), 32 bytes."""
     return hashes.sha3_256(data).digest()
 
 
 def shake256(data: bytes, size_bytes: int) -> bytes:
-    """SHAKE-256 (FIPS 202), `size_bytes` of output."""
+    """Return the first `size_bytes` of SHAKE-256 of `data` (FIPS 202)."""
     return hashes.shake_256(data).digest(size_bytes)
 
 
 def blake2b(data: bytes, *, size_bytes: int, key: bytes = b"", person: bytes = b"") -> bytes:
-    """BLAKE2b (RFC 7693), keyed where `key` is given; `person` is padded with zero bytes to 16."""
+    """Return the BLAKE2b of `data` (RFC 7693), keyed if `key` is given. `person` is padded to 16 bytes with zero bytes."""
     return hashes.blake2b(data, digest_size=size_bytes, key=key, person=person)
 
 
@@ -100,12 +100,12 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
 
 
 def hkdf_sha256_extract(*, salt: bytes, ikm: bytes) -> bytes:
-    """HKDF-SHA256's first step (RFC 5869, 2.2): 32 bytes."""
+    """Return the result of HKDF-SHA256's first step (RFC 5869, 2.2), 32 bytes."""
     return hashes.hmac_sha256(salt, ikm)
 
 
 def hkdf_sha256_expand(key: bytes, *, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
-    """HKDF-SHA256's second step (RFC 5869, 2.3), for a key that is random already, or extracted."""
+    """Return the result of HKDF-SHA256's second step (RFC 5869, 2.3). The key must be random, or extracted."""
     output = block = b""
     for number in range(1, -(-size_bytes // SHA256_BYTES) + 1):
         block = hashes.hmac_sha256(key, block + info + bytes([number]))
@@ -114,12 +114,12 @@ def hkdf_sha256_expand(key: bytes, *, info: bytes, size_bytes: int = SHA256_BYTE
 
 
 def hkdf_sha256(*, ikm: bytes, salt: bytes, info: bytes, size_bytes: int = SHA256_BYTES) -> bytes:
-    """HKDF-SHA256 (RFC 5869), extract and expand."""
+    """Return the result of both steps of HKDF-SHA256 (RFC 5869), extract and expand."""
     return hkdf_sha256_expand(hkdf_sha256_extract(salt=salt, ikm=ikm), info=info, size_bytes=size_bytes)
 
 
 def same(left: bytes, right: bytes) -> bool:
-    """Whether two byte strings are equal, in time that does not depend on where they differ."""
+    """Return whether two byte strings are equal, in time that does not depend on where they differ."""
     _check_type(left, right)
     return sodium.same(left, right)
 
@@ -131,27 +131,27 @@ def check_x25519_public(key: bytes) -> None:
     """Refuse a public key that is not canonical or of low order, which libsodium itself would take (docs/protocol.md, 1).
 
     Raises:
-        KeyTextError: the key is not 32 bytes, not canonical, or of low order.
+        KeyTextError: if the key does not have 32 bytes, is not canonical, or is of low order.
     """
     if len(key) != X25519_BYTES:
-        raise KeyTextError(f"a public key has 32 bytes, this one {len(key)}")
+        raise KeyTextError(f"expected a public key of {X25519_BYTES} bytes, got {len(key)}")
     if int.from_bytes(key, "little") >= _X25519_PRIME:
-        raise KeyTextError("the public key is not in its canonical encoding: copy it anew from its owner")
+        raise KeyTextError("the public key is not in its canonical encoding: copy it again from its owner")
     if key in _X25519_LOW_ORDER:
-        raise KeyTextError("the public key is of low order and protects nothing: copy it anew from its owner")
+        raise KeyTextError("the public key is of low order and protects nothing: copy it again from its owner")
 
 
 def x25519_public(secret: bytes) -> bytes:
-    """The public key of an X25519 secret key (RFC 7748)."""
+    """Return the public key of an X25519 secret key (RFC 7748)."""
     _check(secret, X25519_BYTES)
     return sodium.x25519_public(secret)
 
 
 def x25519(secret: bytes, public: bytes) -> bytes:
-    """The shared secret, 32 bytes.
+    """Return the shared secret of X25519 (RFC 7748), 32 bytes.
 
     Raises:
-        ValueError: the public key is of low order; one that has passed `check_x25519_public` is not.
+        ValueError: if the public key is of low order. A key that has passed `check_x25519_public` is not.
     """
     _check(secret, X25519_BYTES)
     _check(public, X25519_BYTES)
@@ -162,16 +162,12 @@ def x25519(secret: bytes, public: bytes) -> bytes:
 
 
 def check_ed25519_public(key: bytes) -> None:
-    """Refuse a publisher's key that is not a canonical point of the main subgroup.
-
-    Raises:
-        KeyTextError: it is not.
-    """
+    """Raise KeyTextError if a publisher's key is not a canonical point of the main subgroup."""
     if len(key) != ED25519_BYTES:
-        raise KeyTextError(f"a publisher key has 32 bytes, this one {len(key)}")
+        raise KeyTextError(f"expected a publisher key of {ED25519_BYTES} bytes, got {len(key)}")
     _check_type(key)
     if not sodium.is_ed25519_public(key):
-        raise KeyTextError("the publisher key is not a point that can be used: copy it anew from its owner")
+        raise KeyTextError("the publisher key is not a valid point: copy it again from its owner")
 
 
 def ed25519_public(seed: bytes) -> bytes:
@@ -188,10 +184,10 @@ def ed25519_sign(seed: bytes, message: bytes) -> bytes:
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
-    """Verify with libsodium's rules, which refuse keys of small order and encodings that are not canonical.
+    """Verify a signature by libsodium's rules, which refuse keys of small order and encodings that are not canonical.
 
     Raises:
-        ValueError: the signature is not good.
+        ValueError: if the signature is not valid.
     """
     _check_type(public, message, signature)
     if len(signature) != ED25519_SIGNATURE_BYTES or len(public) != ED25519_BYTES:
@@ -203,16 +199,16 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
 
 
 def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-    """ChaCha20-Poly1305 (RFC 8439): ciphertext and tag."""
+    """Return ciphertext and tag of ChaCha20-Poly1305 (RFC 8439)."""
     _check_chacha20poly1305(key, nonce, plaintext, associated)
     return sodium.chacha20poly1305_seal(key, nonce, plaintext, associated)
 
 
 def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-    """The plaintext.
+    """Return the plaintext of ChaCha20-Poly1305 (RFC 8439).
 
     Raises:
-        ValueError: the ciphertext is not authentic.
+        ValueError: if the ciphertext is not authentic.
     """
     _check_chacha20poly1305(key, nonce, ciphertext, associated)
     if len(ciphertext) < AEAD_TAG_BYTES:
@@ -227,17 +223,17 @@ def _check_chacha20poly1305(key: bytes, nonce: bytes, data: bytes, associated: b
 
 
 def xchacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-    """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha): ciphertext and tag; the nonce of 24 bytes may be random."""
+    """Return ciphertext and tag of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha). The nonce of 24 bytes may be random."""
     from nacl import bindings
 
     return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
 
 
 def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-    """The plaintext.
+    """Return the plaintext of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha).
 
     Raises:
-        ValueError: the ciphertext is not authentic.
+        ValueError: if the ciphertext is not authentic.
     """
     from nacl import bindings
     from nacl.exceptions import CryptoError
@@ -254,17 +250,17 @@ def xchacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associat
 
 
 def box(secret: bytes, public: bytes, nonce: bytes, plaintext: bytes) -> bytes:
-    """NaCl's `crypto_box`: 16 bytes longer than its plaintext."""
+    """Return NaCl's `crypto_box`, which is 16 bytes longer than its plaintext."""
     from nacl import bindings
 
     return bindings.crypto_box_easy(plaintext, nonce, public, secret)
 
 
 def box_open(secret: bytes, public: bytes, nonce: bytes, ciphertext: bytes) -> bytes:
-    """The plaintext.
+    """Return the plaintext of NaCl's `crypto_box`.
 
     Raises:
-        ValueError: the ciphertext is not authentic.
+        ValueError: if the ciphertext is not authentic.
     """
     from nacl import bindings
     from nacl.exceptions import CryptoError
@@ -278,17 +274,17 @@ def box_open(secret: bytes, public: bytes, nonce: bytes, ciphertext: bytes) -> b
 
 
 def sealed_box(public: bytes, plaintext: bytes) -> bytes:
-    """libsodium's `crypto_box_seal`: 48 bytes longer than its plaintext."""
+    """Return libsodium's `crypto_box_seal`, which is 48 bytes longer than its plaintext."""
     from nacl import bindings
 
     return bindings.crypto_box_seal(plaintext, public)
 
 
 def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
-    """The plaintext.
+    """Return the plaintext of libsodium's `crypto_box_seal`.
 
     Raises:
-        ValueError: it was not sealed to this key, or with an ephemeral key that must not be used.
+        ValueError: if it was not sealed to this key, or with an ephemeral key that must not be used.
     """
     from nacl import bindings
     from nacl.exceptions import CryptoError
@@ -296,7 +292,7 @@ def sealed_box_open(secret: bytes, public: bytes, ciphertext: bytes) -> bytes:
     try:
         check_x25519_public(ciphertext[:X25519_BYTES])
         return bindings.crypto_box_seal_open(ciphertext, public, secret)
-    # PyNaCl refuses what is too short with a TypeError, and its own ValueError is one of ours already.
+    # PyNaCl raises TypeError if the ciphertext is too short. Its ValueErrors need no translation.
     except (CryptoError, TypeError, KeyTextError):
         raise ValueError("not sealed to this key") from None
 
@@ -308,7 +304,7 @@ def _mlkem() -> ModuleType:
     """Return the module `mlkem`. A client that is known by its bare key does not load it.
 
     Raises:
-        UnavailableError: this machine's OpenSSL has no ML-KEM-768.
+        UnavailableError: if this machine's OpenSSL has no ML-KEM-768.
     """
     from . import mlkem
 
@@ -316,53 +312,53 @@ def _mlkem() -> ModuleType:
 
 
 def check_mlkem_public(key: bytes) -> None:
-    """Refuse what is not an ML-KEM-768 encapsulation key (FIPS 203, 7.2).
+    """Raise KeyTextError if a key is not an ML-KEM-768 encapsulation key (FIPS 203, 7.2).
 
     Raises:
-        KeyTextError: it is not.
-        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
+        KeyTextError: if the key cannot be used.
+        UnavailableError: if the OpenSSL of this machine has no ML-KEM-768.
     """
     mlkem = _mlkem()
     try:
         mlkem.public_key(key)
     except ValueError:
-        raise KeyTextError("the ML-KEM-768 key cannot be used: copy the public key text anew from its owner") from None
+        raise KeyTextError("the ML-KEM-768 key cannot be used: copy the public key text again from its owner") from None
 
 
 def mlkem_public(seed: bytes) -> bytes:
-    """The encapsulation key, 1,184 bytes, of a seed d ‖ z of 64 bytes (FIPS 203).
+    """Return the encapsulation key, 1,184 bytes, of a seed d ‖ z of 64 bytes (FIPS 203).
 
     Raises:
-        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
+        UnavailableError: if the OpenSSL of this machine has no ML-KEM-768.
     """
     public: bytes = _mlkem().private_key(seed).public_key().public_bytes_raw()
     return public
 
 
 def mlkem_encapsulate(public: bytes) -> tuple[bytes, bytes]:
-    """Encapsulate to a key: the ciphertext (1,088 bytes) and the shared secret (32).
+    """Encapsulate to a key, and return the ciphertext (1,088 bytes) and the shared secret (32 bytes).
 
     Raises:
-        ValueError: the key cannot be used.
-        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
+        ValueError: if the key cannot be used.
+        UnavailableError: if the OpenSSL of this machine has no ML-KEM-768.
     """
     shared, ciphertext = _mlkem().public_key(public).encapsulate()
     return ciphertext, shared
 
 
 def mlkem_decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
-    """The shared secret. Of a forged ciphertext, another one (implicit rejection): the AEAD that uses it will not open.
+    """Return the shared secret. If the ciphertext is forged, this is another secret (implicit rejection), with which no AEAD opens.
 
     Raises:
-        ValueError: the ciphertext has not 1,088 bytes.
-        UnavailableError: the OpenSSL of this machine has no ML-KEM-768.
+        ValueError: if the ciphertext does not have 1,088 bytes.
+        UnavailableError: if the OpenSSL of this machine has no ML-KEM-768.
     """
     shared: bytes = _mlkem().private_key(seed).decapsulate(ciphertext)
     return shared
 
 
 def openssl_version() -> str:
-    """Return what the OpenSSL calls itself that does ML-KEM here."""
+    """Return the version of the OpenSSL that does ML-KEM here, as OpenSSL writes it."""
     from cryptography.hazmat.backends.openssl.backend import backend
 
     return backend.openssl_version_text()

@@ -5,7 +5,7 @@ PyNaCl documents `nacl.bindings`, which has these calls and many more; importing
 missing, importing this module fails, and `primitives` takes `documented_sodium` in its place. Calls that a fetch does not need go through
 `nacl.bindings` in any case.
 
-C believes what it is told about lengths, and nothing here checks them: `primitives` does, before it calls.
+C trusts the lengths that it is given, and this module does not check them: `primitives` checks them before it calls.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _chacha20poly1305_decrypt = lib.crypto_aead_chacha20poly1305_ietf_decrypt
 # A minimal build of libsodium has no code behind `crypto_core_ed25519_is_valid_point`.
 if lib.sodium_init() < 0 or not lib.PYNACL_HAS_CRYPTO_CORE_ED25519:
     raise UnavailableError(
-        "this machine's libsodium cannot be used, or is a minimal build that cannot check a publisher's key. The wheels of PyNaCl bring a "
-        "whole one: pip install --upgrade --only-binary pynacl pynacl"
+        "this machine's libsodium cannot be used, or is a minimal build that cannot check a publisher's key",
+        hint="the wheels of PyNaCl have a complete libsodium: pip install --upgrade --only-binary pynacl pynacl",
     )
 
 
@@ -66,7 +66,7 @@ def x25519(secret: bytes, public: bytes) -> bytes:
     """Return the shared secret, 32 bytes.
 
     Raises:
-        ValueError: the public key is of low order, so that nothing is secret.
+        ValueError: if the public key is of low order, so that the result would not be secret.
     """
     output = _new("unsigned char[]", _KEY_BYTES)
     if _scalarmult(output, secret, public) != 0:
@@ -101,10 +101,10 @@ def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> None:
-    """Verify with libsodium's rules.
+    """Verify an Ed25519 signature by libsodium's rules.
 
     Raises:
-        ValueError: the signature is not good.
+        ValueError: if the signature is not valid.
     """
     signed = signature + message
     output = _new("unsigned char[]", len(signed))
@@ -121,10 +121,10 @@ def chacha20poly1305_seal(key: bytes, nonce: bytes, plaintext: bytes, associated
 
 
 def chacha20poly1305_open(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-    """Return the plaintext.
+    """Return the plaintext of ChaCha20-Poly1305 (RFC 8439).
 
     Raises:
-        ValueError: the ciphertext is not authentic.
+        ValueError: if the ciphertext is not authentic.
     """
     output = _new("unsigned char[]", len(ciphertext))
     size = _new("unsigned long long *")

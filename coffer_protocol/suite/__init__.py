@@ -30,7 +30,7 @@ class Transport(Protocol):
         """Return the body of the next frame that the peer sent.
 
         Raises:
-            UnopenableError: it is not that frame.
+            UnopenableError: if the content is not that of the peer's next frame.
         """
 
 
@@ -49,7 +49,7 @@ class Initiator(Protocol):
         """Open the server's answer. Returns its body, and the transport for what follows.
 
         Raises:
-            UnopenableError: the answer is not from the server that was addressed.
+            UnopenableError: if the answer does not come from the server that was addressed.
         """
 
 
@@ -62,7 +62,7 @@ class Responder(Protocol):
         """Return the client's id, 32 bytes, proven by its Hello, or by its Enrol in suite 1.
 
         Raises:
-            UnopenableError: the Hello is damaged, or for another server.
+            UnopenableError: if the Hello is damaged, or is for another server.
         """
 
     def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:

@@ -1,7 +1,7 @@
 """Suite 0: NaCl alone, for the smallest possible client in any language (docs/protocol.md, 4).
 
-Every frame is a `crypto_box` whose nonce its receiver computes for itself, so that no frame can be replayed, reordered, reflected or given
-another type. It has no forward secrecy; it is for Get alone.
+Every frame is a `crypto_box`. The receiver computes the nonce itself, so that no frame can be replayed, reordered, reflected or given
+another type. Suite 0 has no forward secrecy, and has only Get.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NONCE_HASH_BYTES: Final = NONCE_BYTES - _PREFIX_BYTES
 
 
 def _first_nonce_prefix(kind: MessageType, hello: bytes) -> bytes:
-    """What the nonce of the server's first frame begins with; 12 random bytes follow."""
+    """Return the beginning of the nonce of the server's first frame. 12 random bytes follow it."""
     return bytes([Direction.SERVER_TO_CLIENT, kind]) + blake2b(hello, size_bytes=_FIRST_HASH_BYTES, person=_FIRST)
 
 
@@ -46,7 +46,7 @@ def _open(secret: bytes, public: bytes, nonce: bytes, sealed: bytes, what: str) 
 
 
 class BoxTransport:
-    """The frames after the first two. `transcript` is both of them, with their headers."""
+    """Seals and opens the frames after the first two. `transcript` is both of those, with their headers."""
 
     __slots__ = ("_key", "_own", "_peer", "_public", "_received", "_secret", "_sent")
 
@@ -64,26 +64,26 @@ class BoxTransport:
         return prefix + blake2b(prefix + number.to_bytes(8, "big"), size_bytes=_NONCE_HASH_BYTES, key=self._key, person=_NONCE)
 
     def seal(self, kind: MessageType, body: bytes) -> bytes:
-        """The content of the next frame that this side sends."""
+        """Return the content of the next frame that this side sends."""
         nonce = self._nonce(self._own, kind, self._sent)
         self._sent += 1
         return nonce + primitives.box(self._secret, self._public, nonce, body)
 
     def open(self, kind: MessageType, content: bytes) -> bytes:
-        """The body of the next frame that the peer sent.
+        """Return the body of the next frame that the peer sent.
 
         Raises:
-            UnopenableError: it is not that frame.
+            UnopenableError: if the content is not that of the peer's next frame.
         """
         nonce = self._nonce(self._peer, kind, self._received)
         self._received += 1
         if not primitives.same(content[:NONCE_BYTES], nonce):
-            raise UnopenableError("a frame is not the one that comes next: it was replayed or moved on its way")
+            raise UnopenableError("a frame is not the peer's next one: it was replayed or moved on its way")
         return _open(self._secret, self._public, nonce, content[NONCE_BYTES:], "a frame")
 
 
 class BoxInitiator:
-    """The client's side: makes Hello for the server whose plain id is `server_id`."""
+    """The client's side of a handshake with the server whose plain id is `server_id`."""
 
     suite = SUITE
 
@@ -95,7 +95,7 @@ class BoxInitiator:
         self._hello = b""
 
     def client_id(self) -> bytes:
-        """The id that Hello will prove, 32 bytes."""
+        """Return the id that Hello will prove, 32 bytes."""
         return self._client_id
 
     def hello(self, kind: MessageType) -> bytes:
@@ -107,10 +107,10 @@ class BoxInitiator:
         return content
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
-        """Open the server's answer: its body, and the transport for what follows.
+        """Open the server's answer, and return its body and the transport for all later frames.
 
         Raises:
-            UnopenableError: the answer is not from the server that was addressed, or not to this Hello.
+            UnopenableError: if the answer does not come from the server that was addressed, or is not to this Hello.
         """
         nonce, sealed = content[:NONCE_BYTES], content[NONCE_BYTES:]
         prefix = _first_nonce_prefix(kind, self._hello)
@@ -122,7 +122,7 @@ class BoxInitiator:
 
 
 class BoxResponder:
-    """The server's side. `secret` is the server's plain X25519 secret."""
+    """The server's side of a handshake. `secret` is the server's plain X25519 secret."""
 
     suite = SUITE
 
@@ -137,7 +137,7 @@ class BoxResponder:
         """Return the client's id, 32 bytes, proven.
 
         Raises:
-            UnopenableError: the Hello is damaged, or for another server.
+            UnopenableError: if the Hello is damaged, or is for another server.
         """
         try:
             inside = primitives.sealed_box_open(self._secret, self._public, content)
@@ -154,7 +154,7 @@ class BoxResponder:
         return client_id
 
     def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
-        """The content of the answer, and the transport for what follows."""
+        """Return the content of the answer, and the transport for all later frames."""
         prefix = _first_nonce_prefix(kind, self._hello)
         nonce = prefix + self._random(NONCE_BYTES - len(prefix))
         content = nonce + primitives.box(self._secret, self._client_id, nonce, body)

@@ -141,7 +141,7 @@ def test_a_shard_over_a_mebibyte_is_refused() -> None:
 
 
 def test_a_key_twice_is_refused() -> None:
-    with pytest.raises(ShardError, match="twice"):
+    with pytest.raises(ShardError, match="two secrets"):
         shard.encode([Secret(key="a", value=1), Secret(key="a", value=2)])
 
 

@@ -53,9 +53,9 @@ def test_an_id_is_a_secret_like_any_other_where_clients_are_listed(tmp_path: Pat
     ("line", "fault"),
     [
         ("name = 5", "coffer.name: name is a text"),
-        ("name = 'My Shop'", "coffer.name: the coffer's name 'My Shop': a name is"),
-        ("server = 'localhost'", "coffer.server: a server's address has the form coffer://"),
-        ("plain_server = ''", "coffer.plain_server: a server's address has the form coffer://"),
+        ("name = 'My Shop'", "coffer.name: the coffer's name 'My Shop': expected a name"),
+        ("server = 'localhost'", "coffer.server: expected a server's address of the form coffer://"),
+        ("plain_server = ''", "coffer.plain_server: expected a server's address of the form coffer://"),
         ("expires = 400", "coffer.expires: expires is a text"),
         ("expires = '0d'", "coffer.expires: expires: expected a time such as 12h"),
         ("owner = 'me'", "coffer.owner: [coffer] has no 'owner'; it has name, server, plain_server, expires: take it out"),

@@ -191,7 +191,7 @@ def test_contents_are_not_trimmed(tmp_path: Path) -> None:
 
 def test_a_variable_that_is_not_utf_8(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, WEB + "[web]\na = {from_env='X'}\n", environ={"X": "canary\udcff"})
-    assert "characters that UTF-8 cannot write" in problem
+    assert "characters that UTF-8 cannot encode" in problem
     assert "canary" not in problem
 
 

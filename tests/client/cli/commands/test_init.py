@@ -58,7 +58,7 @@ def test_the_line_for_the_operator_has_the_name_that_was_chosen(key: Path, capfd
 @pytest.mark.parametrize("name", ["Web", "web 1", "x" * 65])
 def test_a_name_that_no_definition_could_have_makes_nothing(name: str, config: Path, key: Path, capfd: Read) -> None:
     assert cli.run(["init", "--name", name, str(address_of(unused_host()))]) == 2
-    assert f"--name: client '{name}': a name is 1 to 64 characters" in capfd.readouterr().err
+    assert f"--name: client '{name}': expected a name of 1 to 64 characters" in capfd.readouterr().err
     assert not config.exists()
     assert not key.exists()
 
