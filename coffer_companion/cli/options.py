@@ -58,12 +58,6 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would c
 RemovalsOption = Annotated[
     bool, typer.Option("--allow-removals", help="Allow the removal of more than a third of the clients, or of all keys of one.")
 ]
-YesOption = Annotated[
-    bool,
-    typer.Option(
-        "--yes", help="Answer yes to every question, for scripts. No command asks one yet. It does not replace an --allow option."
-    ),
-]
 YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether the public keys of a client have changed.")]
 ExpiresOption = Annotated[
     str | None,
