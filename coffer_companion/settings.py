@@ -148,7 +148,7 @@ class PublisherState:
         signer: the publisher of that release, a key of 32 bytes.
         publishers: the keys trusted from the next release on, or None if no release has named them yet.
         servers: the ids under which the server may answer, or None if no release has named any.
-        hosts: the places where it may be reached, or None if no release has named any.
+        hosts: the hosts that reach the server, or None if no release has named any.
         latest: the highest `issued` that was ever accepted, in seconds since 1970.
         signed: what was signed here, and may or must not turn up.
         tree: the publishers in the tree, as of the last release made here.
@@ -165,7 +165,7 @@ class PublisherState:
 
     @property
     def highest_serial(self) -> int:
-        """The highest serial of all that was seen or signed here; 0 if there is none."""
+        """The highest serial of all that was seen or signed here; 0 if there was no release."""
         return max((0 if self.seen is None else self.seen.serial, *(release.serial for release in self.signed)))
 
     @property
@@ -182,7 +182,7 @@ class PublisherState:
             is_named: whether a release has named the publishers.
         """
         assert trust.seen is not None
-        # What is among them has come to be. Of the others, those that are not above the newest can no longer.
+        # A release that was accepted is no longer pending. One that is not above the newest can no longer become a release.
         left = (
             replace(release, is_spent=release.is_spent or release.serial <= trust.seen.serial)
             for release in self.signed

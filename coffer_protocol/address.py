@@ -73,7 +73,7 @@ class ServerAddress(Record):
 
     Attributes:
         server: the server's id, 32 bytes (for suite 0 its plain id).
-        hosts: where it listens, in the order in which they are tried.
+        hosts: the places at which it listens, in the order in which they are tried.
         coffer: the coffer demanded, or None.
         publishers: the publisher keys trusted, 32 bytes each.
         serial: the lowest serial accepted, 0 for any.

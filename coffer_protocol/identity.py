@@ -412,7 +412,7 @@ class Identity(Record):
         data = _unbase32(text[len(SECRET_PREFIX) :], SEED_BYTES + _CHECKSUM_BYTES)
         seed, check = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
         if not primitives.same(check, _checksum(SECRET_PREFIX, seed)):
-            raise KeyTextError("the secret key text does not match its checksum: restore it from where it was copied")
+            raise KeyTextError("the secret key text does not match its checksum: restore the file from a copy")
         return cls(seed=seed)
 
     def file_text(self) -> str:

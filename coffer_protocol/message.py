@@ -446,7 +446,7 @@ class Put(Record):
 
 
 class Drop(Record):
-    """Removes client `id`."""
+    """Removes the client `id` from the tree."""
 
     id: bytes
 
@@ -500,7 +500,7 @@ class Tell(Record):
 
 
 class Bye(Record):
-    """Ends the session."""
+    """Ends the session of the client."""
 
     client: bytes
 

@@ -326,7 +326,7 @@ class Fetch(Record):
         serial: the last release that it has fetched, in the server's word.
         at: when, in seconds since 1970.
         watching: the lowest serial that its sessions watch at; None if no session watches.
-        held: for each use, its receipt of the highest serial, which is not verified yet; None if there is none.
+        held: for each use, its receipt of the highest serial, which is not verified yet; None if there is no such receipt.
     """
 
     id: bytes

@@ -39,9 +39,9 @@ def check_key(key: str) -> None:
 
 
 def check_visible(text: str, what: str) -> None:
-    """Raise ShardError if a text has characters that a person cannot see, or that move what is shown beside them.
+    """Raise ShardError if a text has characters that a person cannot see, or that move the text next to them.
 
-    They have no place in what one publisher writes and another one reads. A shard itself may have them in a key.
+    Publishers refuse such characters in what they write for each other. A shard itself may have them in a key.
 
     Args:
         text: a key or a name.

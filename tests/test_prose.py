@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,15 +14,6 @@ from coffer_protocol.message import MessageType
 from tests import house
 from tests.support import ROOT
 
-# What is not rewritten yet: folders of sources, and documents.
-NOT_YET = {
-    "coffer_companion",
-    "coffer_companion/cli",
-    "coffer_companion/importers",
-    "coffer_companion/releases",
-    "coffer_protocol",
-    "coffer_protocol/release",
-}
 PATTERNS = ("*.md", "docs/**/*.md", "examples/**/*.md", "bench/*.md")
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for pattern in PATTERNS for path in sorted(ROOT.glob(pattern))]
 # Each with a plainer way to say it.
@@ -111,22 +102,17 @@ def faults_of(source: house.Source) -> Iterator[str]:
             yield f"{source.name}:{line}: {docstring!r}: a docstring has at least four words"
 
 
-def parameters(names: Iterable[str]) -> list[object]:
-    mark = pytest.mark.xfail(reason="it is not rewritten yet", strict=True)
-    return [pytest.param(name, marks=[mark] if name in NOT_YET else []) for name in names]
-
-
 def folder_of(source: house.Source) -> str:
     return source.path.parent.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("folder", parameters(sorted({folder_of(source) for source in house.sources()})))
+@pytest.mark.parametrize("folder", sorted({folder_of(source) for source in house.sources()}))
 def test_the_sources_are_in_plain_english(folder: str) -> None:
     faults = [fault for source in house.sources() if folder_of(source) == folder for fault in faults_of(source)]
     assert not faults, "\n".join(sorted(set(faults)))
 
 
-@pytest.mark.parametrize("name", parameters(DOCUMENTS))
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_documents_are_in_plain_english(name: str) -> None:
     # Not what is shown as code.
     text = re.sub(r"^```.*?^```", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

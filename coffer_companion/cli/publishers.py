@@ -140,20 +140,20 @@ def retire(
             "(coffer-companion publishers retire KEY FILE)",
             hint="without a definition, use --keep-note-key; docs/releases.md says what that leaves open",
         )
-    anew = None
+    wanted = None
     if file is None:
         target = chosen_target(coffer, server, identity)
     else:
         definition = load_definition(file, env, allow_outside)
         target = defined_target(definition, server, identity)
-        anew = publication(definition, expires)
+        wanted = publication(definition, expires)
         warn((*definition.warnings, *lint.lint(definition)))
 
     def told(publisher: Publisher) -> None:
         # The server has every publisher's signing key; what a publisher is called here, it need not be called there.
         _come_first(publisher_line("remove", target.coffer, format_id(publisher.sign)))
 
-    retirement = Retirement(who=_who(who), anew=anew, told=told)
+    retirement = Retirement(who=_who(who), publication=wanted, told=told)
     _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
 
 

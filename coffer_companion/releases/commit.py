@@ -115,7 +115,7 @@ class Base:
         """Return the newest release.
 
         Raises:
-            NoReleaseError: there is none.
+            NoReleaseError: the coffer has no release.
         """
         if self.release is None:
             raise NoReleaseError(f"the server holds no release of coffer {self.target.coffer!r}: `coffer-companion upload FILE` makes one")

@@ -32,7 +32,7 @@ class PublisherEntry:
         return self.name or short_key(self.key.sign)
 
     def wanted(self, note_keys: NoteKeys) -> Wanted:
-        """Return its shard."""
+        """Return the shard of this publisher, as the release must have it."""
         secrets = note_keys.secrets()
         return Wanted(client=self.name, key=self.key, secrets=secrets, shard=shard.encode(secrets), role=ROLE_PUBLISHER)
 

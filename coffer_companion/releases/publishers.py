@@ -17,13 +17,13 @@ from .upload import Publication
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """One who is trusted, or stands in the tree, or both.
+    """A publisher that is trusted, or has an entry in the tree, or both.
 
     Attributes:
         sign: its publisher key, 32 bytes.
-        standing: how it stands in the tree; None where it was not handed the note key.
+        standing: its entry in the tree; None if it was not given the note key.
         is_trusted: whether its releases are believed.
-        is_own: whether it is the one at work.
+        is_own: whether this program runs with its identity.
     """
 
     sign: bytes
@@ -92,20 +92,20 @@ class Addition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retirement:
-    """Taking a publisher's trust away: the release names the others, and drops its shard.
+    """The retirement of a publisher: the release names the other publishers, and drops its shard.
 
     A retired publisher still knows the note key. With a copy of the server's database it could read the names in later notes, and try
-    guesses at later values against their hashes. So the note key is replaced, for which every shard must be sealed anew, and that needs
-    the definition. Without one the note key stays as it is.
+    guesses at later values against their hashes. So the note key is replaced. Every shard must be sealed again for that, which needs the
+    definition. Without a definition the note key does not change.
 
     Attributes:
         who: what `find_publisher` looks for.
-        anew: what to seal under a new note key; None: the old one stays.
+        publication: what to seal under a new note key; None if the old one is kept.
         told: shown whom the search has found, before anything is changed.
     """
 
     who: str | PublicKey
-    anew: Publication | None
+    publication: Publication | None
     told: Callable[[Publisher], None]
 
     async def draft(self, base: Base) -> Draft:
@@ -125,10 +125,10 @@ class Retirement:
         remark = f"publisher {retired.label} is retired"
         trusted = base.publishers - {retired.sign}
         standings = await standings_of(base)
-        if self.anew is not None:
+        if self.publication is not None:
             others = tuple(standing for standing in standings if standing.key.sign != retired.sign)
-            draft = await self.anew.draft_anew(base, others, trusted, base.note_keys.replaced(base.serial))
-            remark += ", and the note key is replaced: every shard is sealed anew"
+            draft = await self.publication.draft_resealed(base, others, trusted, base.note_keys.replaced(base.serial))
+            remark += ", and the note key is replaced: every shard is sealed again"
             return replace(draft, plan=replace(draft.plan, remarks=(*draft.plan.remarks, remark)))
         return Draft(
             plan=_plan(base, standings, f"{remark}; it still knows the note key"),
@@ -144,7 +144,7 @@ def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publis
     """The publisher with these keys, this name, or this publisher key (64 hex digits, or the first 16).
 
     Raises:
-        UnknownPublisherError: there is none, or more than one.
+        UnknownPublisherError: no publisher matches, or more than one does.
     """
     if isinstance(who, PublicKey):
         found = [publisher for publisher in among if publisher.sign == who.sign]

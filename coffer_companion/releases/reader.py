@@ -97,7 +97,7 @@ class Reader:
     """One coffer as a server shows it, over one session. Made by `open`, over a connection that may go on to something else.
 
     Attributes:
-        release: the newest release, verified, which follows what this publisher has seen; None if there is none.
+        release: the newest release, verified, which follows what this publisher has seen; None before the first release.
         loss: why the server's history is not that of this publisher. Set only if the reader was opened to begin the history again.
         state: what this publisher remembers.
         newly_spent: what was signed here, and was found now not to have become a release.
@@ -303,7 +303,7 @@ class Reader:
         """Return the newest release.
 
         Raises:
-            NoReleaseError: there is none.
+            NoReleaseError: the coffer has no release.
         """
         if self.release is not None:
             return self.release
@@ -313,7 +313,7 @@ class Reader:
         """Return the releases from a serial to the newest, which vouches for those before it: each names the hash of the one it follows.
 
         Raises:
-            NoReleaseError: there is none at all.
+            NoReleaseError: the coffer has no release at all.
             ChainError: they are not linked to each other, or do not lead to the newest.
             What `open` raises.
         """
@@ -459,9 +459,9 @@ def in_batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def read_head_untrusted(signed: bytes) -> SignedHead:
-    """A head whose signature is that of the publisher it names, whoever that is.
+    """Return a head whose signature is that of the publisher it names, trusted or not.
 
     Raises:
-        NotAReleaseError, BadSignatureError: it is none.
+        NotAReleaseError, BadSignatureError: the bytes are not a signed release.
     """
     return heads.verify_untrusted(signed, publishers=_Anybody())

@@ -20,10 +20,10 @@ RENEWAL_S: Final = 30 * 86400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Comparison:
-    """A definition beside a release.
+    """A definition compared with a release.
 
     Attributes:
-        difference: where they differ.
+        difference: the clients that differ.
         notes: of the entries of the release that differ, those that open, by id.
         publishers: the publishers among them, by id.
         unread: the ids of those whose notes do not open.
@@ -89,7 +89,9 @@ class Publication:
         found = await self._compared(base, release, base.note_keys)
         return self._plan(base, found, release, is_change=bool(found.difference.put or found.difference.gone))
 
-    async def draft_anew(self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_keys: NoteKeys) -> Draft:
+    async def draft_resealed(
+        self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_keys: NoteKeys
+    ) -> Draft:
         """Return the same under a new note key: every shard is sent again.
 
         Args:

@@ -1,8 +1,8 @@
 """What publishers tell each other without the server's knowledge: marks and notes (docs/protocol.md, 7, "Note key").
 
 A *mark* tells a publisher that a blob holds the very shard that it wants, sealed to the very keys that it wants. A *note* says what an
-entry is, what it is called, and which of its keys have changed. Both are bound to the blob, so that a server cannot show them beside
-another one. A note that opens is still another publisher's text: its names and keys are checked as a definition's are.
+entry is, what it is called, and which of its keys have changed. Both are bound to the blob, so that a server cannot show them with
+another blob. A note that opens is still another publisher's text: its names and keys are checked as a definition's are.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class NoteKey:
                 raise ValueError("too short")
             data = unpad(primitives.xchacha20poly1305_open(self._seal_key, nonce, rest, _associated(leaf)))
         except ValueError:
-            raise NoteError("a note cannot be opened: the server has changed it, or shows it beside another blob") from None
+            raise NoteError("a note cannot be opened: the server has changed it, or shows it with another blob") from None
         return Note.decode_untrusted(data, alg=leaf.alg)
 
 

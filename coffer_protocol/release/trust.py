@@ -53,7 +53,7 @@ class Demand(Record):
 
     @property
     def highest_serial(self) -> int:
-        """The highest serial that the reader knows of; 0 if there is none."""
+        """The highest serial that the reader knows of; 0 if it knows no release."""
         return max(self.lowest, self.seen.serial if self.seen is not None else 0)
 
 
@@ -65,7 +65,7 @@ class Trust(Record):
         publishers: the keys whose signature counts from the next release on, 32 bytes each.
         servers: the ids under which the server may answer, 32 bytes each; None if no head has named any.
         hosts: the places where the server may be reached, as `HOST[:PORT]`; None if no head has named any.
-        seen: the newest release that was accepted; None if there is none.
+        seen: the newest release that was accepted; None before the first.
         signer: the publisher of `seen`. Its signature stays good for that release, also if the release retires it.
         lowest: the lowest serial that is accepted, which an address may name; 0 for any.
         latest: the highest `issued` that was ever accepted, in seconds since 1970.

@@ -89,5 +89,5 @@ def test_completion_is_told_of_where_there_is_some() -> None:
 
 
 def test_what_import_reads_is_told_of() -> None:
-    shown = read("coffer-companion-import.1").partition("SOURCE What to read:")[2].partition(" FILE ")[0]
+    shown = read("coffer-companion-import.1").partition("SOURCE The kind of source:")[2].partition(" FILE ")[0]
     assert all(source in shown for source in Source)

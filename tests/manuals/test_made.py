@@ -20,7 +20,7 @@ from tests.test_house import tracked_files
 def test_what_is_committed_is_what_is_made(name: str) -> None:
     path = ROOT / name
     assert path.exists(), f"{name} is missing: scripts/manuals makes it"
-    assert path.read_text(encoding="utf-8") == made()[name], f"{name} is not what is made now: scripts/manuals makes it anew"
+    assert path.read_text(encoding="utf-8") == made()[name], f"{name} is not what is made now: scripts/manuals makes it again"
 
 
 def test_nothing_is_left_of_what_is_made_no_longer() -> None:

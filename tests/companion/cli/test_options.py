@@ -34,14 +34,14 @@ def test_no_server_is_named(operator: Operator, run: Run, monkeypatch: pytest.Mo
     for command in (("upload", operator.write("[web]\na = 1", "web")), ("history",)):
         done = run(*command)
         assert done.code == 2
-        assert "no server is named: `coffer-companion init ADDRESS` remembers one" in done.err
+        assert "no server is named: type `coffer-companion init ADDRESS` once" in done.err
 
 
 def test_no_identity(operator: Operator, run: Run) -> None:
     settings.publisher_key().unlink()
     done = run("upload", operator.write("[web]\na = 1", "web"))
     assert done.code == 2
-    assert "`coffer-companion init ADDRESS` makes one" in done.err
+    assert "make one with `coffer-companion init ADDRESS`" in done.err
 
 
 def test_which_coffer(published: Operator, run: Run) -> None:
@@ -49,11 +49,11 @@ def test_which_coffer(published: Operator, run: Run) -> None:
     keyfile.create(published.home / "second.key")
     done = run("history", "--identity", published.home / "second.key")
     assert done.code == 2
-    assert "Say --coffer NAME; none was published from here yet" in done.err
+    assert "no coffer is named, and none was published from here yet: name one with --coffer NAME" in done.err
     # One publisher belongs to one coffer, but its memory of another may be there.
     state = settings.state_file(server=published.address.server, coffer=second.coffer, publisher=published.identity.id())
     state.write_text("{}")
     done = run("history")
     assert done.code == 2
-    assert f"these were published from here: {published.coffer}, {second.coffer}" in done.err
+    assert f"several were published from here ({published.coffer}, {second.coffer}): name one with --coffer NAME" in done.err
     assert good(run("history", "--coffer", published.coffer)).code == 0

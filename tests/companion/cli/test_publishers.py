@@ -36,7 +36,7 @@ def test_a_publisher_comes_and_goes(published: Operator, run: Run) -> None:
     assert f"\n  coffer-server publisher remove DIR {published.coffer} {laptop.publisher_key().hex().upper()}\n" in done.err
     published.shut_out(laptop)
     done = good(run("publishers", "retire", "laptop", file))
-    assert "every shard is sealed anew" in done.out
+    assert "every shard is sealed again" in done.out
     (own,) = json.loads(good(run("publishers", "list", "--json")).out)
     assert own == {
         "name": None,

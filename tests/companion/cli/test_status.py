@@ -16,7 +16,7 @@ def test_status(published: Operator, run: Run) -> None:
     assert head.endswith(": 1 of 2 behind")
     assert header.split() == ["client", "keys", "fetched", "at", "state"]
     assert re.fullmatch(r"job +1 +never +- +behind: changed in 3", rows[0])
-    assert re.fullmatch(r"web +1 +3 +\S+ \S+ +up to date", rows[1])
+    assert re.fullmatch(r"web +1 +3 +\S+ +up to date", rows[1])
     assert "the server's word" in done.err
     assert run("status", "--require-adopted").code == 1
     told = json.loads(good(run("status", "--json")).out)

@@ -19,7 +19,7 @@ from coffer_protocol.limits import SHARD_BYTES
 from tests.companion.definitions import clients, gets, load_text, problems
 
 WEB = clients("web")
-# The fixture's folder may be used again: each example writes its file anew.
+# The fixture's folder may be used again: each example writes its file again.
 ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 MINUTES = st.integers(-23 * 60 - 59, 23 * 60 + 59)

@@ -98,5 +98,5 @@ def test_retired_publishers_signed_what_they_signed(operator: Operator) -> None:
     operator.make(Addition(key=other.identity.public(), name="laptop").draft)
     operator.publish("[web]\na = 2", "web", target=other)
     operator.shut_out(other.identity)
-    operator.make(Retirement(who="laptop", anew=None, told=lambda publisher: None).draft)
+    operator.make(Retirement(who="laptop", publication=None, told=lambda publisher: None).draft)
     assert operator.look(verify).newest.head.serial == 4

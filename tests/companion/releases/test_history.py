@@ -74,8 +74,8 @@ def test_names_under_an_earlier_note_key_can_be_read(operator: Operator) -> None
     other = operator.other()
     operator.make(Addition(key=other.identity.public(), name="laptop").draft)
     operator.shut_out(other.identity)
-    anew = operator.publication("[web]\na = 1", "web")
-    operator.make(Retirement(who="laptop", anew=anew, told=lambda publisher: None).draft)
+    wanted = operator.publication("[web]\na = 1", "web")
+    operator.make(Retirement(who="laptop", publication=wanted, told=lambda publisher: None).draft)
     operator.publish("[web]\na = 2", "web")
     newest, rotation, *earlier = history(operator)
     assert newest.changes is not None

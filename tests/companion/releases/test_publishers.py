@@ -23,9 +23,9 @@ def add(operator: Operator, identity: Identity, name: str = "laptop", *, target:
     return operator.make(Addition(key=identity.public(), name=name).draft, target=target)
 
 
-def retire(operator: Operator, who: str, *, anew: tuple[str, ...] | None = None, target: Target | None = None) -> SignedHead | None:
-    wanted = None if anew is None else operator.publication(*anew)
-    return operator.make(Retirement(who=who, anew=wanted, told=lambda publisher: None).draft, target=target)
+def retire(operator: Operator, who: str, *, publication: tuple[str, ...] | None = None, target: Target | None = None) -> SignedHead | None:
+    wanted = None if publication is None else operator.publication(*publication)
+    return operator.make(Retirement(who=who, publication=wanted, told=lambda publisher: None).draft, target=target)
 
 
 def listed(operator: Operator, target: Target | None = None) -> dict[str, tuple[bool, bool, bool]]:
@@ -44,7 +44,7 @@ def test_the_first_publisher_is_alone(operator: Operator) -> None:
 
 def test_the_servers_table_comes_first(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
-    with pytest.raises(PublishersDifferError, match="nothing was changed"):
+    with pytest.raises(PublishersDifferError, match="does not name the same publishers as the server"):
         add(operator, Identity.generate())
     assert operator.fetch("web").release.serial == 1
 
@@ -117,9 +117,9 @@ def test_a_retired_publisher_is_out(operator: Operator) -> None:
     operator.publish("[web]\na = 2", "web", target=other)
     before = operator.look(note_key)
     with pytest.raises(PublishersDifferError):
-        retire(operator, "laptop", anew=("[web]\na = 2", "web"))
+        retire(operator, "laptop", publication=("[web]\na = 2", "web"))
     operator.shut_out(other.identity)
-    release = retire(operator, "laptop", anew=("[web]\na = 2", "web"))
+    release = retire(operator, "laptop", publication=("[web]\na = 2", "web"))
     assert release is not None
     assert release.head.publishers == (operator.identity.publisher_key(),)
     assert dict(operator.fetch("web")) == {"a": 2}
@@ -138,7 +138,7 @@ def test_the_others_are_handed_the_new_note_key(operator: Operator) -> None:
     operator.let_in(third)
     add(operator, third, "third")
     operator.shut_out(third)
-    retire(operator, "third", anew=("[web]\na = 1\n[worker]\nb = 1", "web", "worker"))
+    retire(operator, "third", publication=("[web]\na = 1\n[worker]\nb = 1", "web", "worker"))
     assert operator.look(note_key) == operator.look(note_key, target=second)
     operator.publish("[web]\na = 2", "web", target=second)
     assert dict(operator.fetch("web")) == {"a": 2}
@@ -149,7 +149,7 @@ def test_releases_under_an_earlier_note_key_can_be_taken_back_and_the_plan_says_
     other = operator.other()
     add(operator, other.identity)
     operator.shut_out(other.identity)
-    retire(operator, "laptop", anew=("[web]\na = 2", "web"))
+    retire(operator, "laptop", publication=("[web]\na = 2", "web"))
     plan = trio.run(lambda: preview(operator.target, Rollback(serial=1).draft))
     assert [client.client for client in plan.clients] == ["web"]
     assert "may have been retired" in plan.remarks[0]

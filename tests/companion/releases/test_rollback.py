@@ -100,7 +100,7 @@ def test_publishers_stay_as_they_are(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
     operator.make(Addition(key=first.public(), name="first").draft)
     operator.shut_out(first)
-    operator.make(Retirement(who="first", anew=None, told=lambda publisher: None).draft)
+    operator.make(Retirement(who="first", publication=None, told=lambda publisher: None).draft)
     operator.let_in(second)
     operator.make(Addition(key=second.public(), name="second").draft)
     operator.publish("[web]\na = 2", "web")

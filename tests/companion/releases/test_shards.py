@@ -196,7 +196,7 @@ def test_an_entry_under_another_mark_is_sealed_again() -> None:
 
 
 def test_a_mark_that_was_kept_does_not_vouch_for_another_blob() -> None:
-    """The server keeps the mark of the shard that is wanted, and shows it beside another blob."""
+    """The server keeps the mark of the shard that is wanted, and shows it with another blob."""
     wanted = definition(web=((WEB.public(),), {"a": 2}))
     kept = compiled(wanted, compiled(definition(web=((WEB.public(),), {"a": 1}))).state).state.listing[WEB.id()].mark
     assert compiled(wanted, marked(compiled(definition(web=((WEB.public(),), {"a": 1}))).state, WEB.id(), kept)).put == ["web"]

@@ -60,7 +60,7 @@ except CofferError as error:
 
 def test_a_reader_that_has_gone_is_an_error_of_its_own() -> None:
     there, here = "ends = os.pipe(); os.dup2(ends[1], 1); ", "os.close(ends[0]); os.close(ends[1])"
-    assert write_to(there + here) == f"{ReaderGoneError.__name__}: nobody reads stdout any more"
+    assert write_to(there + here) == f"{ReaderGoneError.__name__}: the reader of stdout has gone"
 
 
 def test_a_full_disk_is_told() -> None:

@@ -171,7 +171,7 @@ def test_a_release_that_expires(examined: Doctor, whole: Credential, days: int, 
     content = examined(serving(whole, {}, expires=int(time.time()) + days * 86_400 + 3_600))
     assert content["ok"]
     assert states(content)["expiry"] == state
-    assert f"in {days} days" in step_of(content, "expiry")["sentence"]
+    assert f"in {days}d, at" in step_of(content, "expiry")["sentence"]
     assert ("coffer-companion upload" in (step_of(content, "expiry")["mend"] or "")) == (state == WARN)
 
 

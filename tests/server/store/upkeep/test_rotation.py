@@ -1,4 +1,4 @@
-"""Rotation of the root key: everything is sealed anew, whatever happens meanwhile."""
+"""Rotation of the root key: everything is sealed again, whatever happens meanwhile."""
 
 from __future__ import annotations
 
