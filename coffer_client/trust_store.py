@@ -215,13 +215,16 @@ class Memory:
         if record is None:
             return self._initial
         trust = record.trust
-        if (record.root, record.root_serial) == (self._root, self._address.serial):
+        if (set(record.root), record.root_serial) == (set(self._root), self._address.serial):
             return trust
+        # The address names other publishers or another serial now, and the operator's address is what counts. If it does not name the key
+        # that signed what was seen, that key may be a thief's: nothing that it has said holds the client back, not even its serial.
+        if trust.signer not in self._root:
+            return self._initial
         from dataclasses import replace
 
-        # The address names other publishers now, and the operator's address is what counts. If it starts at a release that this client has
-        # not seen, nothing else counts: the heads up to there are signed by publishers that the address need not name, so nobody could
-        # follow them under it.
+        # If the address starts at a release that this client has not seen, nothing else counts: the heads up to there are signed by
+        # publishers that the address need not name, so nobody could follow them under it.
         if _serial(trust) < self._address.serial:
             return replace(self._initial, latest=trust.latest)
         return replace(trust, publishers=self._initial.publishers, servers=None, hosts=None, lowest=self._initial.lowest)

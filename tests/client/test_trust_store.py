@@ -156,8 +156,28 @@ def test_a_fetch_of_the_same_release_makes_the_cache_younger_but_is_not_written_
 
 def test_an_address_with_other_publishers_is_the_operators_word(tmp_path: Path) -> None:
     remember(memory(tmp_path), after(7, publishers=(bytes(32),), servers=(bytes(32),)))
-    found = memory(tmp_path, replace(ADDRESS, publishers=(OTHER,))).recall()
-    assert (found.publishers, found.servers, found.seen) == ((OTHER,), None, after(7).seen)
+    address = replace(ADDRESS, publishers=(OTHER, *ADDRESS.publishers))
+    found = memory(tmp_path, address).recall()
+    assert (found.publishers, found.servers, found.seen) == (address.publishers, None, after(7).seen)
+
+
+@pytest.mark.parametrize("serial", [0, 6, 7, 8])
+def test_what_a_key_has_signed_that_the_address_no_longer_names_is_forgotten(tmp_path: Path, serial: int) -> None:
+    # A thief may have signed any serial, and any time.
+    remember(memory(tmp_path), replace(after(7), latest=NOW + 86400))
+    address = replace(ADDRESS, publishers=(OTHER,), serial=serial)
+    assert memory(tmp_path, address).recall() == trust_of(address)
+    # What the address allows is remembered again, and never goes back.
+    trust = replace(after(3, publishers=(OTHER,)), signer=OTHER, lowest=serial)
+    assert remember(memory(tmp_path, address), trust)
+    assert memory(tmp_path, address).recall() == trust
+
+
+def test_the_order_of_the_publishers_in_an_address_says_nothing(tmp_path: Path) -> None:
+    both = (*ADDRESS.publishers, OTHER)
+    trust = after(7, publishers=(PUBLISHER.publisher_key(),))
+    remember(memory(tmp_path, replace(ADDRESS, publishers=both)), trust)
+    assert memory(tmp_path, replace(ADDRESS, publishers=both[::-1])).recall() == trust
 
 
 @pytest.mark.parametrize("serial", [6, 7, 8])
