@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from coffer_protocol.errors import NoteError
 from coffer_protocol.message import Entry
@@ -12,7 +12,7 @@ from coffer_protocol.release.notes import ROLE_CLIENT, ROLE_PUBLISHER, Note, Not
 
 from ..errors import EarlierNoteKeyError
 from .commit import Base
-from .key_diff import Comparison
+from .key_diff import Comparison, fingerprint_change
 from .listing import Listing, differences
 from .plan import Plan
 from .reader import Reader, in_batches
@@ -33,19 +33,26 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseDifference:
-    """The clients whose blobs differ between two releases, without publishers.
+    """The clients that differ between two releases, without publishers. A blob that was only sealed again is no difference.
 
     Attributes:
-        gone: the entries that the earlier one has, and the later one does not have as they are.
-        made: the entries that the later one has, and the earlier one did not have as they are.
+        gone: the entries that the earlier one has, and the later one does not have with the same keys and values.
+        made: the entries that the later one has, and the earlier one did not have with the same keys and values.
         before: the notes of `gone`, by id.
         after: the notes of `made`, by id.
+        incomparable: the ids in both whose notes are under different note keys: whether their values differ cannot be told.
     """
 
     gone: tuple[Entry, ...]
     made: tuple[Entry, ...]
     before: Mapping[bytes, Note]
     after: Mapping[bytes, Note]
+    incomparable: frozenset[bytes] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the two releases give every client the same."""
+        return not self.gone and not self.made
 
     @property
     def dropped(self) -> tuple[bytes, ...]:
@@ -53,10 +60,19 @@ class ReleaseDifference:
         stays = {entry.id for entry in self.made}
         return tuple(entry.id for entry in self.gone if entry.id not in stays)
 
-    @property
-    def is_same_ids(self) -> bool:
-        """Whether no id was added or removed."""
-        return [entry.id for entry in self.gone] == [entry.id for entry in self.made]
+    def comparison(self, staying: Collection[str] = ()) -> Comparison:
+        """Return the same by clients and keys. `staying` are the clients that have another key, which does not differ."""
+        return Comparison(
+            before=self.before,
+            after=self.after,
+            staying=staying,
+            incomparable=self.incomparable,
+            remarks={
+                note.client: remark
+                for client_id, note in self.after.items()
+                if (remark := fingerprint_change(self.before.get(client_id), note.fingerprint))
+            },
+        )
 
 
 async def held(reader: Reader, serial: int) -> Held:
@@ -92,21 +108,34 @@ async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDiffe
         EarlierNoteKeyError: one of them was made under a note key that this publisher does not have.
         What `Reader.notes` raises.
     """
-    gone, made = [], []
-    for old, new in differences(before.listing, after.listing):
-        if old is not None:
-            gone.append(old)
-        if new is not None:
-            made.append(new)
+    pairs = list(differences(before.listing, after.listing))
+    gone = [old for old, _ in pairs if old is not None]
+    made = [new for _, new in pairs if new is not None]
     old_notes = await notes_of(base.reader, before, gone, base.note_keys)
     new_notes = await notes_of(base.reader, after, made, base.note_keys)
-    publishers = {id_ for notes in (old_notes, new_notes) for id_, note in notes.items() if note.role == ROLE_PUBLISHER}
+    # Publishers, and the ids whose clients have the very same.
+    left_out = {id_ for notes in (old_notes, new_notes) for id_, note in notes.items() if note.role == ROLE_PUBLISHER}
+    incomparable = set()
+    for old, new in pairs:
+        if old is None or new is None:
+            continue
+        # Two hashes can be compared only if they are made with one note key.
+        if base.note_keys.of(old.since) != base.note_keys.of(new.since):
+            incomparable.add(new.id)
+        elif _says(old_notes[old.id]) == _says(new_notes[new.id]):
+            left_out.add(new.id)
     return ReleaseDifference(
-        gone=tuple(entry for entry in gone if entry.id not in publishers),
-        made=tuple(entry for entry in made if entry.id not in publishers),
-        before={id_: note for id_, note in old_notes.items() if id_ not in publishers},
-        after={id_: note for id_, note in new_notes.items() if id_ not in publishers},
+        gone=tuple(entry for entry in gone if entry.id not in left_out),
+        made=tuple(entry for entry in made if entry.id not in left_out),
+        before={id_: note for id_, note in old_notes.items() if id_ not in left_out},
+        after={id_: note for id_, note in new_notes.items() if id_ not in left_out},
+        incomparable=frozenset(incomparable - left_out),
     )
+
+
+def _says(note: Note) -> Note:
+    """Return what a note says of a client. Whose successor it was is said once, and not again when its shard is sealed again."""
+    return replace(note, after=None)
 
 
 async def compare(base: Base, after: Held, difference: ReleaseDifference) -> Plan:
@@ -117,13 +146,11 @@ async def compare(base: Base, after: Held, difference: ReleaseDifference) -> Pla
         What `Reader.notes` raises.
     """
     made = {entry.id for entry in difference.made}
-    names: dict[str, int] = {}
+    names = set[str]()
     for batch in in_batches(entry for entry in after.listing.values() if entry.id not in made):
-        for note in (await notes_of(base.reader, after, batch, base.note_keys)).values():
-            if note.role == ROLE_CLIENT:
-                names[note.client] = names.get(note.client, 0) + 1
+        notes = await notes_of(base.reader, after, batch, base.note_keys)
+        names |= {note.client for note in notes.values() if note.role == ROLE_CLIENT}
     # An id that came or went may be one host of a client that has others, which only the notes of the others tell.
     touched = {note.client for note in (*difference.before.values(), *difference.after.values())}
-    staying = frozenset[str]() if difference.is_same_ids else frozenset(names.keys() & touched)
-    comparison = Comparison(before=difference.before, after=difference.after, staying=staying)
-    return Plan(coffer=base.target.coffer, serial=after.serial, clients=tuple(comparison.changes()), unchanged=sum(names.values()))
+    changes = tuple(difference.comparison(names & touched).changes())
+    return Plan(coffer=base.target.coffer, serial=after.serial, clients=changes, unchanged=len(names - touched))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from coffer_protocol.identity import format_fingerprint
 from coffer_protocol.release.notes import Note
 
 from .plan import ChangeKind, ClientChange, KeyChange
@@ -20,6 +21,7 @@ class Comparison:
         restated: what the notes of ids that go would say of their clients' secrets in the state after, where that is known. A hash is
             made for one id, so without it two keys of one client cannot be compared.
         staying: the clients that have another key, which does not differ.
+        incomparable: the ids whose two notes have hashes under different note keys, which say nothing about the values.
         public: of each client's name, the new values that are no secret, as text.
         remarks: of each client's name, what else there is to say.
     """
@@ -28,6 +30,7 @@ class Comparison:
     after: Mapping[bytes, Note]
     restated: Mapping[bytes, Note] = field(default_factory=dict)
     staying: Collection[str] = ()
+    incomparable: Collection[bytes] = ()
     public: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     remarks: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,11 +50,16 @@ class Comparison:
         came, went = [id_ for id_ in new if id_ not in old], [id_ for id_ in old if id_ not in new]
         remarks = [f"{_keys_counted(len(ids))} {word}" for ids, word in ((came, "added"), (went, "removed")) if ids]
         keys: tuple[KeyChange, ...] = ()
-        is_emptied = False
+        is_emptied = is_resealed = False
         if (pair := self._pair(old, new)) is not None:
-            before, after = pair
-            keys = self._keys(name, before, after)
-            is_emptied = bool(before.keys) and {key for key, _ in before.keys}.isdisjoint(key for key, _ in after.keys)
+            before, after, is_comparable = pair
+            keys = self._keys(name, before, after, is_comparable=is_comparable)
+            is_emptied = bool(before.keys) and not after.keys
+            if not is_comparable:
+                remarks.append("sealed again under another note key, so which of its values changed cannot be told")
+            elif not keys and [key for key, _ in before.keys] != [key for key, _ in after.keys]:
+                remarks.append("its keys are in another order")
+            is_resealed = not remarks and not keys
         elif old and new:
             remarks.append("under other public keys, so which of its values changed cannot be told")
         if name in self.remarks:
@@ -63,24 +71,28 @@ class Comparison:
             remark=", ".join(remarks),
             is_emptied=is_emptied,
             is_rekeyed=name in self.remarks,
+            is_resealed=is_resealed and name not in self.remarks,
         )
 
-    def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note] | None:
-        """Return two notes about the same id. If several hosts have the same secrets, the notes of any host tell what changed."""
-        for client_id in old:
+    def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note, bool] | None:
+        """Return two notes about the same id, and whether their hashes can be compared.
+
+        If several hosts have the same secrets, the notes of any host tell what changed. One whose hashes can be compared tells more.
+        """
+        for client_id in sorted(old, key=lambda client_id: client_id in self.incomparable):
             if client_id in new:
-                return self.before[client_id], self.after[client_id]
+                return self.before[client_id], self.after[client_id], client_id not in self.incomparable
             if client_id in self.restated:
-                return self.before[client_id], self.restated[client_id]
+                return self.before[client_id], self.restated[client_id], True
         return None
 
-    def _keys(self, name: str, before: Note | None, after: Note) -> tuple[KeyChange, ...]:
+    def _keys(self, name: str, before: Note | None, after: Note, *, is_comparable: bool = True) -> tuple[KeyChange, ...]:
         old = {} if before is None else dict(before.keys)
         shown = self.public.get(name, {})
         changes = [
             KeyChange(key=key, change=ChangeKind.CHANGED if key in old else ChangeKind.ADDED, public=shown.get(key))
             for key, digest in after.keys
-            if old.get(key) != digest
+            if key not in old or (is_comparable and old[key] != digest)
         ]
         stays = {key for key, _ in after.keys}
         changes += [KeyChange(key=key, change=ChangeKind.REMOVED) for key in old if key not in stays]
@@ -96,3 +108,10 @@ def _ids_by_name(notes: Mapping[bytes, Note]) -> dict[str, list[bytes]]:
 
 def _keys_counted(number: int) -> str:
     return "1 public key" if number == 1 else f"{number} public keys"
+
+
+def fingerprint_change(before: Note | None, fingerprint: bytes | None) -> str | None:
+    """Return a remark if a client's id had another fingerprint before: an id does not name all of its keys."""
+    if before is None or before.fingerprint is None or fingerprint is None or before.fingerprint == fingerprint:
+        return None
+    return f"its keys change: {format_fingerprint(before.fingerprint)} becomes {format_fingerprint(fingerprint)}"

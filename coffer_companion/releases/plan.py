@@ -40,8 +40,9 @@ class ClientChange:
         client: the client's name, or its id if no note has the name.
         keys: its keys that change; empty if they are not known.
         remark: anything else, such as a host that was added or removed.
-        is_emptied: whether it had keys and none of them stays.
+        is_emptied: whether it had keys and has none any more.
         is_rekeyed: whether the release knows its id under other public keys.
+        is_resealed: whether its shard is sealed again, and nothing in it changes.
     """
 
     client: str
@@ -50,6 +51,7 @@ class ClientChange:
     remark: str = ""
     is_emptied: bool = False
     is_rekeyed: bool = False
+    is_resealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Plan:
         serial: the serial of the next release.
         clients: the clients that change.
         unchanged: how many clients do not change.
+        resealed: how many of these have their shards sealed again.
         is_renewal: whether only the release's expiry changes.
         remarks: other effects, a sentence each.
     """
@@ -69,13 +72,14 @@ class Plan:
     serial: int
     clients: tuple[ClientChange, ...]
     unchanged: int
+    resealed: int = 0
     is_renewal: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing would change."""
-        return not self.clients and not self.is_renewal
+        return not self.clients and not self.resealed and not self.is_renewal
 
     def counted(self, change: ChangeKind) -> int:
         """Return how many clients have this kind of change."""
@@ -99,7 +103,8 @@ class Plan:
     def summary(self) -> str:
         """Return the counts in one line."""
         counts = [f"{self.counted(change)} {_WORDS[change]}" for change in (ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED)]
-        return f"{', '.join(counts)}, {self.unchanged} unchanged"
+        resealed = f" ({self.resealed} sealed again)" if self.resealed else ""
+        return f"{', '.join(counts)}, {self.unchanged} unchanged{resealed}"
 
     def to_json(self) -> str:
         """Return the plan as JSON, on one line."""
@@ -117,6 +122,7 @@ class Plan:
         ]
         return json.dumps(
             {"coffer": self.coffer, "serial": self.serial, "clients": clients, "unchanged": self.unchanged, "renewal": self.is_renewal}
+            | ({"resealed": self.resealed} if self.resealed else {})
             | ({"remarks": list(self.remarks)} if self.remarks else {}),
             ensure_ascii=False,
         )

@@ -9,7 +9,7 @@ from typing import Final
 
 from coffer_protocol import shard
 from coffer_protocol.errors import ShardError
-from coffer_protocol.identity import BareKey, ClientKey, PublicKey, format_fingerprint
+from coffer_protocol.identity import BareKey, ClientKey, PublicKey
 from coffer_protocol.limits import FRAME_CONTENT_BYTES
 from coffer_protocol.message import Entry
 from coffer_protocol.release import blob as blobs
@@ -20,7 +20,7 @@ from coffer_protocol.shard import Secret
 from ..definition import Client, Definition
 from ..definition.templates import toml_text
 from ..errors import PublisherAsClientError
-from .key_diff import Comparison
+from .key_diff import Comparison, fingerprint_change
 from .listing import Listing
 from .plan import ClientChange
 
@@ -185,18 +185,13 @@ def client_changes(
         },
         staying=difference.staying,
         public={item.client: _shown(item, public.get(item.client, frozenset())) for item in difference.put},
-        remarks={item.client: remark for item in difference.put if (remark := _key_change(item, notes.get(item.key.id)))},
+        remarks={
+            item.client: remark
+            for item in difference.put
+            if isinstance(item.key, PublicKey) and (remark := fingerprint_change(notes.get(item.key.id), item.key.fingerprint()))
+        },
     )
     return tuple(comparison.changes())
-
-
-def _key_change(item: Wanted, before: Note | None) -> str | None:
-    """Return a remark if the release knows the client's id under another fingerprint: its id does not name its keys."""
-    if before is None or before.fingerprint is None or not isinstance(item.key, PublicKey):
-        return None
-    if before.fingerprint == item.key.fingerprint():
-        return None
-    return f"its keys change: {format_fingerprint(before.fingerprint)} becomes {item.key.fingerprint_text()}"
 
 
 def _shown(item: Wanted, public: frozenset[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from coffer_protocol.release.notes import Note, NoteKeys
@@ -87,7 +87,9 @@ class Publication:
             What `Reader.notes` raises.
         """
         found = await self._compared(base, release, base.note_keys)
-        return self._plan(base, found, release, is_change=bool(found.difference.put or found.difference.gone))
+        plan = self._plan(base, found, release, is_change=bool(found.difference.put or found.difference.gone))
+        # How a shard is sealed is no difference between that release and the definition.
+        return replace(plan, resealed=0)
 
     async def draft_resealed(
         self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_keys: NoteKeys
@@ -168,14 +170,16 @@ class Publication:
             notes=found.notes,
             note_keys=base.note_keys,
         )
+        resealed = sum(change.is_resealed for change in changes)
         remarks = list(base.remarks)
         if kept := [client_id for client_id in found.unread if client_id not in self.wanted]:
             remarks.append(f"{len(kept)} entries stay though the definition does not have them: their notes do not open")
         return Plan(
             coffer=base.target.coffer,
             serial=base.serial,
-            clients=changes,
-            unchanged=found.difference.unchanged,
+            clients=tuple(change for change in changes if not change.is_resealed),
+            unchanged=found.difference.unchanged + resealed,
+            resealed=resealed,
             is_renewal=not is_change and self._is_renewal(base),
             remarks=tuple(remarks),
         )

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from coffer_protocol.address import ServerAddress
+from coffer_protocol.crypto import primitives
+from coffer_protocol.identity import Identity, PublicKey
 from tests.companion.conftest import Operator
 
 from .command_lines import Run, good, lines
@@ -72,6 +74,29 @@ def test_diff_between_releases(published: Operator, run: Run, arguments: tuple[s
     assert header.startswith(f"coffer {published.coffer}, release ")
     assert sorted(rows) == sorted(shown)
     assert run("diff", *arguments, "--exit-code").code == (10 if shown else 0)
+
+
+def test_sealing_again_is_no_difference(published: Operator, run: Run) -> None:
+    file = published.home / "definition.toml"
+    done = good(run("upload", "--reseal", file))
+    assert done.out.startswith(f"coffer {published.coffer}, release 4: 0 added, 0 changed, 0 removed, 2 unchanged (2 sealed again)\n")
+    assert good(run("diff", "--exit-code")).out.endswith("0 added, 0 changed, 0 removed, 2 unchanged\n")
+    assert good(run("diff", "3", file, "--exit-code")).code == 0
+
+
+def test_a_rollback_that_changes_the_keys_of_an_id_is_asked_about(published: Operator, run: Run) -> None:
+    web, other = published.client("web"), Identity.generate()
+    body = web.public().body[:32] + other.public().body[32:]
+    mixed = PublicKey.from_body(body)
+    owner = primitives.ed25519_sign(other.sign_seed(), b"coffer/1 owner" + body)
+    file = published.home / "definition.toml"
+    file.write_text(file.read_text().replace(web.public_text(), mixed.text(owner)))
+    good(run("upload", "--yes", file))
+    done = run("rollback", "3")
+    assert done.code == 1
+    assert f"its keys change: {mixed.fingerprint_text()} becomes {web.public().fingerprint_text()}" in done.out
+    assert "add --yes" in done.err
+    good(run("rollback", "3", "--yes"))
 
 
 def test_diff_with_a_definition(published: Operator, run: Run) -> None:

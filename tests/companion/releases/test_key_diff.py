@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from coffer_companion.releases.key_diff import Comparison
+from coffer_companion.releases.key_diff import Comparison, fingerprint_change
 from coffer_companion.releases.plan import ChangeKind, ClientChange
 from coffer_protocol.release.notes import Note
 
@@ -62,8 +62,9 @@ def test_a_client_that_loses_every_key_is_emptied() -> None:
     emptied, kept, never = (
         next(Comparison(before={A: before}, after={A: after}).changes())
         for before, after in (
+            (note("web", a=1), note("web")),
+            # A key that is replaced by another one was renamed, most likely.
             (note("web", a=1), note("web", b=1)),
-            (note("web", a=1), note("web", a=2)),
             (note("web"), note("web", b=1)),
         )
     )
@@ -76,3 +77,32 @@ def test_public_values_are_shown_where_they_are_known() -> None:
     assert isinstance(change, ClientChange)
     assert change.change is ChangeKind.ADDED
     assert {key.key: key.public for key in change.keys} == {"base_url": "https://shop.example", "token": None}
+
+
+def test_nothing_but_another_seal_is_said_as_that() -> None:
+    (again,) = Comparison(before={A: note("web", a=1)}, after={A: note("web", a=1)}).changes()
+    assert (again.is_resealed, again.keys, again.remark) == (True, (), "")
+    (remarked,) = Comparison(before={A: note("web", a=1)}, after={A: note("web", a=1)}, remarks={"web": "its keys change"}).changes()
+    assert (remarked.is_resealed, remarked.remark) == (False, "its keys change")
+    assert changes(Comparison(before={A: note("web", a=1, b=1)}, after={A: note("web", b=1, a=1)})) == {
+        "web": ("~", {}, "its keys are in another order")
+    }
+
+
+def test_hashes_under_different_note_keys_are_not_compared() -> None:
+    comparison = Comparison(before={A: note("web", a=1, b=1)}, after={A: note("web", a=2, c=1)}, incomparable={A})
+    (change,) = comparison.changes()
+    assert {key.key: key.change for key in change.keys} == {"b": "-", "c": "+"}
+    assert "cannot be told" in change.remark
+    # Another host tells more.
+    before, after = {A: note("web", a=1), B: note("web", a=1)}, {A: note("web", a=2), B: note("web", a=2)}
+    assert changes(Comparison(before=before, after=after, incomparable={A})) == {"web": ("~", {"a": "~"}, "")}
+
+
+def test_another_fingerprint_under_the_same_id_is_told() -> None:
+    old = Note(client="web", sign=A, fingerprint=bytes(16))
+    assert fingerprint_change(old, bytes(15) + b"\1") == (
+        "its keys change: 0000-0000-0000-0000-0000-0000-0000-0000 becomes 0000-0000-0000-0000-0000-0000-0000-0001"
+    )
+    assert fingerprint_change(old, bytes(16)) is None
+    assert fingerprint_change(None, bytes(16)) is None

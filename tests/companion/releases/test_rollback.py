@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import trio
 
@@ -65,6 +67,15 @@ def test_a_release_that_changed_nothing_since_needs_no_rollback(operator: Operat
     operator.make(wanted.draft, now=NOW - 390 * 86_400)
     operator.make(wanted.draft)
     assert operator.make(Rollback(serial=1).draft) is None
+
+
+def test_values_that_are_the_same_are_not_taken_back(operator: Operator) -> None:
+    wanted = operator.publication("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    operator.make(wanted.draft)
+    operator.make(dataclasses.replace(wanted, reseal=True).draft)
+    assert operator.make(Rollback(serial=1).draft) is None
+    operator.publish("[web]\na = 2\n[worker]\nb = 1", "web", "worker")
+    assert changes(operator, 1) == {"web": ("~", {"a": "~"})}
 
 
 def test_the_lifetime_is_that_of_the_newest_unless_another_is_asked_for(operator: Operator) -> None:

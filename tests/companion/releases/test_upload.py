@@ -74,6 +74,21 @@ def test_a_definition_can_be_compared_with_an_old_release(operator: Operator) ->
     assert [(key.key, key.change) for key in client.keys] == [("b", "+")]
 
 
+def test_what_is_only_sealed_again_is_counted_and_not_said_to_change(operator: Operator) -> None:
+    wanted = operator.publication("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    operator.make(wanted.draft)
+    again = dataclasses.replace(operator.publication("[web]\na = 1\n[worker]\nb = 2", "web", "worker"), reseal=True)
+    plan = trio.run(lambda: preview(operator.target, again.draft))
+    assert [client.client for client in plan.clients] == ["worker"]
+    assert plan.summary() == "0 added, 1 changed, 0 removed, 1 unchanged (1 sealed again)"
+    assert not trio.run(lambda: preview(operator.target, dataclasses.replace(wanted, reseal=True).draft)).is_empty
+
+    async def question(base: Base) -> Plan:
+        return await dataclasses.replace(wanted, reseal=True).compare(base, await held(base.reader, 1))
+
+    assert operator.look(question).is_empty
+
+
 def test_the_publishers_own_key_is_no_clients(operator: Operator) -> None:
     operator.clients["web"] = operator.identity
     with pytest.raises(PublisherAsClientError):
