@@ -64,24 +64,24 @@ async def _publishers(target: Target) -> tuple[Publisher, ...]:
 
 
 def _name(publisher: Publisher) -> str:
-    return "-" if publisher.standing is None else publisher.standing.name or "-"
+    return "-" if publisher.entry is None else publisher.entry.name or "-"
 
 
 def _state(publisher: Publisher) -> str:
     if not publisher.is_trusted:
-        return "not trusted, and holds the note key: retire it"
-    state = "trusted, was not handed the note key: add it" if publisher.standing is None else "trusted"
+        return "not trusted, but has the note key: retire it"
+    state = "trusted, but without the note key: add it" if publisher.entry is None else "trusted"
     return f"{state} (this one)" if publisher.is_own else state
 
 
 def _as_json(publisher: Publisher) -> dict[str, object]:
-    standing = publisher.standing
+    entry = publisher.entry
     return {
-        "name": None if standing is None else standing.name or None,
+        "name": None if entry is None else entry.name or None,
         "publisher": format_id(publisher.sign),
-        "id": None if standing is None else format_id(standing.key.id),
+        "id": None if entry is None else format_id(entry.key.id),
         "trusted": publisher.is_trusted,
-        "note_key": standing is not None,
+        "note_key": entry is not None,
         "own": publisher.is_own,
     }
 

@@ -1,4 +1,4 @@
-"""Which client has fetched which release. Only the server says so: nothing proves that a client has, or has not, fetched a release."""
+"""Tells which client has fetched which release, according to the server: nothing proves that a client has, or has not, fetched one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Client:
     Attributes:
         name: the client's name.
         id: the id of its key.
-        keys: how many secrets it has.
-        changed: the release in which its secrets changed last, or that all clients must fetch.
+        keys: the number of its secrets.
+        changed: the serial of the release in which its secrets changed last, or of a later one that all clients must fetch.
         fetch: the last release that it has fetched, and when; None if it has never fetched one.
     """
 
@@ -57,7 +57,7 @@ class Adoption:
 
     @property
     def behind(self) -> int:
-        """How many have not fetched their present secrets."""
+        """The number of clients that have not fetched their present secrets."""
         return sum(not client.is_current for client in self.clients)
 
 
@@ -109,7 +109,7 @@ async def wait(
 
     Args:
         target: the coffer, and the publisher who asks.
-        timeout_s: how many seconds to look; with 0, look once.
+        timeout_s: the seconds after which to give up; with 0, look once.
         told: called with the result of each look.
         sleep: waits for some seconds.
         clock: returns the seconds on a clock that does not go back.
@@ -123,7 +123,7 @@ async def wait(
     deadline = clock() + timeout_s
     names = _Names()
     while True:
-        # Each look has its own session: the server lets nobody wait in one.
+        # Each look has its own session, because the server ends a session that is silent.
         async with based(target) as base:
             adoption = await _look(base, names)
         told(adoption)

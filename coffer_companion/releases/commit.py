@@ -66,9 +66,9 @@ from .plan import Plan
 from .reader import Reader, entered, entering
 from .shards import Wanted
 
-# Told of each message sent: how many of how many.
+# Called after each message: the number of messages sent, and of all messages.
 Progress = Callable[[int, int], None]
-# Asked whether to go on with a plan; raises where not.
+# Called with the plan before anything is sent. It raises to stop the release.
 Approve = Callable[[Plan], None]
 # Seconds since 1970.
 Clock = Callable[[], float]
@@ -77,27 +77,28 @@ ChangeKind: TypeAlias = Put | Reuse | Drop
 
 
 class PublisherInTree(Protocol):
-    """A publisher that is in the tree."""
+    """A publisher that has an entry in the tree."""
 
     def known(self) -> KnownPublisher:
-        """Return what this publisher's state keeps of it."""
+        """Return the form in which the publisher's state remembers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What a release is made from.
+    """The state of a coffer on which the next release is based.
 
     Attributes:
-        target: which coffer, and as whom.
-        reader: asks the server for more, about a coffer that has a release.
+        target: the coffer, and the publisher that works on it.
+        reader: asks the server for more, if the coffer has a release.
         release: the newest release, or None before the first.
-        listing: its entries.
-        note_keys: the coffer's; before the first release a new one.
-        publishers: the keys trusted to sign the release that is made.
-        serial: its serial.
-        now: seconds since 1970.
-        is_restart: whether the release begins the history again; then `release` is what the server happens to hold.
-        remarks: what a person is to be told in any case.
+        listing: the entries of the newest release.
+        note_keys: the coffer's note keys; before the first release, a new one.
+        publishers: the keys that are trusted to sign the next release.
+        serial: the serial of the next release.
+        now: the time, in seconds since 1970.
+        is_restart: whether the next release begins the history again. Then `release` is the one that the server holds, which need not be
+            part of the history that this publisher knows.
+        remarks: sentences that the plan shows to the person in any case.
     """
 
     target: Target
@@ -122,7 +123,7 @@ class Base:
         return self.release
 
     def lifetime_s(self) -> int | None:
-        """Return how long the newest release was made good for, in seconds; None for ever."""
+        """Return the lifetime of the newest release in seconds; None if it never expires."""
         if self.release is None:
             return DEFAULT_LIFETIME_S
         head = self.release.head
@@ -131,17 +132,17 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a release is to change. What it does not name stays.
+    """The changes that a release makes. Every entry that it does not name stays as it is.
 
     Attributes:
-        plan: the same for people.
+        plan: the same changes for people.
         drop: the ids to remove.
-        reuse: entries to set whose blobs the server holds.
-        put: shards to seal and send.
-        note_keys: for the marks and notes of `put`.
-        publishers: the keys trusted from the next release on, where the release is to name them.
-        lifetime_s: how long it is to be good for, in seconds; None for ever.
-        tree: the publishers that are in the tree of the release; None if they do not change, or are not known.
+        reuse: the entries to set to blobs that the server holds already.
+        put: the shards to seal and send.
+        note_keys: the note keys for the marks and notes of `put`.
+        publishers: the keys that are trusted from the next release on; None if the release does not name them.
+        lifetime_s: the lifetime of the release in seconds; None if it never expires.
+        tree: the publishers in the tree of the release; None if they do not change, or are not known.
     """
 
     plan: Plan
@@ -155,16 +156,16 @@ class Draft:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether the draft changes nothing."""
         return not (self.drop or self.reuse or self.put or self.publishers is not None or self.plan.is_renewal)
 
     @property
     def size(self) -> int:
-        """The number of its messages."""
+        """The number of messages that send this draft."""
         return len(self.drop) + len(self.reuse) + len(self.put)
 
 
-# Makes a draft of a base; may ask its reader for what it needs.
+# Makes a draft from a base. It may ask the base's reader for what it needs.
 Drafting = Callable[[Base], Awaitable[Draft]]
 
 
@@ -178,39 +179,41 @@ async def make(
     restore: bool = False,
     accepted_restart: int | None = None,
 ) -> SignedHead | None:
-    """Make a release. Returns it, or None if there was nothing to change.
+    """Make a release and return it, or return None if there is nothing to change.
 
-    A release is committed whole or not at all. If none is returned nothing has changed, unless the server failed or the connection was lost
-    after Commit: then the release is remembered as pending.
+    A release is committed whole or not at all. If no release is returned, nothing has changed, unless the server failed or the connection
+    was lost after Commit: then the release is remembered as pending.
 
     Args:
-        target: which coffer, and as whom.
-        drafting: says what is to change.
-        approve: shown the plan before anything is sent; raises to stop.
-        progress: told of each message sent.
-        now: the clock.
-        restore: whether the history is begun again if the server's is not that of this publisher.
+        target: the coffer, and the publisher that works on it.
+        drafting: makes the draft.
+        approve: called with the plan before anything is sent. It raises to stop.
+        progress: called after each message.
+        now: returns the time, in seconds since 1970.
+        restore: whether to begin the history again if the server's history is not this publisher's.
         accepted_restart: the serial of another publisher's restart that a person has accepted.
 
     Raises:
-        LostReleaseError, RollbackError, ChainError, ForkError: the server's history is another one, and `restore` is not given.
+        LostReleaseError, RollbackError, ChainError, ForkError: the server's history is not this publisher's, and `restore` is not given.
         RestartError: another publisher has begun the history again.
-        PendingReleaseError: there is nothing to change, and a release that was signed here may still come.
-        PublisherClockError: the release before was issued more than a day ahead of this machine's clock, and `restore` is not given.
-        NotLetInError: this is not a publisher of this coffer.
-        ServerError: by its code: `conflict`, another release came first; `denied`, a client belongs to another coffer.
-        UnreachableError, ProtocolError: the connection.
-        ReleaseError: what the server shows is not what it should be; nothing was signed.
-        NoteKeyMissingError: this publisher was not handed the note key.
-        PublishersDifferError: the draft names other publishers than the server's table.
-        SettingsError: the publisher's memory is damaged.
+        PendingReleaseError: there is nothing to change, and a release that was signed here may still become the newest.
+        PublisherClockError: the newest release was issued more than a day ahead of this machine's clock, and `restore` is not given.
+        NotLetInError: the server does not let this publisher publish this coffer.
+        ServerError: the server refused; its code says why: `conflict`, another release came first; `denied`, a client belongs to another
+            coffer.
+        UnreachableError, ProtocolError: the connection failed.
+        ReleaseError: what the server shows does not verify; nothing was signed.
+        NoteKeyMissingError: no publisher has given this one the note key.
+        PublishersDifferError: the draft does not name the publishers in the server's table.
+        SettingsError: this publisher's state file is damaged.
     """
     async with entered(target) as connection:
         reader = await Reader.open(connection, target, restore=restore, accepted_restart=accepted_restart)
         with entering(target):
             answer = await connection.request(Open(coffer=target.coffer), OkOpen)
         if reader.loss is None and (reader.release is not None or answer.signed is not None):
-            # A release came between the two answers, or the server is not of one mind: it must follow what is known, or is refused.
+            # A release may have come between the two answers. If it does not follow the known one, the server contradicts itself and is
+            # refused.
             reader.follow_newest(answer.signed)
         shown = None
         if answer.signed is not None:
@@ -218,7 +221,7 @@ async def make(
             shown = Shown(release=release, listing=read_listing_untrusted(release, answer.entries()))
         async with AsyncExitStack() as stack:
             if shown is not None:
-                # The table has no question after OkOpen, so those that the draft has are asked in a session of their own.
+                # The protocol allows no question after OkOpen, so the draft asks its questions in a session of its own.
                 reader = reader.over(await stack.enter_async_context(entered(target)))
             base = await _base(target, reader, shown, now(), restore=restore)
             draft = await drafting(base)
@@ -228,7 +231,7 @@ async def make(
 async def preview(
     target: Target, drafting: Drafting, *, now: Clock = time.time, restore: bool = False, accepted_restart: int | None = None
 ) -> Plan:
-    """Return the plan alone. Nothing is opened, so that nobody else is kept from uploading. Raises as `make`."""
+    """Return the plan and change nothing. No upload is opened, so other publishers can upload meanwhile. Raises what `make` raises."""
     async with based(target, now=now, restore=restore, accepted_restart=accepted_restart) as base:
         return (await drafting(base)).plan
 
@@ -237,13 +240,13 @@ async def preview(
 async def based(
     target: Target, *, now: Clock = time.time, restore: bool = False, accepted_restart: int | None = None
 ) -> AsyncIterator[Base]:
-    """Give the base that a release would have now, to look at, over one session. Raises as `make`."""
+    """Yield the base that a release would have now, over one session. Raises what `make` raises."""
     async with entered(target) as connection:
         reader = await Reader.open(connection, target, restore=restore, accepted_restart=accepted_restart)
         release = reader.release if reader.loss is None else await reader.other_newest()
         shown = None
         if release is not None:
-            # Its heads may be seen by clients too.
+            # A client of the coffer may ask for heads, but only a publisher for entries, so this request may still be denied.
             with entering(target):
                 shown = Shown(release=release, listing=await reader.entries(release))
         yield await _base(target, reader, shown, now(), restore=restore)
@@ -251,7 +254,7 @@ async def based(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The release that a server serves, and its entries, verified against it."""
+    """The release that a server serves, and its entries, which were verified against it."""
 
     release: SignedHead
     listing: Listing
@@ -259,7 +262,7 @@ class Shown:
 
 async def _base(target: Target, reader: Reader, shown: Shown | None, now: float, *, restore: bool) -> Base:
     remarks = [
-        f"release {spent.serial}, which was signed here, has not become a release: another one has its place"
+        f"release {spent.serial}, which was signed here, did not become the coffer's: another release has its place"
         for spent in reader.newly_spent
     ]
     is_restart = reader.loss is not None
@@ -281,7 +284,7 @@ async def _base(target: Target, reader: Reader, shown: Shown | None, now: float,
     serial = reader.state.highest_serial + 1
     if is_restart:
         serial = max(serial - 1, 0 if shown is None else shown.release.head.serial) + RESTART_GAP
-        remarks.append("the history of the coffer is begun again: every client and every other publisher is told")
+        remarks.append("the history of the coffer begins again: every client and every other publisher will see that")
     return Base(
         target=target,
         reader=reader,
@@ -301,14 +304,14 @@ def _when(seconds: float) -> str:
 
 
 async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: Approve, progress: Progress) -> SignedHead | None:
-    """Show the plan, send what changes, each blob made when its turn comes, and commit."""
+    """Show the plan, send the changes, and commit. Each blob is made when its turn comes."""
     approve(draft.plan)
     if draft.is_empty:
         if pending := base.reader.state.pending:
             raise PendingReleaseError(
-                f"there is nothing to change, but release {pending[-1].serial} was signed here, and the server has not said what became of "
-                "it: it may still come to be the newest",
-                hint="look again in a while: coffer-companion history",
+                f"there is nothing to change, but release {pending[-1].serial} was signed here, and the server has not confirmed it: it "
+                "may still become the newest",
+                hint="look again later: coffer-companion history",
             )
         return None
     made = Listing()
@@ -319,25 +322,25 @@ async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: 
         progress(number, draft.size)
     head = _head(base, draft, made)
     signed = heads.sign(head, base.target.identity)
-    # Once it is sent the server may keep it, whatever it answers: so this publisher remembers it first.
+    # The server may keep the release whatever it answers, so this publisher remembers it before it sends it.
     base.reader.remember_signed(signed)
     try:
         answer = await connection.request(Commit(signed=signed), OkCommit)
     except ServerError as error:
         if error.code == "denied" and head.publishers is not None:
             raise PublishersDifferError(f"the server refused: {error.sentence}") from None
-        # The server may have kept the release, whatever it says.
+        # The server may have kept the release although it says otherwise.
         error.hint = f"release {head.serial} was signed and sent, so it may still become the newest: the next upload finds out"
         raise
     if answer.serial != head.serial:
-        raise MalformedMessageError(f"the server says it committed release {answer.serial}, and release {head.serial} was sent")
+        raise MalformedMessageError(f"release {head.serial} was sent, and the server says that it committed release {answer.serial}")
     release = SignedHead(head=head, signed=signed)
     base.reader.accept(release, None if draft.tree is None else [entry.known() for entry in draft.tree])
     return release
 
 
 def changes(draft: Draft, *, coffer: str, serial: int) -> Iterator[tuple[ChangeKind, Entry | None]]:
-    """The messages of a draft in the order of their ids, one by one, each with the entry that it makes: none is held but the one at hand.
+    """Yield the messages of a draft in the order of their ids, each with the entry that it makes. Only one is in memory at a time.
 
     Raises:
         NoteError: a client has too many keys for its note.
@@ -374,7 +377,7 @@ def _head(base: Base, draft: Draft, made: Listing) -> Head:
     leaves = base.listing.changed(made, frozenset(draft.drop))
     tree = Tree(leaf_hashes(base.target.coffer, leaves))
     state, now = base.reader.state, int(base.now)
-    # No clock that goes back makes a release that clients refuse; a restart is the way out of one that went too far ahead.
+    # If this clock goes back, clients still accept the release. If it went too far ahead before, only a restart helps.
     issued = now if base.is_restart or base.release is None else max(now, base.release.head.issued)
     return Head(
         coffer=base.target.coffer,

@@ -36,11 +36,11 @@ class ReleaseDifference:
     """The clients that differ between two releases, without publishers. A blob that was only sealed again is no difference.
 
     Attributes:
-        gone: the entries that the earlier one has, and the later one does not have with the same keys and values.
-        made: the entries that the later one has, and the earlier one did not have with the same keys and values.
+        gone: the entries of the earlier release that the later one does not have, or has with other keys or values.
+        made: the entries of the later release that the earlier one does not have, or has with other keys or values.
         before: the notes of `gone`, by id.
         after: the notes of `made`, by id.
-        incomparable: the ids in both whose notes are under different note keys: whether their values differ cannot be told.
+        incomparable: the ids in both whose notes are under different note keys, so that their values cannot be compared.
     """
 
     gone: tuple[Entry, ...]
@@ -95,17 +95,17 @@ async def notes_of(reader: Reader, release: Held, entries: Sequence[Entry], note
         if release.serial == newest.head.serial:
             raise
         raise EarlierNoteKeyError(
-            f"release {release.serial}: {error}. Or the note key has been replaced since, and this publisher does not have that one: the "
-            "release cannot be compared or taken back by the server's copy",
+            f"release {release.serial} cannot be compared or rolled back to: {error}; or it was made under an earlier note key, which this "
+            "publisher does not have",
             hint="publish the definition of that time: coffer-companion upload FILE",
         ) from None
 
 
 async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDifference:
-    """Return where two releases of a coffer differ, except for publishers. What an entry is, its note says.
+    """Return the difference between two releases of a coffer. The entries of publishers, which their notes tell, are left out.
 
     Raises:
-        EarlierNoteKeyError: one of them was made under a note key that this publisher does not have.
+        EarlierNoteKeyError: one of the releases was made under a note key that this publisher does not have.
         What `Reader.notes` raises.
     """
     pairs = list(differences(before.listing, after.listing))
@@ -113,7 +113,7 @@ async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDiffe
     made = [new for _, new in pairs if new is not None]
     old_notes = await notes_of(base.reader, before, gone, base.note_keys)
     new_notes = await notes_of(base.reader, after, made, base.note_keys)
-    # Publishers, and the ids whose clients have the very same.
+    # The ids of publishers, and of clients whose keys and values are the same in both.
     left_out = {id_ for notes in (old_notes, new_notes) for id_, note in notes.items() if note.role == ROLE_PUBLISHER}
     incomparable = set()
     for old, new in pairs:
@@ -134,15 +134,15 @@ async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDiffe
 
 
 def _says(note: Note) -> Note:
-    """Return what a note says of a client. Whose successor it was is said once, and not again when its shard is sealed again."""
+    """Return a note without the fingerprint of the client's predecessor, which a note has only once."""
     return replace(note, after=None)
 
 
 async def compare(base: Base, after: Held, difference: ReleaseDifference) -> Plan:
-    """Return the difference between two releases for people, as a plan that leads from one to the other, `after`.
+    """Return the difference between two releases for people, as a plan that leads to the release `after`.
 
     Raises:
-        EarlierNoteKeyError: it was made under a note key that this publisher does not have.
+        EarlierNoteKeyError: `after` was made under a note key that this publisher does not have.
         What `Reader.notes` raises.
     """
     made = {entry.id for entry in difference.made}
@@ -150,7 +150,7 @@ async def compare(base: Base, after: Held, difference: ReleaseDifference) -> Pla
     for batch in in_batches(entry for entry in after.listing.values() if entry.id not in made):
         notes = await notes_of(base.reader, after, batch, base.note_keys)
         names |= {note.client for note in notes.values() if note.role == ROLE_CLIENT}
-    # An id that came or went may be one host of a client that has others, which only the notes of the others tell.
+    # An added or removed id may belong to a client that has other hosts. Only the notes of those hosts tell.
     touched = {note.client for note in (*difference.before.values(), *difference.after.values())}
     changes = tuple(difference.comparison(names & touched).changes())
     return Plan(coffer=base.target.coffer, serial=after.serial, clients=changes, unchanged=len(names - touched))

@@ -1,4 +1,4 @@
-"""What happened to a coffer, release by release. The server keeps heads for ever, and entries and notes only for some time."""
+"""The history of a coffer, release by release. The server keeps heads for ever, but entries and notes only for some time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReleaseChanges:
 
     Attributes:
         added, changed, removed: the clients' names, sorted; their ids if `is_named` is False.
-        is_named: False if the note key has been replaced since. Then names cannot be read, and publishers cannot be told from clients.
+        is_named: whether names can be read. They cannot if the note key was replaced since, and then publishers count as clients.
     """
 
     added: tuple[str, ...]
@@ -35,7 +35,7 @@ class ReleaseChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One release: its head, and its changes; None if the server does not hold these any more."""
+    """One release: its head and its changes; None for changes that the server does not hold any more."""
 
     release: SignedHead
     changes: ReleaseChanges | None
@@ -45,8 +45,8 @@ async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
     """Yield the newest releases, the newest first. At most two of them are in memory.
 
     Args:
-        base: the newest release.
-        limit: how many releases to yield.
+        base: the base, which has the newest release.
+        limit: the highest number of releases to yield.
 
     Raises:
         NoReleaseError: the coffer has no release.
@@ -65,9 +65,9 @@ async def events(base: Base, *, limit: int) -> AsyncIterator[Event]:
 
 
 async def _held_before(base: Base, release: SignedHead | None, follower: SignedHead) -> Held | None:
-    """Return the release before another with its entries; an empty one before the first release; None if the server does not hold it."""
+    """Return the release before `follower`, with its entries. It is empty before the first release, and None if the server lacks it."""
     if release is None:
-        # After a lost database a coffer begins again. Then, too, the first release that the server holds has added everything in it.
+        # This is also right after a lost database, when a coffer begins again: the first release of the server added everything in it.
         return Held(release=follower, listing=Listing())
     try:
         return Held(release=release, listing=await base.reader.entries(release))

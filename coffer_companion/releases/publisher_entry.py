@@ -1,6 +1,6 @@
 """A publisher in the tree: a client whose secrets are the note keys (docs/protocol.md, 7, "Note key").
 
-Its note says that it is a publisher, and has its keys, so that every publisher can hand a new note key to all the others.
+Its note says that it is a publisher, and has its keys, so that every publisher can give a new note key to all the others.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ _SHORT_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherEntry:
-    """A publisher in the tree: what the others call it (empty if nobody gave it a name), and its keys."""
+    """A publisher in the tree: its name among the publishers (empty if it has none), and its keys."""
 
     name: str
     key: PublicKey
 
     @property
     def label(self) -> str:
-        """What a person knows it by."""
+        """The name that is shown to people; the first digits of its key if it has no name."""
         return self.name or short_key(self.key.sign)
 
     def wanted(self, note_keys: NoteKeys) -> Wanted:
-        """Return the shard of this publisher, as the release must have it."""
+        """Return the shard that a release must have for this publisher."""
         secrets = note_keys.secrets()
         return Wanted(client=self.name, key=self.key, secrets=secrets, shard=shard.encode(secrets), role=ROLE_PUBLISHER)
 
     def known(self) -> KnownPublisher:
-        """Return what this publisher's state keeps of it."""
+        """Return the form in which the publisher's state remembers it."""
         return KnownPublisher(name=self.name, body=self.key.body)
 
     @classmethod
     def from_known(cls, known: KnownPublisher) -> PublisherEntry:
-        """Return the publisher of which `known` was kept."""
+        """Return the publisher that the state remembers as `known`."""
         return cls(name=known.name, key=PublicKey.from_body(known.body))
 
 
 def publishers_among(notes: Mapping[bytes, Note]) -> dict[bytes, PublisherEntry]:
-    """Return the publishers among some entries, by their ids. What an entry is, its note says."""
+    """Return the publishers among some entries, by their ids. The note of an entry says whether it is a publisher."""
     return {
         client_id: PublisherEntry(name=note.client, key=note.publisher_key())
         for client_id, note in notes.items()

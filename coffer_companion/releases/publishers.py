@@ -1,4 +1,4 @@
-"""Who may publish a coffer: the keys that its releases name, and the publishers in its tree who hold the note key (docs/protocol.md, 7)."""
+"""Publishers of a coffer: the keys that its releases name, and the entries in its tree, which hold the note key (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
@@ -21,72 +21,72 @@ class Publisher:
 
     Attributes:
         sign: its publisher key, 32 bytes.
-        standing: its entry in the tree; None if it was not given the note key.
-        is_trusted: whether its releases are believed.
-        is_own: whether this program runs with its identity.
+        entry: its entry in the tree; None if no publisher has given it the note key.
+        is_trusted: whether clients accept its releases.
+        is_own: whether it is the publisher that this program works as.
     """
 
     sign: bytes
-    standing: PublisherEntry | None
+    entry: PublisherEntry | None
     is_trusted: bool
     is_own: bool
 
     @property
     def label(self) -> str:
-        """What a person knows it by."""
-        return short_key(self.sign) if self.standing is None else self.standing.label
+        """The name that is shown to people; the first digits of its key if it has no name."""
+        return short_key(self.sign) if self.entry is None else self.entry.label
 
 
 async def publishers(base: Base) -> tuple[Publisher, ...]:
-    """All of them, in the order of their labels."""
+    """Return all publishers of a coffer, in the order of their labels."""
     own = base.target.identity.publisher_key()
-    standings = {standing.key.sign: standing for standing in await standings_of(base)}
+    entries = {entry.key.sign: entry for entry in await publisher_entries(base)}
     found = [
-        Publisher(sign=key, standing=standings.get(key), is_trusted=key in base.publishers, is_own=key == own)
-        for key in base.publishers | standings.keys()
+        Publisher(sign=key, entry=entries.get(key), is_trusted=key in base.publishers, is_own=key == own)
+        for key in base.publishers | entries.keys()
     ]
     return tuple(sorted(found, key=lambda publisher: (publisher.label, publisher.sign)))
 
 
-async def standings_of(base: Base) -> tuple[PublisherEntry, ...]:
-    """Return the publishers in the newest release's tree. What an entry is, its note says, so every note is asked for."""
+async def publisher_entries(base: Base) -> tuple[PublisherEntry, ...]:
+    """Return the publishers in the newest release's tree. Only the notes say which entries are publishers, so all notes are asked for."""
     found: list[PublisherEntry] = []
     for batch in in_batches(base.listing.values()):
         found += publishers_among(await base.reader.notes(base.existing().head.serial, batch, base.note_keys)).values()
     return tuple(found)
 
 
-def _plan(base: Base, standings: tuple[PublisherEntry, ...], remark: str) -> Plan:
-    clients = len(base.listing) - len(standings)
+def _plan(base: Base, entries: tuple[PublisherEntry, ...], remark: str) -> Plan:
+    clients = len(base.listing) - len(entries)
     return Plan(coffer=base.target.coffer, serial=base.serial, clients=(), unchanged=clients, remarks=(*base.remarks, remark))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
-    """Letting another publisher in: the release names it, and hands it the note key."""
+    """The addition of a publisher: the release names it, and gives it the note key."""
 
     key: PublicKey
     name: str
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change; nothing where the publisher is in already. A `commit.Drafting`.
+        """Return the draft, as a `commit.Drafting`. It is empty if the coffer already has this publisher.
 
         Raises:
-            NoReleaseError: there is no release that could be followed.
+            NoReleaseError: the coffer has no release yet.
             NoteError: a publisher's note cannot be read.
         """
         base.existing()
-        standings = await standings_of(base)
-        standing = PublisherEntry(name=self.name, key=self.key)
-        is_in_tree = standing in standings
+        entries = await publisher_entries(base)
+        entry = PublisherEntry(name=self.name, key=self.key)
+        is_in_tree = entry in entries
         is_named = self.key.sign in base.publishers
         return Draft(
-            plan=_plan(base, standings, f"publisher {standing.label} is {'already in' if is_in_tree and is_named else 'added'}"),
-            put=() if is_in_tree else (standing.wanted(base.note_keys),),
+            plan=_plan(base, entries, f"publisher {entry.label} is {'already in' if is_in_tree and is_named else 'added'}"),
+            put=() if is_in_tree else (entry.wanted(base.note_keys),),
             note_keys=base.note_keys,
             publishers=None if is_named and is_in_tree else base.publishers | {self.key.sign},
             lifetime_s=base.lifetime_s(),
-            tree=(*(other for other in standings if other.key.id != standing.key.id), standing),
+            tree=(*(other for other in entries if other.key.id != entry.key.id), entry),
         )
 
 
@@ -99,9 +99,9 @@ class Retirement:
     definition. Without a definition the note key does not change.
 
     Attributes:
-        who: what `find_publisher` looks for.
-        publication: what to seal under a new note key; None if the old one is kept.
-        told: shown whom the search has found, before anything is changed.
+        who: the publisher, as `find_publisher` takes it.
+        publication: the content to seal under a new note key; None if the old one is kept.
+        told: called with the publisher that was found, before anything is changed.
     """
 
     who: str | PublicKey
@@ -109,39 +109,39 @@ class Retirement:
     told: Callable[[Publisher], None]
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change. A `commit.Drafting`.
+        """Return the draft, as a `commit.Drafting`.
 
         Raises:
             UnknownPublisherError: there is no such publisher.
-            OwnKeyError: it is the one at work.
-            NoReleaseError: there is no release that could be followed.
+            OwnKeyError: the publisher is the one that this program works as.
+            NoReleaseError: the coffer has no release yet.
             NoteError: a publisher's note cannot be read.
         """
         base.existing()
         retired = find_publisher(self.who, await publishers(base))
         if retired.is_own:
-            raise OwnKeyError("a publisher does not retire itself: let another one do it, with its own identity (--identity)")
+            raise OwnKeyError("a publisher cannot retire itself: let another publisher do it, with its own identity (--identity)")
         self.told(retired)
         remark = f"publisher {retired.label} is retired"
         trusted = base.publishers - {retired.sign}
-        standings = await standings_of(base)
+        entries = await publisher_entries(base)
         if self.publication is not None:
-            others = tuple(standing for standing in standings if standing.key.sign != retired.sign)
+            others = tuple(entry for entry in entries if entry.key.sign != retired.sign)
             draft = await self.publication.draft_resealed(base, others, trusted, base.note_keys.replaced(base.serial))
             remark += ", and the note key is replaced: every shard is sealed again"
             return replace(draft, plan=replace(draft.plan, remarks=(*draft.plan.remarks, remark)))
         return Draft(
-            plan=_plan(base, standings, f"{remark}; it still knows the note key"),
-            drop=() if retired.standing is None else (retired.standing.key.id,),
+            plan=_plan(base, entries, f"{remark}; it still knows the note key"),
+            drop=() if retired.entry is None else (retired.entry.key.id,),
             note_keys=base.note_keys,
             publishers=trusted,
             lifetime_s=base.lifetime_s(),
-            tree=tuple(standing for standing in standings if standing.key.sign != retired.sign),
+            tree=tuple(entry for entry in entries if entry.key.sign != retired.sign),
         )
 
 
 def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publisher:
-    """The publisher with these keys, this name, or this publisher key (64 hex digits, or the first 16).
+    """Return the publisher with these keys, this name, or this publisher key (64 hex digits, or the first 16).
 
     Raises:
         UnknownPublisherError: no publisher matches, or more than one does.
@@ -156,5 +156,5 @@ def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publis
     if len(found) != 1:
         labels = ", ".join(publisher.label for publisher in among)
         shown = short_key(who.sign) if isinstance(who, PublicKey) else who
-        raise UnknownPublisherError(f"{'no publisher is' if not found else 'more than one publisher is'} {shown!r}; there are {labels}")
+        raise UnknownPublisherError(f"{'more than one' if found else 'no'} publisher matches {shown!r}; the publishers are {labels}")
     return found[0]

@@ -1,4 +1,4 @@
-"""A publisher's questions about one coffer, each answer checked as far as it can be (docs/protocol.md, 7 and 8)."""
+"""Asks the server about one coffer for a publisher, and checks each answer as far as possible (docs/protocol.md, 7 and 8)."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from ..settings import KnownPublisher, PublisherState, SignedRelease
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
 
-# Notes of at most 64 KiB each: half of what a Tell may hold.
+# A note has at most 64 KiB, so this many have half of the size that a Tell may have.
 _NOTES_PER_ANSWER: Final = 1000
 
 _RESTORE: Final = (
-    "restore the server's newest backup. If its history is lost, this begins it again, and clients are told: "
+    "restore the server's newest backup. If its history is lost, this begins it again, and clients will see that: "
     "coffer-companion upload --restore FILE"
 )
 _RESEAL: Final = "the server has changed or lost it. This seals every shard of the definition again: coffer-companion upload --reseal FILE"
@@ -59,16 +59,16 @@ def _not_let_in(target: Target) -> NotLetInError:
 
 
 def publisher_line(verb: str, coffer: str, *arguments: str) -> str:
-    """What the server's operator types: `coffer-server publisher VERB DIR …`."""
+    """Return the command that the server's operator types: `coffer-server publisher VERB DIR …`."""
     return shlex.join(["coffer-server", "publisher", verb, "DIR", coffer, *arguments])
 
 
 @contextmanager
 def entering(target: Target) -> Iterator[None]:
-    """Around the first requests of a session, which tell whether it is let in.
+    """Turn the refusal of a session's first requests into an error that says how to let this publisher in.
 
     Raises:
-        NotLetInError: it is not.
+        NotLetInError: the server does not know this publisher, or denied a request.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def entering(target: Target) -> Iterator[None]:
 
 
 class _Anybody(Collection[bytes]):
-    """Every publisher. If a trusted publisher names a head's hash, nobody needs to ask who signed that head."""
+    """Every publisher. If a trusted publisher names a head's hash, it does not matter who signed that head."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -94,13 +94,13 @@ class _Anybody(Collection[bytes]):
 
 
 class Reader:
-    """One coffer as a server shows it, over one session. Made by `open`, over a connection that may go on to something else.
+    """One coffer as a server shows it, over one session. `open` makes it; its connection may be used for other messages later.
 
     Attributes:
-        release: the newest release, verified, which follows what this publisher has seen; None before the first release.
-        loss: why the server's history is not that of this publisher. Set only if the reader was opened to begin the history again.
-        state: what this publisher remembers.
-        newly_spent: what was signed here, and was found now not to have become a release.
+        release: the newest release, which was verified and follows what this publisher has seen; None before the first release.
+        loss: the reason why the server's history is not this publisher's. Set only if the reader was opened to begin the history again.
+        state: the state that this publisher remembers.
+        newly_spent: the releases that were signed here, and of which this reader has found out that another has their place.
     """
 
     def __init__(self, connection: Connection, target: Target, state: PublisherState) -> None:
@@ -137,19 +137,19 @@ class Reader:
 
     @classmethod
     async def open(cls, connection: Connection, target: Target, *, restore: bool = False, accepted_restart: int | None = None) -> Reader:
-        """Ask what has happened since this publisher's last look, verify it, and remember it.
+        """Ask for the releases since the last one that this publisher has seen, verify them, and remember the newest.
 
         Args:
-            connection: over which to ask.
-            target: which coffer, and as whom.
-            restore: whether the history may be begun again if it is not that of this publisher.
+            connection: the connection to use.
+            target: the coffer, and the publisher that works on it.
+            restore: whether the history may begin again if it is not this publisher's.
             accepted_restart: the serial of another publisher's restart that a person has accepted.
 
         Raises:
-            ServerError, ProtocolError, UnreachableError: the connection.
-            NotLetInError: this publisher may not look.
-            ReleaseError: a head is not by a trusted publisher, is behind what was seen, or does not follow the one before it.
-            SettingsError: this publisher's memory is damaged.
+            ServerError, ProtocolError, UnreachableError: the connection failed, or the server refused.
+            NotLetInError: the server does not let this publisher in.
+            ReleaseError: a head is not by a trusted publisher, is older than what was seen, or does not follow the one before it.
+            SettingsError: this publisher's state file is damaged.
         """
         reader = cls(connection, target, PublisherState.load(target.state_file))
         seen = reader.seen
@@ -176,7 +176,7 @@ class Reader:
         """Remember that a release was signed and is going to be sent.
 
         Raises:
-            OSError, SettingsError: it cannot be remembered; then it must not be sent.
+            OSError, SettingsError: the state cannot be written. Then the release must not be sent.
         """
         entry = SignedRelease(serial=read_head_untrusted(signed).head.serial, sha256=sha256(signed))
         self.state = PublisherState.update(self._target.state_file, lambda state: replace(state, signed=(*state.signed, entry)))
@@ -184,7 +184,7 @@ class Reader:
     # --------------------------------------------------------------------------------------------------------- heads
 
     async def _heads(self, from_serial: int) -> list[bytes]:
-        """Return the signed heads from a serial on, as they come."""
+        """Return the signed heads from a serial on, without any check."""
         shown: list[bytes] = []
         while True:
             answer = await self._ask(Heads(coffer=self._target.coffer, from_serial=from_serial).to_ask())
@@ -192,62 +192,63 @@ class Reader:
             shown += question.heads_untrusted(answer)
             if len(shown) - number < HEADS_PER_ANSWER:
                 return shown
-            # No reader takes a release so far above the one that it has seen: a server that shows more only wants to be read on.
+            # No reader accepts a release so far above the one that it has seen, so a server that shows more only wastes time.
             if len(shown) > SERIAL_JUMP:
                 raise MalformedMessageError(f"the server shows more than {SERIAL_JUMP} releases in a row")
             from_serial = heads.claimed_untrusted(shown[-1]).serial + 1
 
     async def _lost(self) -> ReleaseError:
-        """Return the error for a server that shows no heads from the one that was seen on."""
+        """Return the error for a server that does not show the release that was seen, nor any after it."""
         seen = self.seen
         known = self._target.address.serial if seen is None else seen.serial
         if shown := await self._heads(1):
             older = read_head_untrusted(shown[-1]).head
             return RollbackError(
-                f"the server's newest release of {self._target.coffer!r} is {older.serial}, and release {known} has been seen before: it "
-                "was set back to an old state, or hides what is new",
+                f"the server's newest release of {self._target.coffer!r} is {older.serial}, and release {known} was seen before: the "
+                "server was set back to an old state, or hides newer releases",
                 hint=_RESTORE,
             )
         return LostReleaseError(
-            f"the server holds no release of {self._target.coffer!r}, and release {known} has been seen before: it lost its database, or "
-            "hides it",
+            f"the server holds no release of {self._target.coffer!r}, and release {known} was seen before: the server lost its database, "
+            "or hides the release",
             hint=_RESTORE,
         )
 
     def follow(self, shown: Sequence[bytes], *, accepted_restart: int | None = None) -> None:
-        """Take the heads that a server shows from the one that was seen last on, and remember the newest. Raises as `open`."""
+        """Accept the heads that a server shows, from the last one seen on, and remember the newest. Raises what `open` raises."""
         if not shown:
             return
         trust, newest = self._trust, shown[-1]
         self._check_spent(shown)
         walk = walk_untrusted(shown, trust, to=newest)
-        # Expired ones are taken too, because publishing mends that, and so are those from the future: the clock is not asked.
+        # The clock does not count: an expired head is accepted too, because publishing mends that, and so is one from the future.
         release = coffers.check_head_untrusted(newest, walk.trust.demand(newest), now=None)
         restart = walk.trust.restart_in(release)
         self._check_restarts((*walk.restarts, *([] if restart is None else [restart])), accepted_restart)
         self._accept(release, walk.trust.after(release), [sha256(signed) for signed in shown])
 
     def follow_newest(self, signed: bytes | None) -> None:
-        """Take the newest release as the server shows it once more; it is the one that is known, or follows it. Raises as `open`."""
+        """Accept the newest release that the server shows in OkOpen. It must be the known one, or follow it. Raises what `open` raises."""
         if signed is None:
             raise LostReleaseError(
-                f"the server shows releases of {self._target.coffer!r}, and then none at all: it is not of one mind", hint=_RESTORE
+                f"the server showed releases of {self._target.coffer!r}, and now says that it has none: it contradicts itself",
+                hint=_RESTORE,
             )
         if self.release is None or signed != self.release.signed:
             self.follow([*([] if self.release is None else [self.release.signed]), signed])
 
     def verify_other(self, signed: bytes) -> SignedHead:
-        """Return the release of another history that a server serves, if a publisher that is trusted here has signed it.
+        """Return the release of another history that a server serves. A publisher that is trusted here must have signed it.
 
         Raises:
-            NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError: it is nothing that could be built upon.
+            NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError: no release can be based on it.
         """
         signer = () if self.state.signer is None else (self.state.signer,)
         demand = Demand(coffer=self._target.coffer, publishers=(*self.publishers, *signer))
         return coffers.check_head_untrusted(signed, demand, now=None)
 
     async def other_newest(self) -> SignedHead | None:
-        """Return the newest release of another history, as `verify_other`; None if the server holds none."""
+        """Return the newest release of another history, checked by `verify_other`; None if the server holds no release."""
         shown = await self._heads(1)
         return self.verify_other(shown[-1]) if shown else None
 
@@ -257,8 +258,8 @@ class Reader:
             if sha256(signed) in spent:
                 head = read_head_untrusted(signed).head
                 error = ForkError(
-                    f"the server shows release {head.serial} of {head.coffer!r}, which was signed here, and in the place of which it "
-                    "showed another one before: it shows different releases to different readers"
+                    f"the server shows release {head.serial} of {head.coffer!r}, which was signed here, and it showed another release in "
+                    "its place before: it shows different releases to different readers"
                 )
                 raise error.with_evidence(Evidence(kind=FORK, known=None if self.seen is None else self.seen.signed, shown=signed))
 
@@ -272,15 +273,15 @@ class Reader:
             raise RestartError(
                 f"publisher {format_id(head.publisher)} has begun the history of {head.coffer!r} again with release {head.serial} "
                 f"({sha256(restart.shown).hex()}); the last one seen here is {known}",
-                hint=f"ask who did that. If it was meant, type: coffer-companion upload --accept-restart {head.serial} FILE",
+                hint=f"ask that publisher. If it was intended, type: coffer-companion upload --accept-restart {head.serial} FILE",
             ).with_evidence(restart)
 
     def accept(self, release: SignedHead, tree: Sequence[KnownPublisher] | None = None) -> None:
         """Remember a release that was made here and committed.
 
         Args:
-            release: it.
-            tree: the publishers in its tree; None if they are those of the release before it.
+            release: the release.
+            tree: the publishers in its tree; None if they did not change.
         """
         self._accept(release, self._trust.after(release), [release.sha256], tree)
 
@@ -288,7 +289,7 @@ class Reader:
         is_named = self.state.publishers is not None or set(trust.publishers) != self._target.roots()
 
         def change(state: PublisherState) -> PublisherState:
-            # Another command may have been faster.
+            # Another command of this publisher may have accepted a newer release meanwhile.
             if state.seen is not None and release.head.serial < state.seen.serial:
                 return state
             after = state.following(trust, accepted, is_named=is_named)
@@ -310,11 +311,11 @@ class Reader:
         raise NoReleaseError(f"the server holds no release of coffer {self._target.coffer!r}: `coffer-companion upload FILE` makes one")
 
     async def history(self, from_serial: int) -> list[SignedHead]:
-        """Return the releases from a serial to the newest, which vouches for those before it: each names the hash of the one it follows.
+        """Return the releases from a serial to the newest. The newest proves the others: each names the hash of the one that it follows.
 
         Raises:
-            NoReleaseError: the coffer has no release at all.
-            ChainError: they are not linked to each other, or do not lead to the newest.
+            NoReleaseError: the coffer has no release.
+            ChainError: a release does not follow the one before it, or they do not lead to the newest.
             What `open` raises.
         """
         newest = await self.newest()
@@ -324,7 +325,7 @@ class Reader:
             if chain:
                 check_follows(release, Seen.of(chain[-1]))
             chain.append(release)
-            # What was committed in the meantime is not looked at.
+            # Releases that were committed meanwhile are ignored.
             if release.sha256 == newest.sha256:
                 return chain
         raise ChainError(
@@ -333,7 +334,7 @@ class Reader:
         )
 
     async def release_at(self, serial: int) -> SignedHead:
-        """Return the release with a serial. Raises `NoReleaseError` if the server has none, and what `history` raises."""
+        """Return the release with a serial. Raises `NoReleaseError` if the server does not have it, and what `history` raises."""
         newest = await self.newest()
         if serial == newest.head.serial:
             return newest
@@ -346,14 +347,14 @@ class Reader:
             )
         return first
 
-    # ------------------------------------------------------------------------------------------------ what is in one
+    # ------------------------------------------------------------------------------------------------ one release
 
     async def entries(self, release: SignedHead) -> Listing:
-        """Return the entries of a release, checked against its root.
+        """Return the entries of a release, after a check against its root.
 
         Raises:
-            ServerError: the server does not hold it any more.
-            ForkError, ListingError: it is not what was signed.
+            ServerError: the server does not hold the entries any more.
+            ForkError, ListingError: the entries are not those that were signed.
             What `open` raises.
         """
         head = release.head
@@ -363,12 +364,12 @@ class Reader:
         return read_listing_untrusted(release, entries)
 
     async def notes(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
-        """Return what is noted of some entries of a release, by id, in their order. For very many, see `in_batches`.
+        """Return the notes of some entries of a release, by id, in the order of the entries. For very many, see `in_batches`.
 
         Args:
-            serial: the release's.
-            entries: of that release, verified.
-            note_keys: the coffer's.
+            serial: the release's serial.
+            entries: entries of that release, which were verified.
+            note_keys: the coffer's note keys.
 
         Raises:
             NoteError: a note is missing, or cannot be opened.
@@ -382,7 +383,7 @@ class Reader:
         return notes
 
     async def notes_that_open(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
-        """Return the same for the entries whose notes are there and can be opened."""
+        """Return the notes of some entries as `notes` does, without those that are missing or cannot be opened."""
         return {entry.id: note for entry, note in await self._notes(serial, entries, note_keys) if isinstance(note, Note)}
 
     async def _notes(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> list[tuple[Entry, Note | NoteError]]:
@@ -396,7 +397,7 @@ class Reader:
                 try:
                     note = note_keys.of(entry.since).open(sealed[entry.id], leaf_of(coffer, entry))
                 except KeyError:
-                    note = NoteError(f"the server gives no note of client {format_id(entry.id)} in release {serial}", hint=_RESEAL)
+                    note = NoteError(f"the server has no note of client {format_id(entry.id)} in release {serial}", hint=_RESEAL)
                 except NoteError as error:
                     note = NoteError(f"the note of client {format_id(entry.id)} in release {serial}: {error}", hint=_RESEAL)
                 found.append((entry, note))
@@ -412,22 +413,22 @@ class Reader:
 
         Args:
             release: the release that the server serves.
-            listing: its entries.
+            listing: the entries of that release.
 
         Raises:
-            NoteKeyMissingError: this publisher is not in it.
+            NoteKeyMissingError: this publisher has no entry in that release.
             What `open` raises.
         """
         identity, coffer = self._target.identity, self._target.coffer
         if identity.id() not in listing:
             raise NoteKeyMissingError(
-                f"coffer {coffer!r} has releases by other publishers, and none has handed this one the coffer's note key",
+                f"coffer {coffer!r} has releases by other publishers, and none of them has given this one the note key",
                 hint=f"one of them must type: coffer-companion publishers add {identity.public_text()}",
             )
         answer = await self._connection.request(Get(), OkGet)
-        # A newer release may have come in the meantime. Then it is refused here, or the commit loses its race.
+        # A newer release may have come meanwhile. Then it is refused here, or the server refuses this publisher's Commit.
         demand = Demand(coffer=coffer, publishers=self.publishers | {release.head.publisher}, seen=Seen.of(release))
-        # An expired release is opened too, because publishing mends that: so the clock is not asked.
+        # The clock does not count: an expired release is opened too, because publishing mends that.
         accepted = coffers.accept_untrusted(
             coffers.SealedAnswer.decode_untrusted(answer.coffer), demand, identity=identity, plain=False, now=None
         )
@@ -439,10 +440,10 @@ class Reader:
 
 @asynccontextmanager
 async def entered(target: Target) -> AsyncIterator[Connection]:
-    """A session as this publisher.
+    """Open a session as this publisher.
 
     Raises:
-        NotLetInError: the server does not know it.
+        NotLetInError: the server does not know this publisher.
         What `connect` raises.
     """
     async with AsyncExitStack() as stack:
@@ -452,14 +453,14 @@ async def entered(target: Target) -> AsyncIterator[Connection]:
 
 
 def in_batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Entries in lists, each as long as one answer with their notes may be."""
+    """Yield entries in lists. One answer may hold the notes of a whole list."""
     remaining = iter(entries)
     while batch := list(islice(remaining, _NOTES_PER_ANSWER)):
         yield batch
 
 
 def read_head_untrusted(signed: bytes) -> SignedHead:
-    """Return a head whose signature is that of the publisher it names, trusted or not.
+    """Return a head that the publisher which it names has signed. That publisher need not be trusted.
 
     Raises:
         NotAReleaseError, BadSignatureError: the bytes are not a signed release.

@@ -1,4 +1,4 @@
-"""Taking a release back: a new release made of old blobs, whose plaintext nobody needs to have (docs/protocol.md, 3)."""
+"""Publishes an old release again: a new release made of old blobs. Nobody needs their plaintext for that (docs/protocol.md, 3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .publisher_entry import PublisherEntry, publishers_among
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """A way back to what every client had in an earlier release.
+    """The return of every client to the secrets that it had in an earlier release.
 
     Publishers stay as they are: a retired one does not come back, and one that was added stays.
 
@@ -29,7 +29,7 @@ class Rollback:
     is_forever: bool = False
 
     async def draft(self, base: Base) -> Draft:
-        """What is to change. A `commit.Drafting`.
+        """Return the draft, as a `commit.Drafting`.
 
         Raises:
             NothingToTakeBackError, NoReleaseError: there is no earlier release of that serial.
@@ -48,26 +48,27 @@ class Rollback:
             plan=replace(plan, serial=base.serial, remarks=(*base.remarks, *_earlier(base, difference))),
             drop=difference.dropped,
             reuse=difference.made,
-            # Blobs that come back are older than the release that brings them. This one is not, so `adoption` knows of the way back.
-            put=((await own_standing(base)).wanted(base.note_keys),) if is_change else (),
+            # Old blobs keep their old serial. This publisher's own shard is sealed again, so that `adoption` can tell that all clients
+            # must fetch.
+            put=((await own_entry(base)).wanted(base.note_keys),) if is_change else (),
             note_keys=base.note_keys,
             lifetime_s=None if self.is_forever else self.lifetime_s or base.lifetime_s(),
         )
 
 
 def _earlier(base: Base, difference: ReleaseDifference) -> tuple[str, ...]:
-    """Return what is to be said of entries that come back from under an earlier note key."""
+    """Return a remark if entries come back that were made under an earlier note key."""
     count = sum(not base.note_keys.is_current(entry.since) for entry in difference.made)
     if not count:
         return ()
-    return (f"{count} entries come back as a publisher made them that may have been retired since: the next upload seals them again",)
+    return (f"{count} entries come back from under an earlier note key, maybe a retired publisher's: the next upload seals them again",)
 
 
-async def own_standing(base: Base) -> PublisherEntry:
-    """Return the publisher at work as it is in the newest release.
+async def own_entry(base: Base) -> PublisherEntry:
+    """Return the entry of this publisher in the newest release.
 
     Raises:
-        NoteError: its note does not open, or says that it is a client.
+        NoteError: the entry's note does not open, or says that it is a client.
     """
     own = base.listing[base.target.identity.id()]
     notes = await base.reader.notes(base.existing().head.serial, [own], base.note_keys)

@@ -20,13 +20,13 @@ RENEWAL_S: Final = 30 * 86400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Comparison:
-    """A definition compared with a release.
+    """The comparison of a definition with a release.
 
     Attributes:
         difference: the clients that differ.
-        notes: of the entries of the release that differ, those that open, by id.
-        publishers: the publishers among them, by id.
-        unread: the ids of those whose notes do not open.
+        notes: the notes of the release's entries that differ, by id, without those that do not open.
+        publishers: the publishers among these entries, by id.
+        unread: the ids of the entries whose notes do not open.
     """
 
     difference: DefinitionDifference
@@ -40,10 +40,10 @@ class Publication:
     """The content to publish.
 
     Attributes:
-        wanted: from `shards.wanted_shards`.
-        public: of each client's name, the keys that are no secret.
-        lifetime_s: how long the release is good for, or None for ever.
-        renew: whether to make a release though no shard changes, so that its expiry is set again.
+        wanted: the result of `shards.wanted_shards`.
+        public: for each client's name, the keys whose values are not secret.
+        lifetime_s: the lifetime of the release in seconds; None if it never expires.
+        renew: whether to make a release even if no shard changes, to set its expiry again.
         reseal: whether to seal every shard again, also over entries whose notes do not open.
     """
 
@@ -54,7 +54,7 @@ class Publication:
     reseal: bool = False
 
     async def draft(self, base: Base) -> Draft:
-        """Return what is to change for the definition to be in the newest release. A `commit.Drafting`; raises as that may."""
+        """Return the draft that brings the newest release to the definition, as a `commit.Drafting`. Raises what `commit.make` raises."""
         if base.is_restart:
             return await self._draft_restart(base)
         found = await self._compared(base, _newest(base), base.note_keys)
@@ -64,7 +64,7 @@ class Publication:
             own = PublisherEntry(name="", key=base.target.identity.public())
             tree[own.key.id] = own
             put.append(own.wanted(base.note_keys))
-        # A publisher whose shard the server has changed would be without the note key.
+        # If the server has changed a publisher's shard, that publisher cannot read the note key until it is sealed again.
         put += [
             item
             for client_id, item in ((id_, entry.wanted(base.note_keys)) for id_, entry in found.publishers.items())
@@ -80,7 +80,7 @@ class Publication:
         )
 
     async def compare(self, base: Base, release: Held) -> Plan:
-        """Return what leads from a release to the definition, for people.
+        """Return the changes that lead from a release to the definition, for people.
 
         Raises:
             EarlierNoteKeyError: the release was made under a note key that this publisher does not have.
@@ -94,13 +94,13 @@ class Publication:
     async def draft_resealed(
         self, base: Base, others: tuple[PublisherEntry, ...], publishers: frozenset[bytes], note_keys: NoteKeys
     ) -> Draft:
-        """Return the same under a new note key: every shard is sent again.
+        """Return a draft for the same content under a new note key: every shard is sent again.
 
         Args:
-            base: the newest release.
-            others: the publishers that stay, with the one at work.
-            publishers: the keys that the release is to name.
-            note_keys: with the new one.
+            base: the base of the release.
+            others: the publishers that stay, this one too.
+            publishers: the keys that the release names.
+            note_keys: the note keys with the new one.
         """
         release = _newest(base)
         found = await self._compared(base, release, base.note_keys)
@@ -117,7 +117,7 @@ class Publication:
         )
 
     async def _draft_restart(self, base: Base) -> Draft:
-        """Return the first release of a history that is begun again: every shard is sealed again, and every publisher is named."""
+        """Return the draft for a history that begins again: every shard is sealed again, and every publisher is named."""
         known = {entry.key.id: entry for entry in map(PublisherEntry.from_known, base.reader.state.tree)}
         release = None if not base.listing else _newest(base)
         found = await self._compared(base, release, base.note_keys)
@@ -151,7 +151,7 @@ class Publication:
         else:
             notes = await notes_of(base.reader, release, entries, note_keys)
         publishers = publishers_among(notes)
-        # An entry is replaced if the definition has it, and dropped only if its note says what it is.
+        # An entry is replaced if the definition has it. It is dropped only if its note opens and says that it is a client.
         others = [entry.id for entry in entries if entry.id in notes]
         return _Comparison(
             difference=find_difference(self.wanted, same, others, publishers),
@@ -173,7 +173,7 @@ class Publication:
         resealed = sum(change.is_resealed for change in changes)
         remarks = list(base.remarks)
         if kept := [client_id for client_id in found.unread if client_id not in self.wanted]:
-            remarks.append(f"{len(kept)} entries stay though the definition does not have them: their notes do not open")
+            remarks.append(f"{len(kept)} entries stay although the definition does not have them: their notes do not open")
         return Plan(
             coffer=base.target.coffer,
             serial=base.serial,
@@ -185,7 +185,7 @@ class Publication:
         )
 
     def _is_renewal(self, base: Base) -> bool:
-        """Return whether the release's expiry is a reason of its own to make a new one."""
+        """Return whether a new release is needed only to change the expiry."""
         if base.release is None:
             return False
         expires = base.release.head.expires

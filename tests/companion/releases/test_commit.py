@@ -267,7 +267,7 @@ def test_an_old_release_is_not_built_upon(operator: Operator) -> None:
             peer.send(question.tell_heads(heads))
         nothing_more(peer)
 
-    with pytest.raises(errors.RollbackError, match="is 3, and release 4 has been seen"):
+    with pytest.raises(errors.RollbackError, match="is 3, and release 4 was seen"):
         publish_to(operator, script)
 
 

@@ -19,9 +19,9 @@ def test_its_secrets_are_the_note_keys() -> None:
 
 @pytest.mark.parametrize("name", ["laptop", ""])
 def test_a_publisher_is_known_by_its_note(name: str) -> None:
-    standing = PublisherEntry(name=name, key=LAPTOP.key)
+    entry = PublisherEntry(name=name, key=LAPTOP.key)
     notes = {LAPTOP.key.id: publisher_note(name=name, key=LAPTOP.key), bytes(32): Note(client="web")}
-    assert publishers_among(notes) == {LAPTOP.key.id: standing}
+    assert publishers_among(notes) == {LAPTOP.key.id: entry}
 
 
 def test_what_is_kept_of_it() -> None:

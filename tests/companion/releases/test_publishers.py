@@ -30,7 +30,7 @@ def retire(operator: Operator, who: str, *, publication: tuple[str, ...] | None 
 
 def listed(operator: Operator, target: Target | None = None) -> dict[str, tuple[bool, bool, bool]]:
     found = operator.look(publishers, target=target)
-    return {publisher.label: (publisher.is_trusted, publisher.standing is not None, publisher.is_own) for publisher in found}
+    return {publisher.label: (publisher.is_trusted, publisher.entry is not None, publisher.is_own) for publisher in found}
 
 
 async def note_key(base: Base) -> NoteKey:
@@ -152,7 +152,7 @@ def test_releases_under_an_earlier_note_key_can_be_taken_back_and_the_plan_says_
     retire(operator, "laptop", publication=("[web]\na = 2", "web"))
     plan = trio.run(lambda: preview(operator.target, Rollback(serial=1).draft))
     assert [client.client for client in plan.clients] == ["web"]
-    assert "may have been retired" in plan.remarks[0]
+    assert "maybe a retired publisher" in plan.remarks[0]
     assert operator.make(Rollback(serial=1).draft) is not None
     assert dict(operator.fetch("web")) == {"a": 1}
     # An entry under an earlier note key is a retired publisher's word: the next upload seals it again.
@@ -192,20 +192,18 @@ def test_one_that_is_trusted_and_holds_no_note_key_can_be_retired(operator: Oper
 
 def made(name: str) -> Publisher:
     identity = Identity.generate()
-    return Publisher(
-        sign=identity.publisher_key(), standing=PublisherEntry(name=name, key=identity.public()), is_trusted=True, is_own=False
-    )
+    return Publisher(sign=identity.publisher_key(), entry=PublisherEntry(name=name, key=identity.public()), is_trusted=True, is_own=False)
 
 
 def test_publishers_are_found_by_keys_and_names() -> None:
     laptop, desk, nameless = made("laptop"), made("desk"), made("")
     among = (laptop, desk, nameless)
-    assert laptop.standing is not None
+    assert laptop.entry is not None
     assert find_publisher("laptop", among) is laptop
-    assert find_publisher(laptop.standing.key, among) is laptop
+    assert find_publisher(laptop.entry.key, among) is laptop
     assert find_publisher(format_id(nameless.sign), among) is nameless
     assert find_publisher(format_id(nameless.sign)[:16].lower(), among) is nameless
-    with pytest.raises(UnknownPublisherError, match="'phone'; there are laptop, desk"):
+    with pytest.raises(UnknownPublisherError, match="'phone'; the publishers are laptop, desk"):
         find_publisher("phone", among)
     with pytest.raises(UnknownPublisherError, match="more than one"):
         find_publisher("laptop", (laptop, made("laptop")))

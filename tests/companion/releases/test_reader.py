@@ -216,7 +216,7 @@ def test_a_spent_release_that_turns_up_is_evidence(tmp_path: Path) -> None:
 def test_a_server_that_was_set_back_is_found(tmp_path: Path) -> None:
     shown = chain((A, None), (A, None))
     ask(tmp_path, [heads(shown)], newest_of)
-    with pytest.raises(errors.RollbackError, match=r"newest release of 'shop' is 1, and release 2 has been seen"):
+    with pytest.raises(errors.RollbackError, match=r"newest release of 'shop' is 1, and release 2 was seen"):
         ask(tmp_path, [heads(shown[:1])] * 2, newest_of)
 
 
