@@ -44,8 +44,9 @@ class TextFileError(ConfigurationError):
         self.column = column
 
     def __str__(self) -> str:
-        place = self.path if self.line is None else f"{self.path}, line {self.line}"
-        return f"{place}: {self.reason}: {self.remedy}"
+        line = "" if self.line is None else f", line {self.line}"
+        column = "" if self.column is None else f", column {self.column}"
+        return f"{self.path}{line}{column}: {self.reason}: {self.remedy}"
 
 
 class MissingFileError(TextFileError):

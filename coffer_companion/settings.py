@@ -13,7 +13,7 @@ from typing import Any, Final
 import tomli
 import tomlkit
 
-from coffer_common import files, paths
+from coffer_common import documents, files, paths
 from coffer_common.errors import MissingFileError, TextFileError
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import KeyTextError
@@ -82,13 +82,11 @@ def remembered_server() -> str | None:
     if path is None:
         return None
     try:
-        content = tomli.loads(files.read_text(path, remedy=_AGAIN))
+        content = documents.parse_toml(files.read_text(path, remedy=_AGAIN), str(path), loads=tomli.loads, remedy=_AGAIN)
     except MissingFileError:
         return None
     except TextFileError as error:
         raise SettingsError(str(error)) from None
-    except tomli.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML ({error}): {_AGAIN}") from None
     match content:
         case {"server": str() as server, **others} if not others:
             return server
@@ -208,7 +206,7 @@ class PublisherState:
                 pass for the newest.
         """
         try:
-            content = json.loads(files.read_text(path, limit_bytes=_STATE_BYTES))
+            content = documents.parse_json(files.read_text(path, limit_bytes=_STATE_BYTES), str(path))
             if isinstance(content, dict) and "version" not in content:
                 raise SettingsError(
                     f"{path}: this was written before Coffer's protocol was revised, and cannot be used any more",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from coffer_common import documents
+from coffer_common.errors import TextFileError
 from coffer_protocol import limits
 from coffer_protocol.address import DEFAULT_PORT, Host
 from coffer_protocol.errors import KeyTextError
@@ -96,9 +97,9 @@ def parse(text: str, *, source: str) -> Settings:
         SettingsError: if the text is not TOML, or a key is unknown or has a wrong value. The text names the key.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not TOML: {error}") from None
+        table = documents.parse_toml(text, source)
+    except TextFileError as error:
+        raise SettingsError(str(error)) from None
     values = {}
     for key, value in table.items():
         if key not in _PARSERS:

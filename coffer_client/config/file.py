@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tomllib
 
-from coffer_common import files, paths
+from coffer_common import documents, files, paths
+from coffer_common.errors import TextFileError
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ConfigurationError, OutputError
@@ -48,7 +48,13 @@ def read(path: str, *, is_named: bool = False) -> dict[str, str]:
             is unknown or has the wrong type. The text says where, and what to do.
     """
     text = _read_text(path, is_named=is_named)
-    return {key: _as_text(path, text, key, value) for key, value in _parse(path, text).items()}
+    values = documents.parse_toml(text, path)
+    if isinstance(values.get("clients"), dict):
+        raise ConfigurationError(
+            f"{path} is a definition, which coffer-companion reads, and not a client's configuration",
+            hint="rename it, such as to secrets.toml, or start from another folder",
+        )
+    return {key: _as_text(path, text, key, value) for key, value in values.items()}
 
 
 def _read_text(path: str, *, is_named: bool) -> str:
@@ -77,15 +83,6 @@ def _check_owner(path: str, owner: int) -> None:
         hint="if it is right, name it with --config or COFFER_CONFIG, or chown it; otherwise "
         + ("start from another folder" if is_local else "remove it"),
     )
-
-
-def _parse(path: str, text: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from None
-    except (ValueError, RecursionError):
-        raise ConfigurationError(f"{path} has a number that is too long, or lists that are too deep, for a configuration") from None
 
 
 def _as_text(path: str, text: str, key: str, value: object) -> str:
@@ -132,8 +129,8 @@ def _line_of(text: str, key: str) -> int | None:
 
 def _try_parse(lines: list[str]) -> dict[str, object] | None:
     try:
-        return tomllib.loads("\n".join(lines))
-    except (ValueError, RecursionError):
+        return documents.parse_toml("\n".join(lines), "")
+    except TextFileError:
         return None
 
 
@@ -154,7 +151,7 @@ def write(path: str, values: Mapping[str, str | bool]) -> None:
     import json
 
     old = _read_text(path, is_named=True) if os.path.exists(path) else None
-    there = _parse(path, old or "")
+    there = documents.parse_toml(old or "", path)
     lines = (old or _HEADING).split("\n")
     for key, value in values.items():
         # Texts, true and false of JSON are also TOML, except for the one control character that JSON leaves as it is.

@@ -34,13 +34,10 @@ class Positions:
     """The lines and columns of the keys of one TOML document. Both are counted from 1, columns in characters."""
 
     def __init__(self, text: str) -> None:
-        """Scan `text`, which tomli has read without an error.
-
-        Raises:
-            RecursionError: arrays or inline tables are nested deeper than Python's stack.
-        """
+        """Scan `text`, which `documents.parse_toml` has read without an error."""
         # As tomli reads it, so that offsets agree with those of tomli.
         text = text.replace("\r\n", "\n")
+        self._text = text
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._offsets = _Scanner(text).document()
 
@@ -51,6 +48,13 @@ class Positions:
         offset = self._offsets.get(path, 0)
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
+
+    def line_text(self, path: KeyPath) -> str:
+        """Return the text of the line that `of` names."""
+        line, _ = self.of(path)
+        start = self._line_starts[line - 1]
+        end = self._text.find("\n", start)
+        return self._text[start : len(self._text) if end < 0 else end]
 
 
 class _Scanner:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import tomli
 
-from coffer_common import files
+from coffer_common import documents, files
 from coffer_common.errors import TextFileError
 
 from ..errors import DefinitionError, Problem
@@ -65,6 +65,10 @@ class Place:
         """Return a problem with something at this place."""
         line, column = self.source.positions.of(self.path)
         return Problem(path=str(self.source.path), line=line, column=column, key=dotted(self.path), text=text)
+
+    def line_text(self) -> str:
+        """Return the text of the line on which this place is."""
+        return self.source.positions.line_text(self.path)
 
     def __str__(self) -> str:
         line, column = self.source.positions.of(self.path)
@@ -212,20 +216,10 @@ def _read(path: Path) -> Source:
         DefinitionError: the file cannot be read or is not TOML.
     """
 
-    def refused(text: str, line: int | None = None, column: int | None = None) -> DefinitionError:
-        return DefinitionError([Problem(path=str(path), line=line, column=column, text=text)])
-
     try:
         text = files.read_text(path, limit_bytes=DEFINITION_BYTES)
+        return Source(path=path, data=documents.parse_toml(text, str(path), loads=tomli.loads), positions=Positions(text))
     except TextFileError as error:
-        raise refused(f"{error.reason}: {error.remedy}", error.line, error.column) from None
-    try:
-        data = tomli.loads(text)
-        return Source(path=path, data=data, positions=Positions(text))
-    except tomli.TOMLDecodeError as error:
-        raise refused(f"this is not TOML ({error.msg}): correct the line", error.lineno, error.colno) from None
-    except RecursionError:
-        raise refused("the file nests arrays or tables too deeply: take arrays out, because they cannot be delivered") from None
-    except ValueError:
-        # Python refuses to read an integer of thousands of digits, and does not say on which line it is.
-        raise refused("the file has a number that is too long: write it as text, because an integer has at most 64 bits") from None
+        raise DefinitionError(
+            [Problem(path=str(path), line=error.line, column=error.column, text=f"{error.reason}: {error.remedy}")]
+        ) from None

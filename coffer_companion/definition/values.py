@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final
 
+from coffer_common.documents import InexactNumber
 from coffer_protocol.errors import ShardError
 from coffer_protocol.limits import SHARD_BYTES
 from coffer_protocol.shard import INT_MAX, INT_MIN, Secret, SecretValue, encode
@@ -27,6 +29,8 @@ _OPTIONS: Final = {
     "from_template": ("expires",),
     "from_value": ("expires",),
 }
+# tomli cuts off what follows the microseconds.
+_TOO_FINE: Final = re.compile(r":\d\d\.\d{6}\d*[1-9]")
 _FILE_TYPES: Final = ("text", "bytes")
 
 
@@ -98,8 +102,12 @@ class ValueReader:
 
     def _scalar(self, item: Item, raw: Any) -> SecretValue:
         match raw:
+            case datetime() | time() if _TOO_FINE.search(item.place.line_text()):
+                raise _RefusedError("a time has at most six digits after the second's point: take the others out, or write it as text")
             case str() | bool() | float() | datetime() | date() | time():
                 pass
+            case InexactNumber():
+                raise _RefusedError("a number with a point has at most 64 bits, which cannot hold this one: write it as text, in quotes")
             case int():
                 if not INT_MIN <= raw <= INT_MAX:
                     raise _RefusedError("an integer has at most 64 bits, signed: write it as text, in quotes")

@@ -14,6 +14,8 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable, Item, String
 from tomlkit.toml_document import TOMLDocument
 
+from coffer_common import documents
+from coffer_common.errors import TextFileError
 from coffer_protocol.address import check_name
 from coffer_protocol.errors import KeyTextError
 
@@ -54,9 +56,9 @@ def add_secrets(text: str, client: str, values: Mapping[str, Importable], *, rep
             _set_plain(expected, target, flat[key])
         added = tomlkit.dumps(document)
         # An editor of TOML can make mistakes with tables in unusual places, so the result is checked.
-        if _alike(tomli.loads(added), expected):
+        if _alike(_parse(added), expected):
             return added
-    except (TOMLKitError, tomli.TOMLDecodeError, AttributeError, LookupError, TypeError, ValueError):
+    except (TOMLKitError, ImportingError, AttributeError, LookupError, TypeError, ValueError):
         pass
     raise ImportingError(
         f"nothing can be added to the tables of {client} as they are written: put [{client}] and everything in it together"
@@ -93,9 +95,9 @@ def _check_keys(
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ImportingError(f"line {error.lineno}, column {error.colno}: the definition is not TOML ({error.msg}): correct it") from None
+        return documents.parse_toml(text, "the definition", loads=tomli.loads)
+    except TextFileError as error:
+        raise ImportingError(str(error)) from None
 
 
 # The names of the tables from the top of the document, and of the key in the last table.

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections import Counter
 from typing import Any
 
+from coffer_common import documents
+from coffer_common.errors import TextFileError
 from coffer_protocol.shard import INT_MAX, INT_MIN
 
 from ..errors import ImportingError
 from .values import Importable, is_unicode
 
 
-def read(text: str, *, leave_out: str | None = None) -> dict[str, Importable]:
+def read(text: str, *, name: str = "the JSON", leave_out: str | None = None) -> dict[str, Importable]:
     """Return the members of a JSON object; objects inside it become tables.
 
     Args:
         text: the JSON.
+        name: what errors call it, such as the path of its file.
         leave_out: the name of a member that is not read.
 
     Raises:
         ImportingError: it is not a JSON object (RFC 8259), an object has a name twice, or a member is an array, null, or a number that a
             definition cannot have. The text names the member by its dotted key.
     """
-    return {name: _value(member, name) for name, member in _members(text).items() if name != leave_out}
+    return {key: _value(member, key) for key, member in _members(text, name).items() if key != leave_out}
 
 
-def _members(text: str) -> dict[str, Any]:
+def _members(text: str, name: str) -> dict[str, Any]:
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
             raise ImportingError(f"an object has {twice} twice: take one out")
         return found
 
-    def constant(name: str) -> Any:
-        raise ImportingError(f"JSON has no number {name}: write it as text")
-
     try:
-        value = json.loads(text, object_pairs_hook=collect, parse_constant=constant)
-    except json.JSONDecodeError as error:
-        raise ImportingError(f"line {error.lineno}, column {error.colno}: this is not JSON ({error.msg}): correct it") from None
-    except RecursionError:
-        raise ImportingError("the JSON is nested too deeply: take objects out of each other") from None
-    except ValueError:
-        # Python refuses to read an integer of thousands of digits.
-        raise ImportingError("the JSON has a number that is too long: write it as text, because an integer has at most 64 bits") from None
+        value = documents.parse_json(text, name, members=collect)
+    except TextFileError as error:
+        raise ImportingError(str(error)) from None
     if not isinstance(value, dict):
         raise ImportingError('the JSON is not an object, so its values have no names: write {"NAME": "VALUE"}')
     return value
@@ -58,8 +51,10 @@ def _value(value: Any, key: str) -> Importable:
             raise ImportingError(f"{key}: the text has half of a character (a lone surrogate), which UTF-8 cannot write: correct it")
         case str() | bool():
             return value
-        case float() if not math.isfinite(value):
-            raise ImportingError(f"{key}: the number is too large: write it as text")
+        case documents.InexactNumber():
+            raise ImportingError(
+                f"{key}: a number with a point has at most 64 bits, which cannot hold this one: write it as text, in quotes"
+            )
         case int() if not INT_MIN <= value <= INT_MAX:
             raise ImportingError(f"{key}: an integer has at most 64 bits, signed: write it as text")
         case int() | float():

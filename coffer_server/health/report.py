@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from coffer_common import times
+from coffer_common import documents, times
+from coffer_common.errors import TextFileError
 
 from ..errors import NotServingError
 from ..store.base import Trouble
@@ -118,7 +119,7 @@ class Health:
             NotServingError: if another version of Coffer or another program wrote the text.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: dict[str, Any] = documents.parse_json(text, "the answer")
             del fields["status"]
             return cls(
                 **fields
@@ -130,7 +131,7 @@ class Health:
                     "writes_trouble": _trouble(fields["writes_trouble"]),
                 }
             )
-        except (KeyError, TypeError, ValueError):
+        except (TextFileError, KeyError, TypeError, ValueError):
             raise NotServingError("the running server is a different version of Coffer: restart it") from None
 
 

@@ -13,7 +13,7 @@ def test_the_docstring_draws_the_tree() -> None:
 
 def test_a_text_file_is_named_with_its_line() -> None:
     assert str(TextFileError("a.toml", "it is empty", "write a key")) == "a.toml: it is empty: write a key"
-    assert str(TextFileError("a.toml", "it is empty", "write a key", 3, 5)) == "a.toml, line 3: it is empty: write a key"
+    assert str(TextFileError("a.toml", "it is empty", "write a key", 3, 5)) == "a.toml, line 3, column 5: it is empty: write a key"
 
 
 def test_an_error_can_be_sent_to_another_process() -> None:

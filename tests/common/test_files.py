@@ -451,5 +451,5 @@ def test_a_device_without_an_end_is_read_to_the_limit_only() -> None:
 
 def test_what_comes_from_elsewhere_is_read_alike() -> None:
     assert files.decode(b"\xef\xbb\xbfa", "stdin") == "a"
-    with pytest.raises(TextFileError, match=r"^stdin, line 1: the file is not text in UTF-8: save it as UTF-8$"):
+    with pytest.raises(TextFileError, match=r"^stdin, line 1, column 1: the file is not text in UTF-8: save it as UTF-8$"):
         files.decode(b"\xff", "stdin")

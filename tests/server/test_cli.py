@@ -327,7 +327,7 @@ def test_a_byte_order_mark_and_other_line_ends_are_no_flaw(folder: Path, run: Ru
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"listen = 'x\xe9'", "server.toml, line 1: the file is not text in UTF-8: save it as UTF-8"),
+        (b"listen = 'x\xe9'", "server.toml, line 1, column 12: the file is not text in UTF-8: save it as UTF-8"),
         (b"#" * 70_000, "server.toml: the file is larger than 65536 bytes: check its name"),
     ],
 )

@@ -117,8 +117,8 @@ def test_what_is_wrong_is_told_with_its_line(path: Path, line: str, reason: str)
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("server coffer", r" is not TOML: .*line 1"),
-        (b"\xff", ", line 1: the file is not text in UTF-8"),
+        ("server coffer", r", line 1, column 8: this is not TOML"),
+        (b"\xff", ", line 1, column 1: the file is not text in UTF-8"),
         (b"#" * (1 << 17), ": the file is larger than"),
     ],
 )

@@ -101,13 +101,15 @@ def test_what_a_client_gets(table: dict[str, Any], tmp_path: Path) -> None:
         ("9223372036854775807", shard.INT_MAX),
         ("6.626e-34", 6.626e-34),
         ("-0.0", -0.0),
-        ("1e400", math.inf),
+        ("1e308", 1e308),
+        ("+1_0.50e-1_0", 1.05e-9),
+        ("inf", math.inf),
         ("-inf", -math.inf),
         ("nan", math.nan),
         ("true", True),
         ("1979-05-27T07:32:00Z", datetime(1979, 5, 27, 7, 32, tzinfo=UTC)),
         ("1979-05-27 00:32:00.999999-07:00", datetime(1979, 5, 27, 0, 32, 0, 999999, tzinfo=timezone(timedelta(hours=-7)))),
-        ("1979-05-27T00:32:00.5", datetime(1979, 5, 27, 0, 32, 0, 500000)),
+        ("1979-05-27T00:32:00.50000000", datetime(1979, 5, 27, 0, 32, 0, 500000)),
         ("0001-01-01", date(1, 1, 1)),
         ("23:59:59.999999", time(23, 59, 59, 999999)),
     ],
@@ -149,7 +151,29 @@ def test_a_table_is_no_value(toml: str, tmp_path: Path) -> None:
 
 def test_an_integer_that_python_will_not_read(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, f"{clients('web')}[web]\nkey = {'9' * 5000}\n")
-    assert problem == "secrets.toml: the file has a number that is too long: write it as text, because an integer has at most 64 bits"
+    assert problem == "secrets.toml:4:1: the integer is too long: write it as text, in quotes: an integer has at most 64 bits"
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e309", "1e-400", "1.0000000000000000001", "0.10000000000000000555", "9007199254740993.0", "1e" + "9" * 30]
+)
+def test_a_number_that_a_float_cannot_hold(number: str, tmp_path: Path) -> None:
+    (problem, again) = problems(tmp_path, f"{clients('web')}[web]\nkey = {number}\nagain = {{ from_value = {number} }}\n")
+    assert problem.startswith("secrets.toml:4:1: web.key: a number with a point has at most 64 bits")
+    assert again.startswith("secrets.toml:5:1: web.again: ")
+    assert number not in problem + again
+
+
+def test_toml_1_1(tmp_path: Path) -> None:
+    text = f'{clients("web")}[web]\nkey = {{ from_value = "\\e\\x41",\n  expires = 2999-01-01, # the last comma\n}}\nat = 07:32\n'
+    secrets = {secret.key: secret.value for secret in load_text(tmp_path, text).clients["web"].secrets}
+    assert secrets == {"key": "\x1bA", "at": time(7, 32)}
+
+
+@pytest.mark.parametrize("value", ["1979-05-27T00:32:00.1234567Z", "1979-05-27 00:32:00.1234567", "07:32:00.00000001"])
+def test_a_time_that_is_too_fine(value: str, tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, f"{clients('web')}[web]\nkey = {value}\n")
+    assert "a time has at most six digits after the second's point" in problem
 
 
 @pytest.mark.parametrize("opening", ["[", "{a="])

@@ -100,7 +100,7 @@ def test_names_that_would_be_read_as_something_else_stand_in_quotes(tmp_path: Pa
     [
         ("", "Web", {"a": 1}, "the client 'Web': expected a name"),
         ("", "shared", {"a": 1}, "the name 'shared' is reserved"),
-        ("a = \n", "web", {"a": 1}, "line 1, column 5: the definition is not TOML"),
+        ("a = \n", "web", {"a": 1}, "the definition, line 1, column 5: this is not TOML"),
         ("[web.a]\nb = 1\n", "web", {"a": "x"}, "nothing can be added to"),
         ("web = 'canary'\n", "web", {"a": "x"}, "nothing can be added to"),
     ],
