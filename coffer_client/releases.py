@@ -14,7 +14,7 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError
 from coffer_protocol.identity import Identity
 
-from .coffer import Coffer
+from .coffer import Coffer, Release
 from .config import settings
 from .conversation.network import Network
 from .conversation.retrieval import retrieve
@@ -42,7 +42,8 @@ def watch(
                 ...
 
     The first item is what `fetch` returns, possibly from the cache; what `fetch` raises is raised there. After that, a failure is reported
-    and tried again, after a minute at the latest: the last secrets stay valid.
+    and tried again, after a minute at the latest: the last secrets stay valid. Asking for the next item says that the last one was put to
+    use, and the operator sees that; so use an item before you ask for the next.
 
     Args:
         server, identity, timeout_s, state, cache, max_stale, config: as for `fetch`. `timeout_s` and `max_stale` are about the first item.
@@ -98,8 +99,9 @@ class Releases:
         self._on_failure: Final = on_failure
         self._source: Source | None = None
         self._network: type[Network] | None = None
-        # The serial of the last item; None before the first, which does not come from the events.
-        self._serial: int | None = None
+        # The release of the last item; None before the first, which does not come from the events.
+        self._last: Release | None = None
+        self._watcher: Watcher | None = None
         self._events: AsyncGenerator[Coffer | CofferError, None] | None = None
         # Whether a task waits for an event.
         self._is_awaited = False
@@ -141,15 +143,15 @@ class Releases:
     async def _step(self, network: type[Network]) -> Coffer | None:
         """Return the next release; None if an attempt has failed, which has been reported."""
         source = self._source_on(network)
-        if self._serial is None:
+        if self._last is None:
             coffer = await retrieve(source)
         else:
-            event = await self._event(source, self._serial)
+            event = await self._event(source, self._last)
             if isinstance(event, CofferError):
                 self._tell(event)
                 return None
             coffer = event
-        self._serial = coffer.release.serial
+        self._last = coffer.release
         self._is_failing = False
         return coffer
 
@@ -162,10 +164,12 @@ class Releases:
             raise RuntimeError("a watch is used either with `async` or without: this one was begun in the other way")
         return self._source
 
-    async def _event(self, source: Source, serial: int) -> Coffer | CofferError:
+    async def _event(self, source: Source, last: Release) -> Coffer | CofferError:
         self._demand_alone()
-        if self._events is None:
-            self._events = Watcher(source, after=serial).events()
+        if self._watcher is None or self._events is None:
+            self._watcher = Watcher(source, after=last.serial)
+            self._events = self._watcher.events()
+        self._watcher.use(last)
         self._is_awaited = True
         try:
             return await anext(self._events)

@@ -145,14 +145,25 @@ class Connection:
             ProtocolError: the server broke the protocol.
             TimeoutError: the server sent nothing in time.
         """
+        message = await self._next_message(is_interruptible=False)
+        assert message is not None
+        return message
+
+    async def next_message_or_interruption(self) -> Message | None:
+        """Return what `next_message` does; None if another thread has interrupted the wait, which the next call continues."""
+        return await self._next_message(is_interruptible=True)
+
+    async def _next_message(self, *, is_interruptible: bool) -> Message | None:
         self._is_broken = True
-        message = await self._next_message()
+        message = await self._received(is_interruptible)
         self._is_broken = False
         return message
 
-    async def _next_message(self) -> Message:
+    async def _received(self, is_interruptible: bool) -> Message | None:
         try:
             while (message := self._session.next_message()) is None:
+                if is_interruptible and await self._stream.is_interrupted(deadline_s=self.deadline_s):
+                    return None
                 self._session.receive(await self._stream.receive(deadline_s=self.deadline_s))
         except TruncatedError as error:
             raise UnreachableError(f"{self.host}: {error}", hint=error.hint) from None

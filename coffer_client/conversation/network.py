@@ -42,6 +42,16 @@ class Stream:
         """
         raise NotImplementedError
 
+    async def is_interrupted(self, *, deadline_s: float) -> bool:
+        """Wait until there is something to receive, and return False; or until another thread interrupts this wait, and return True.
+
+        A stream that nobody can interrupt returns False at once: `receive` waits.
+
+        Raises:
+            TimeoutError: neither happened in time.
+        """
+        return False
+
     async def close(self) -> None:
         """Close the connection without sending anything."""
         raise NotImplementedError

@@ -63,7 +63,7 @@ async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
     async with await source.connect(host, deadline_s=deadline_s) as connection:
         await connection.send(Get())
         coffer = await source.take(await connection.receive(OkGet), connection)
-        await source.sign_for(coffer, connection, use=USE_ONCE)
+        await source.sign_for(coffer.release, connection, use=USE_ONCE)
         await connection.bye()
     return coffer
 

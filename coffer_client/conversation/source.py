@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from coffer_protocol.message import OkGet
     from coffer_protocol.release.trust import Trust
 
-    from ..coffer import Coffer
+    from ..coffer import Coffer, Release
     from ..config.settings import Settings
     from .network import Network
 
@@ -172,13 +172,13 @@ class Source:
             )
         return Coffer(verdict.accepted)
 
-    async def sign_for(self, coffer: Coffer, connection: Connection, *, use: int) -> None:
-        """Send the receipt for a release that `take` has accepted (docs/protocol.md, 7). A client with a bare key cannot sign.
+    async def sign_for(self, release: Release, connection: Connection, *, use: int) -> None:
+        """Send the receipt for a release that was accepted (docs/protocol.md, 7). A client with a bare key cannot sign.
 
         The secrets are here already, so it is no error if the receipt does not arrive.
 
         Args:
-            coffer: the secrets of that release.
+            release: it.
             connection: one that has given a release.
             use: `message.USE_ONCE` or `message.USE_FOLLOWED`.
         """
@@ -186,7 +186,6 @@ class Source:
         if not credential.bare:
             from coffer_protocol.release import receipt
 
-            release = coffer.release
             held = receipt.sign(
                 credential.identity, coffer=release.coffer, serial=release.serial, signed_sha256=release.signed_sha256, use=use
             )

@@ -2,6 +2,9 @@
 
 Each session begins with Get, so the client gets the newest release itself at least once an hour. It then notices a release that goes back
 or has expired, and the cache is as fresh as the session.
+
+A receipt (docs/protocol.md, 7) is sent only after `Watcher.use` has said that a release was put to use, and again in each session: a server
+that has lost it gets it within the hour.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ from typing import Final
 
 from coffer_protocol.errors import CofferError, MalformedMessageError, UnreachableError
 from coffer_protocol.limits import SESSION_TIMEOUT_S
-from coffer_protocol.message import Get, OkGet, Still, Watch
+from coffer_protocol.message import USE_FOLLOWED, Get, OkGet, Still, Watch
 
-from ..coffer import Coffer
+from ..coffer import Coffer, Release
 from ..config.credential import Credential
 from ..errors import BusyServerError, ConfigurationError
 from .connection import Connection
@@ -72,6 +75,16 @@ class Watcher:
         self._uniform = uniform
         self._silence_s = silence_s
         self._attempt = 0
+        # The release that was put to use last, and the one whose receipt was sent in this session.
+        self._used: Release | None = None
+        self._signed: Release | None = None
+
+    def use(self, release: Release) -> None:
+        """Say that a release has been put to use, so that its receipt is sent when the next event is asked for.
+
+        Another thread may say so while the next event is waited for, and then interrupts that wait (`io.interruptible`).
+        """
+        self._used = release
 
     async def events(self) -> AsyncGenerator[Coffer | CofferError, None]:
         """Yield without end: a `Coffer` for every release that is newer than the last one, and an error for every attempt that failed.
@@ -120,18 +133,27 @@ class Watcher:
         await connection.send(Get())
         coffer = await self._source.take(await connection.receive(OkGet), connection)
         self._attempt = 0
+        self._signed = None
         return coffer
+
+    async def _sign(self, connection: Connection) -> None:
+        """Send the receipt for the release in use, unless it was sent in this session."""
+        used = self._used
+        if used is not None and used != self._signed:
+            self._signed = used
+            await self._source.sign_for(used, connection, use=USE_FOLLOWED)
 
     async def _watch(self, connection: Connection, ends_s: float) -> Coffer | None:
         """Return the next release as soon as it is published; None if the session has lasted long enough."""
         connection.deadline_s = self._in_s(self._silence_s)
+        await self._sign(connection)
         await connection.send(Watch(serial=self._serial))
-        while isinstance(answer := await connection.next_message(), Still):
-            if self._source.network.now_s() >= ends_s:
-                return None
-            connection.deadline_s = self._in_s(self._silence_s)
-        # The session lets nothing through that may not follow.
-        assert isinstance(answer, OkGet)
+        while not isinstance(answer := await connection.next_message_or_interruption(), OkGet):
+            await self._sign(connection)
+            if isinstance(answer, Still):
+                if self._source.network.now_s() >= ends_s:
+                    return None
+                connection.deadline_s = self._in_s(self._silence_s)
         connection.deadline_s = self._in_s(DEFAULT_TIMEOUT_S)
         coffer = await self._source.take(answer, connection)
         if coffer.release.serial <= self._serial:

@@ -72,9 +72,12 @@ class Sockets(Network):
         except OSError as error:
             raise unresolved(host, error) from None
         try:
-            return SocketStream(dial(places, deadline_s=deadline_s))
+            return self._connected(places, deadline_s)
         except ConnectionError as error:
             raise unreached(host, str(error)) from None
+
+    def _connected(self, places: Sequence[Endpoint], deadline_s: float) -> SocketStream:
+        return SocketStream(dial(places, deadline_s=deadline_s))
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 (no event loop waits for it)

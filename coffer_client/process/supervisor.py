@@ -20,7 +20,7 @@ from typing import Final, NoReturn, Self
 
 from coffer_protocol.errors import CofferError, UnavailableError
 
-from ..coffer import Coffer
+from ..coffer import Coffer, Release
 from ..delivery.naming import PLAIN, Naming
 from ..errors import UsageError
 from .command import command_environment, secret_variables, spawn
@@ -101,6 +101,7 @@ class Supervisor:
         splay: Callable[[], float],
         tell: Callable[[str], None],
         inherited: Variables,
+        used: Callable[[Release], None] = lambda release: None,
         naming: Naming = PLAIN,
         relay: Relay | None = None,
         grace_s: float = GRACE_S,
@@ -115,6 +116,8 @@ class Supervisor:
             splay: returns how many seconds to wait before that, so that a fleet does not act all at once. Called for each change.
             tell: prints a line for people.
             inherited: the command's variables in addition to the secrets.
+            used: called with each release once the command uses it: it was started or restarted with it, was sent the signal, or the
+                other command ended with 0; or the release changes nothing for a command that does.
             naming: which secrets the command gets, under which names.
             relay: passes on the command's output and hides every secret that it is told about; None if the command writes directly.
             grace_s: how many seconds the command has to end before it is restarted.
@@ -132,17 +135,21 @@ class Supervisor:
         self._splay = splay
         self._tell = tell
         self._inherited = inherited
+        self._used = used
         self._naming = naming
         self._relay = relay
         self._grace_s = grace_s
         self._drain_s = drain_s
-        # The variables of the newest release that was acted on; and those that the running command was started with.
+        # The newest release that was acted on, and its variables; and those that the running command was started with.
+        self._release = first.release
         self._variables: Variables = self._variables_of(first)
         self._given = self._variables
+        # Whether what was done for that release has worked.
+        self._is_in_use = False
         self._news: queue.SimpleQueue[Coffer | CofferError] = queue.SimpleQueue()
         self._is_failing = False
-        # New variables, and when to act on them, on the monotonic clock.
-        self._pending: Variables | None = None
+        # A release with new variables, and when to act on them, on the monotonic clock.
+        self._pending: tuple[Release, Variables] | None = None
         self._due = 0.0
         # Whether the command has been told to end so that it can be restarted; and when to kill it.
         self._is_restarting = False
@@ -173,6 +180,7 @@ class Supervisor:
         except CofferError:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             raise
+        self._put_to_use()
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
         if self._relay is not None:
             self._relay.start()
@@ -193,6 +201,10 @@ class Supervisor:
 
     def _spawn(self, command: Sequence[str], variables: Variables) -> int:
         return spawn(command, variables, mask=self._mask, streams=self._relay.streams if self._relay else None)
+
+    def _put_to_use(self) -> None:
+        self._is_in_use = True
+        self._used(self._release)
 
     def _listen(self, events: Iterable[Coffer | CofferError]) -> None:
         for event in events:
@@ -224,12 +236,15 @@ class Supervisor:
         elif received.si_signo == signal.SIGCONT:
             self._is_asked_to_stop, self._stopped_by = False, None
 
-    def _send(self, number: int) -> None:
+    def _send(self, number: int) -> bool:
+        """Send the command a signal, and return whether that was possible."""
         try:
             # The command has not been waited for yet, so the process id is still its own.
             os.kill(self._child, number)
         except PermissionError:
             self._tell(f"the command runs as another user, so {signal.Signals(number).name} cannot be sent to it")
+            return False
+        return True
 
     # -------------------------------------------------------------------------------------------------------- changes
 
@@ -250,10 +265,15 @@ class Supervisor:
             except CofferError as error:
                 self._tell(f"{error} (the command keeps its secrets)")
                 continue
-            if self._pending is None:
-                self._due = time.monotonic() + self._splay()
+            if variables != self._variables:
+                if self._pending is None:
+                    self._due = time.monotonic() + self._splay()
+                self._pending = event.release, variables
+                continue
             # A release that changes nothing for this client does not concern the command.
-            self._pending = variables if variables != self._variables else None
+            self._pending, self._release = None, event.release
+            if self._is_in_use:
+                self._put_to_use()
 
     def _may_act(self) -> bool:
         return self._pending is not None and not self._is_restarting and self._hook is None
@@ -267,9 +287,11 @@ class Supervisor:
             self._kill_at = None
         if self._pending is None or not self._may_act() or now < self._due:
             return
-        self._variables, self._pending = self._pending, None
+        (self._release, self._variables), self._pending = self._pending, None
+        self._is_in_use = False
         if self._change.signal is not None:
-            self._send(self._change.signal)
+            if self._send(self._change.signal):
+                self._put_to_use()
         elif self._change.command is not None:
             self._run_hook(self._change.command)
         else:
@@ -294,6 +316,8 @@ class Supervisor:
                 self._hook = None
                 if code := os.waitstatus_to_exitcode(status):
                     self._tell(f"--on-change: the command ended with {code}")
+                else:
+                    self._put_to_use()
         self._reap_orphans()
         pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
         if not pid:
@@ -329,6 +353,7 @@ class Supervisor:
         try:
             self._child = self._spawn(self._command, self._variables)
             self._given = self._variables
+            self._put_to_use()
         except CofferError as error:
             # The new secrets may be the reason: an environment has limits.
             self._tell(f"{error} (the command is started with its old secrets)")

@@ -50,12 +50,15 @@ class Peer:
         return message
 
     def _next(self) -> Message:
-        while True:
-            while (message := self.session.next_message()) is None:
-                self.session.receive(self._socket.recv(1 << 16))
-            if not isinstance(message, Held):
-                return message
+        while isinstance(message := self.next_of_all(), Held):
             self.receipts.append(message)
+        return message
+
+    def next_of_all(self) -> Message:
+        """The client's next message, also if it is a receipt."""
+        while (message := self.session.next_message()) is None:
+            self.session.receive(self._socket.recv(1 << 16))
+        return message
 
     def send(self, message: Message) -> None:
         """Send as the protocol says."""

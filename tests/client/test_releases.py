@@ -18,7 +18,7 @@ from coffer_client.errors import BusyServerError, CofferWarning, ConfigurationEr
 from coffer_client.releases import Releases
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, KeyNotFoundError
-from coffer_protocol.message import Error, KeyNotFound, OkGet, Watch
+from coffer_protocol.message import USE_FOLLOWED, Error, KeyNotFound, OkGet, Watch
 from tests.support import identity
 
 from .conversation.test_watching import Waits, telling
@@ -69,6 +69,25 @@ def test_each_release_is_given_as_it_comes(home: Path, whole: Credential, histor
             assert [next(releases)["n"] for _ in range(3)] == [1, 2, 3]
         with pytest.raises(StopIteration):
             next(releases)
+
+
+def test_asking_for_the_next_says_that_the_last_was_put_to_use(client: Client, history: History) -> None:
+    receipts: list[tuple[int, int]] = []
+
+    def listening(script: Script) -> Script:
+        def listened(peer: Peer) -> None:
+            script(peer)
+            peer.expect(Watch)
+            receipts.extend((held.serial, held.use) for held in peer.receipts)
+
+        return listened
+
+    with (
+        FakeServer(giving_in_turn(hosting(history, newest=1), listening(telling(history, 2, 3)), LATER)) as server,
+        watch(client, server.address(), on_failure=lambda error: releases.close()) as releases,
+    ):
+        assert [secrets["n"] for secrets in releases] == [1, 2, 3]
+    assert receipts == [(1, USE_FOLLOWED), (2, USE_FOLLOWED), (3, USE_FOLLOWED)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coffer_protocol.identity import Identity
 
     from ...coffer import Coffer
+    from ...conversation.network import Network
     from ...delivery.naming import Naming
     from ..parser import Parsed
 
@@ -80,9 +81,9 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
     )
 
 
-def source(parsed: Parsed) -> Source:
-    """Return the server to ask, with what is remembered about it. Raises as `wanted`."""
-    return Source.of(wanted(parsed), Sockets(), warn=warn)
+def source(parsed: Parsed, network: Network | None = None) -> Source:
+    """Return the server to ask, over plain sockets or another network, with what is remembered about it. Raises as `wanted`."""
+    return Source.of(wanted(parsed), network or Sockets(), warn=warn)
 
 
 def naming(parsed: Parsed) -> Naming:

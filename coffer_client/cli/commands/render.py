@@ -49,13 +49,21 @@ def _fill(path: str, parsed: Parsed) -> None:
         warn(f"--mode {access.mode:04o} lets every user of this machine read or change {path}")
     command = parsed.text("exec")
 
-    def bring(coffer: Coffer) -> None:
-        if place(path, template.render(coffer), access) and command is not None:
-            run_shell(command, run.command_environment({}, os.environb))
-
     origin = source(parsed)
     # If the server cannot be watched, nothing is begun.
     watcher = Watcher(origin) if parsed.switch("watch") else None
+    # Whether the command has worked that the last change of the file was to run.
+    is_in_use = True
+
+    def bring(coffer: Coffer) -> None:
+        nonlocal is_in_use
+        if place(path, template.render(coffer), access) and command is not None:
+            is_in_use = False
+            run_shell(command, run.command_environment({}, os.environb))
+            is_in_use = True
+        if watcher is not None and is_in_use:
+            watcher.use(coffer.release)
+
     coffer = fetch(origin)
     try:
         bring(coffer)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from ...coffer import Release
     from ..parser import Parsed
 
 
@@ -33,15 +34,23 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
 
     from ...conversation.watching import Watcher
     from ...io.blocking import iterate
+    from ...io.interruptible import InterruptibleSockets
     from ...process import supervisor as supervise
     from ...process.relay import Relay
 
     change = supervise.OnChange.from_text(parsed.text("on-change") or supervise.RESTART)
     splay = span(parsed, "splay")
     splay_s = splay.total_seconds() if splay else 0.0
-    origin = source(parsed)
+    network = InterruptibleSockets()
+    origin = source(parsed, network)
     # A server that cannot be watched is refused before the command is started.
     watcher = Watcher(origin) if parsed.switch("watch") else None
+
+    def used(release: Release) -> None:
+        if watcher is not None:
+            watcher.use(release)
+            network.interrupt()
+
     first = fetch(origin)
     draw = random.SystemRandom().uniform
     supervisor = supervise.Supervisor(
@@ -51,6 +60,7 @@ def _supervise(parsed: Parsed, inherited: Mapping[bytes, bytes]) -> NoReturn:
         splay=lambda: draw(0, splay_s),
         tell=tell,
         inherited=inherited,
+        used=used,
         naming=naming(parsed),
         relay=Relay(tell=tell) if parsed.switch("redact") else None,
     )

@@ -25,12 +25,14 @@ def main(parsed: Parsed) -> None:
     if command is None:
         refuse_naming(parsed, "only with --exec")
     has_begun = False
-    for coffer in releases(iterate(Watcher(source(parsed)).events())):
+    watcher = Watcher(source(parsed))
+    for coffer in releases(iterate(watcher.events())):
         if command is None:
             write(f"{times.show(coffer.release.issued_s)} {coffer.release.serial}\n".encode())
             continue
         try:
             run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))
+            watcher.use(coffer.release)
         except (NamingError, NoSuchKeyError, CommandFailedError) as error:
             # At the start somebody who has just typed the command can correct it. Later the next release may differ.
             if not has_begun and not isinstance(error, CommandFailedError):

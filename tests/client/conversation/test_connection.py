@@ -11,7 +11,7 @@ from coffer_client.errors import BusyServerError
 from coffer_client.io.blocking import finish
 from coffer_protocol.address import Host
 from coffer_protocol.errors import KeyNotFoundError, UnopenableError, UnreachableError
-from coffer_protocol.message import Bye, Error, Get, Hello, KeyNotFound, Link, Message, OkGet
+from coffer_protocol.message import Bye, Error, Get, Held, Hello, KeyNotFound, Link, Message, OkGet, Still, Watch
 from coffer_protocol.session import ServerSession
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
@@ -78,6 +78,40 @@ def test_a_server_that_closes_is_named(credential: Credential) -> None:
     with pytest.raises(UnreachableError, match=r"^coffer\.example: the server closed the connection without an answer") as caught:
         finish(connection(Line(), credential).hello())
     assert ("--bare" in str(caught.value.hint)) == credential.bare
+
+
+class Interrupted(Line):
+    """A line whose every wait is interrupted once, before what has come can be received."""
+
+    def __init__(self, *answers: Message) -> None:
+        super().__init__(*answers)
+        self.interruptions = 0
+
+    async def is_interrupted(self, *, deadline_s: float) -> bool:
+        self.deadlines.add(deadline_s)
+        self.interruptions += 1
+        return self.interruptions % 2 == 1
+
+
+def test_a_wait_that_was_interrupted_goes_on_with_the_next_call(whole: Credential) -> None:
+    line = Interrupted(Link(), OkGet(coffer=b"first"), Still(), OkGet(coffer=b"second"))
+
+    async def work() -> list[Message | None]:
+        async with connection(line, whole) as here:
+            await here.hello()
+            await here.send(Get())
+            # Only one of the two ways to wait can be interrupted.
+            first = await here.receive(OkGet)
+            await here.send(Watch(serial=1))
+            found: list[Message | None] = [await here.next_message_or_interruption() for _ in range(2)]
+            # The session has not failed.
+            await here.send(Held(serial=1, sha256=bytes(32), use=1, receipt=bytes(64)))
+            found.append(await here.next_message_or_interruption())
+            return [first, *found]
+
+    assert finish(work()) == [OkGet(coffer=b"first"), None, Still(), None]
+    assert [type(message) for message in line.heard] == [Hello, Get, Watch, Held]
+    assert line.deadlines == {DEADLINE_S}
 
 
 def test_an_unknown_client_is_told_its_line(credential: Credential) -> None:

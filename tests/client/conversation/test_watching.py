@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,14 +11,19 @@ from coffer_client.config.credential import Credential
 from coffer_client.conversation.watching import Watcher
 from coffer_client.errors import BusyServerError, ConfigurationError, RefusedClientError
 from coffer_client.io.blocking import Sockets, iterate
+from coffer_client.io.interruptible import InterruptibleSockets
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.errors import CofferError, ForkError, MalformedMessageError, RollbackError, UnreachableError
-from coffer_protocol.message import Error, Get, OkGet, Still, Watch
+from coffer_protocol.message import USE_FOLLOWED, Error, Get, Held, OkGet, Still, Watch
+from coffer_protocol.release import receipt
 from tests.support import identity
 
 from ..fake_server import FakeServer, Peer, Script, address_of, answering, giving_in_turn, hosting, unused_host
-from ..releases import History
+from ..releases import COFFER, History
 from ..sources import Client
+
+# Nothing here takes so long; it ends a test that would hang.
+GUARD_S = 60.0
 
 
 @pytest.fixture
@@ -153,6 +159,69 @@ def test_a_session_has_its_hour_and_then_another_begins(client: Client, history:
         assert [serial(next(events)), serial(next(events))] == [1, 2]
         events.close()
     assert waits.seconds == []
+
+
+# ---------------------------------------------------------------------------------------------------------------- receipts
+
+
+def test_a_release_is_signed_for_once_it_was_put_to_use_and_again_in_each_session(client: Client, history: History) -> None:
+    receipts: list[list[tuple[int, int]]] = []
+
+    def listening(script: Script) -> Script:
+        def listened(peer: Peer) -> None:
+            script(peer)
+            peer.expect(Watch)
+            receipts.append([(held.serial, held.use) for held in peer.receipts])
+
+        return listened
+
+    with FakeServer(giving_in_turn(listening(telling(history, 2, 3)), listening(telling(history, first=4)))) as server:
+        watcher = Watcher(client.source(server.address(), Waits()), uniform=Waits().uniform)
+        events = iterate(watcher.events())
+        for expected in (1, 2, 3):
+            event = next(events)
+            assert serial(event) == expected
+            # What is done for release 2 fails.
+            if expected != 2 and isinstance(event, Coffer):
+                watcher.use(event.release)
+                # Once is enough.
+                watcher.use(event.release)
+        assert isinstance(failed(next(events)), UnreachableError)
+        assert serial(next(events)) == 4
+        failed(next(events))
+        events.close()
+    # The second session signs for the release that is in use, and not for the one that it gives.
+    assert receipts == [[(1, USE_FOLLOWED), (3, USE_FOLLOWED)], [(3, USE_FOLLOWED)]]
+
+
+def test_a_receipt_is_sent_while_a_watch_waits(client: Client, history: History) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        is_watched.set()
+        held = peer.next_of_all()
+        assert isinstance(held, Held)
+        receipt.verify_untrusted(held, coffer=COFFER, client_id=identity("web").id(), sign_key=client.credential.identity.publisher_key())
+        peer.send(OkGet(coffer=history.bodies[1]))
+
+    is_watched = threading.Event()
+    network = InterruptibleSockets()
+    with FakeServer(script) as server:
+        watcher = Watcher(client.source(server.address(), network))
+        events = iterate(watcher.events())
+        first = next(events)
+        assert isinstance(first, Coffer)
+
+        def act() -> None:
+            is_watched.wait(GUARD_S)
+            watcher.use(first.release)
+            network.interrupt()
+
+        thread = threading.Thread(target=act)
+        thread.start()
+        assert serial(next(events)) == 2
+        thread.join()
+        events.close()
 
 
 # ---------------------------------------------------------------------------------------------------------------- failures

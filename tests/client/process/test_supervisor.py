@@ -19,7 +19,7 @@ from coffer_client.errors import UsageError
 from coffer_client.process.redaction import REMEMBERED
 from coffer_client.process.supervisor import OnChange
 from coffer_protocol.errors import TruncatedError
-from coffer_protocol.message import OkGet, Watch
+from coffer_protocol.message import USE_FOLLOWED, USE_ONCE, Held, OkGet, Watch
 
 from ..fake_server import FakeServer, Peer
 from ..releases import History
@@ -152,6 +152,8 @@ class Publisher:
     def __init__(self, credential: Credential) -> None:
         self.history = History(credential).add({"n": "1"})
         self._news: SimpleQueue[bytes | None] = SimpleQueue()
+        # The serial and the use of each receipt.
+        self.receipts: SimpleQueue[tuple[int, int]] = SimpleQueue()
 
     def publish(self, secrets: dict[str, str]) -> None:
         self._news.put(self.history.add(secrets).bodies[-1])
@@ -160,12 +162,25 @@ class Publisher:
         """Let the script end that waits for news."""
         self._news.put(None)
 
+    def only_listen(self) -> None:
+        """Publish nothing more."""
+        self._news.put(b"")
+
+    def next_receipts(self, count: int) -> list[tuple[int, int]]:
+        """The next receipts, which come before the guard's time is over."""
+        return [self.receipts.get(timeout=_END_S) for _ in range(count)]
+
     def script(self, peer: Peer) -> None:
         # A test kills its client wherever that may be.
         with contextlib.suppress(TruncatedError, ConnectionError):
             peer.answer_get(self.history.bodies[0])
-            while isinstance(peer.hear(), Watch) and (body := self._news.get()) is not None:
-                peer.send(OkGet(coffer=body))
+            while isinstance(message := peer.next_of_all(), Watch | Held):
+                if isinstance(message, Held):
+                    self.receipts.put((message.serial, message.use))
+                elif (body := self._news.get()) is None:
+                    return
+                elif body:
+                    peer.send(OkGet(coffer=body))
 
 
 @pytest.fixture
@@ -358,6 +373,64 @@ def test_a_redacted_command_is_started_anew_with_its_streams(publisher: Publishe
     while (line := running.line()) != "has <secret n>":
         assert line in ("SIGTERM", "SIGCONT")
     assert running.end() == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------- receipts
+
+# What a session begins with: the secrets were fetched, and the command was started with them.
+BEGUN = [(1, USE_ONCE), (1, USE_FOLLOWED)]
+WAITING = ["sh", "-c", "echo has $n; exec tail -f /dev/null"]
+
+
+@pytest.mark.parametrize("change", ["restart", "signal:WINCH", "exec:true"])
+def test_a_release_is_signed_for_once_the_command_has_it(publisher: Publisher, start: Start, change: str) -> None:
+    start("--on-change", change, command=WAITING)
+    publisher.publish({"n": "2"})
+    publisher.only_listen()
+    # The receipt comes while the next release is waited for.
+    assert publisher.next_receipts(3) == [*BEGUN, (2, USE_FOLLOWED)]
+
+
+def test_a_release_that_changes_nothing_is_signed_for_at_once(publisher: Publisher, start: Start) -> None:
+    start("--on-change", "exec:exit 1", command=WAITING)
+    publisher.publish({"n": "1"})
+    publisher.only_listen()
+    assert publisher.next_receipts(3) == [*BEGUN, (2, USE_FOLLOWED)]
+
+
+def test_nothing_is_signed_for_before_the_splay_is_over(publisher: Publisher, start: Start) -> None:
+    start("--splay", "1d", command=WAITING)
+    publisher.publish({"n": "2"})
+    # The second one takes back what the first one would change.
+    publisher.publish({"n": "1"})
+    publisher.only_listen()
+    assert publisher.next_receipts(3) == [*BEGUN, (3, USE_FOLLOWED)]
+
+
+def test_what_has_not_worked_is_not_signed_for(publisher: Publisher, start: Start) -> None:
+    running = start("--on-change", "exec:echo hook $n; [ $n != 2 ]", command=WAITING)
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2"})
+    assert running.line() == "hook 2"
+    assert running.process.stderr is not None
+    assert "the command ended with 1" in running.process.stderr.readline()
+    # Nor is a later release with the same secrets.
+    publisher.publish({"n": "2"})
+    publisher.publish({"n": "4"})
+    assert running.line() == "hook 4"
+    publisher.only_listen()
+    assert publisher.next_receipts(3) == [*BEGUN, (4, USE_FOLLOWED)]
+
+
+def test_a_command_that_goes_on_with_its_old_secrets_is_not_signed_for(publisher: Publisher, start: Start) -> None:
+    running = start(command=WAITING)
+    assert running.line() == "has 1"
+    publisher.publish({"n": "2" * 200_000})
+    assert running.line() == "has 1"
+    publisher.publish({"n": "3"})
+    assert running.line() == "has 3"
+    publisher.only_listen()
+    assert publisher.next_receipts(3) == [*BEGUN, (3, USE_FOLLOWED)]
 
 
 # ----------------------------------------------------------------------------------------------------- signals and statuses

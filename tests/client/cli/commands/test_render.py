@@ -14,7 +14,7 @@ from typing import Self
 import pytest
 
 from coffer_client.config.credential import Credential
-from coffer_protocol.message import Bye, KeyNotFound
+from coffer_protocol.message import USE_FOLLOWED, USE_ONCE, Bye, KeyNotFound, Watch
 from coffer_protocol.shard import SecretValue
 from tests.support import ROOT
 
@@ -253,6 +253,41 @@ def test_a_release_that_cannot_be_rendered_leaves_the_file(folder: Path, configu
             assert second.endswith(" (a.conf stays as it is)\n")
             assert third == "coffer-client: release 3: --exec: the command ended with 3\n"
             watching.end()
+
+
+def receipts_of(configured: Configure, whole: Credential, history: History, *words: str, told: int) -> list[tuple[int, int]]:
+    """The receipts in the session that watches, after so many lines for people."""
+    receipts: list[tuple[int, int]] = []
+
+    def fetched(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Bye)
+        assert [(held.serial, held.use) for held in peer.receipts] == [(1, USE_ONCE)]
+
+    def watched(peer: Peer) -> None:
+        releasing(history)(peer)
+        peer.expect(Watch)
+        receipts.extend((held.serial, held.use) for held in peer.receipts)
+
+    with FakeServer(giving_in_turn(fetched, watched, answering(lambda hello: KeyNotFound(client=hello.client)))) as server:
+        configured(server, whole)
+        with Watching("a.j2", "-o", "a.conf", *words) as watching:
+            assert "trying again" in watching.told(told + 1)[-1]
+            watching.end()
+    return receipts
+
+
+def test_a_release_is_signed_for_once_its_result_is_in_the_file(folder: Path, configured: Configure, whole: Credential) -> None:
+    history = History(whole).add({"db.url": "1"}).add({"db.utl": "2"}).add({"db.url": "1"}).add({"db.url": "4"})
+    # Release 2 cannot be rendered, and 3 leaves the file as it is.
+    assert receipts_of(configured, whole, history, told=1) == [(serial, USE_FOLLOWED) for serial in (1, 3, 4)]
+
+
+def test_a_release_is_not_signed_for_while_its_command_has_not_worked(folder: Path, configured: Configure, whole: Credential) -> None:
+    history = History(whole).add({"db.url": "1"}).add({"db.url": "2"}).add({"db.url": "2"}).add({"db.url": "4"})
+    words = ("--exec", "! grep -q 2 a.conf")
+    # Release 3 leaves the file as it is, and so does not run the command again.
+    assert receipts_of(configured, whole, history, *words, told=1) == [(serial, USE_FOLLOWED) for serial in (1, 4)]
 
 
 def test_a_first_result_that_cannot_be_made_ends_it(folder: Path, configured: Configure, whole: Credential) -> None:

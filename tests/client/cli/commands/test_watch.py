@@ -10,9 +10,9 @@ import pytest
 
 from coffer_client.cli import main as cli
 from coffer_client.config.credential import Credential
-from coffer_protocol.message import KeyNotFound
+from coffer_protocol.message import USE_FOLLOWED, Held, KeyNotFound, Watch
 
-from ...fake_server import FakeServer, Script, answering, giving_in_turn, releasing
+from ...fake_server import FakeServer, Peer, Script, answering, giving_in_turn, releasing
 from ...releases import History
 from ..command_lines import Configure
 
@@ -46,6 +46,44 @@ def test_watch_runs_a_command_for_each_release(configured: Configure, whole: Cre
     with FakeServer(watched(History(whole).add({"n": 1}).add({"1": 2}).add({"n": 3}))) as server:
         configured(server, whole)
         assert run_watch("--exec", 'echo "now $n"; exit 3', lines=2)[0] == ["now 1\n", "now 3\n"]
+
+
+def test_a_release_is_signed_for_once_its_command_has_worked(configured: Configure, whole: Credential) -> None:
+    history = History(whole).add({"n": 1}).add({"n": 2}).add({"n": 3})
+    receipts: list[tuple[int, int]] = []
+
+    def script(peer: Peer) -> None:
+        releasing(history)(peer)
+        peer.expect(Watch)
+        receipts.extend((held.serial, held.use) for held in peer.receipts)
+
+    with FakeServer(giving_in_turn(script, answering(lambda hello: KeyNotFound(client=hello.client)))) as server:
+        configured(server, whole)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "coffer_client", "watch", "--exec", "[ $n != 2 ]"], stderr=subprocess.PIPE, text=True
+        )
+        with process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "coffer-client: release 2: --exec: the command ended with 1\n"
+            assert "trying again" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+    assert receipts == [(1, USE_FOLLOWED), (3, USE_FOLLOWED)]
+
+
+def test_who_only_looks_signs_for_nothing(configured: Configure, whole: Credential) -> None:
+    history = History(whole).add({"n": 1}).add({"n": 2})
+    receipts: list[Held] = []
+
+    def script(peer: Peer) -> None:
+        releasing(history)(peer)
+        # It may have been ended already.
+        peer.hear()
+        receipts.extend(peer.receipts)
+
+    with FakeServer(giving_in_turn(script, answering(lambda hello: KeyNotFound(client=hello.client)))) as server:
+        configured(server, whole)
+        run_watch(lines=2)
+    assert receipts == []
 
 
 @pytest.fixture
