@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coffer_common.program import with_extra
 from coffer_protocol.shard import SecretValue
 
 from .coffer import redact
@@ -42,7 +43,7 @@ except ModuleNotFoundError as error:
     if error.name not in ("pydantic", "pydantic_settings"):
         raise
     raise ModuleNotFoundError(
-        f"coffer_client.pydantic_source needs {error.name}, which is not installed: pip install 'coffer-secrets[pydantic]'", name=error.name
+        f"coffer_client.pydantic_source needs {error.name}, which is not installed: {with_extra('pydantic')}", name=error.name
     ) from None
 
 

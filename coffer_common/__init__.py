@@ -8,7 +8,8 @@ Modules:
     paths.py         the home folder and the XDG folders
     hardening.py     keeps the memory of a process from core files and from tracing
     help.py          lays out the help of each program
-    application.py   typer applications that show it, for the server and the companion
+    command_line.py  reads the command lines of each program
+    application.py   typer applications with this help and reading, for the server and the companion
     program.py       standard streams, the version, and how a program ends and prints errors
     durations.py     spans of time as people write and read them
     times.py         times as people and scripts read them

@@ -1,30 +1,30 @@
-"""Typer applications whose help is laid out as the client's, so that it is the same with every version of typer.
+"""Typer applications whose help and usage errors are those of the client, so that they are the same with every version of typer.
 
-Typer reads the command line. What its own help looks like changed with nearly each of its releases.
+Typer makes the table of commands from functions, and calls these. It only gets lines that `command_line` has read without an error: its own
+help, and what it says about a mistake, changed with nearly each of its releases.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from coffer_protocol.errors import CofferError
 
-from .help import Entry, page, sections, terminal_width
+from . import command_line
+from .command_line import HELP, VERSION, Arguments, Option, no_such_command
+from .help import page, sections, terminal_width
 from .program import run, version_line
-
-_HELP_FLAGS: Final = ("-h", "--help")
-_HELP: Final = "Print this help."
 
 
 class Command(TyperCommand):
-    """A command with our help.
+    """A command with our help and our usage errors.
 
     Attributes:
         exits: what its exit codes mean; empty if the help of the program says it.
@@ -36,9 +36,20 @@ class Command(TyperCommand):
         """Return the help of the command."""
         return _help(self, ctx, {})
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what follows the name of the command.
+
+        Raises:
+            UsageError: the command does not know such a line.
+        """
+        # A shell that completes a line asks about one that is not whole.
+        if not ctx.resilient_parsing and command_line.parse(table_row(self, ctx.command_path), args) is None:
+            args = [HELP.flag]
+        return super().parse_args(ctx, args)
+
 
 class Group(TyperGroup):
-    """A program, or a group of commands in one, with our help.
+    """A program, or a group of commands in one, with our help and our usage errors.
 
     Attributes:
         exits: what its exit codes mean.
@@ -49,6 +60,19 @@ class Group(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         """Return the help of the group, with its commands."""
         return _help(self, ctx, {name: _first_sentence(command.help) for name, command in self.commands.items()})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options of the group, and the name of a command.
+
+        Raises:
+            UsageError: the group knows no such option or command.
+        """
+        # All of them are switches.
+        own = {*HELP.flags, *(flag for option in self.params for flag in option.opts)}
+        word = next((word for word in args if word not in own), None)
+        if not ctx.resilient_parsing and word is not None and word not in self.commands:
+            raise no_such_command(ctx.command_path, word, self.commands, own)
+        return super().parse_args(ctx, args)
 
 
 class Application(typer.Typer):
@@ -66,7 +90,7 @@ class Application(typer.Typer):
             no_args_is_help=True,
             pretty_exceptions_enable=False,
             rich_markup_mode=None,
-            context_settings={"help_option_names": [*_HELP_FLAGS]},
+            context_settings={"help_option_names": [*HELP.flags]},
             **settings,
         )
 
@@ -101,7 +125,7 @@ class Program(Application):
                 raise typer.Exit
 
         # A default and not an annotation: typer would look for its names in this module.
-        option = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Print the version.")
+        option = typer.Option(False, VERSION.flag, callback=show_version, is_eager=True, help=VERSION.help)
 
         @self.callback()
         def root(version: bool = option) -> None:
@@ -123,37 +147,43 @@ def _first_sentence(text: str | None) -> str:
     return f"{sentence}." if stop else sentence
 
 
-def described(option: TyperOption) -> str:
-    """Return what an option does, with its default, if that is shown."""
+def table_row(command: TyperCommand | TyperGroup, line: str) -> command_line.Command:
+    """Describe a command as the client's table describes its own. `line` is what is typed for it, with the program."""
+    return command_line.Command(
+        line=line,
+        help=command.help or "",
+        options=tuple(_option(option) for option in command.params if isinstance(option, TyperOption)),
+        arguments=tuple(_argument(argument) for argument in command.params if isinstance(argument, TyperArgument)),
+    )
+
+
+def _option(option: TyperOption) -> Option:
+    (flag,) = option.opts
     is_shown = option.show_default and not option.is_flag and option.default is not None
-    return f"{option.help or ''} Default: {option.default}." if is_shown else option.help or ""
+    return Option(
+        name=flag.removeprefix("--"),
+        metavar=None if option.is_flag else option.metavar,
+        help=f"{option.help or ''} Default: {option.default}." if is_shown else option.help or "",
+        is_repeatable=option.multiple,
+    )
 
 
-def taken(argument: TyperArgument) -> str:
-    """Return how an argument is typed."""
-    name = argument.metavar or ""
-    return (name if argument.required else f"[{name}]") + ("..." if argument.nargs < 0 else "")
+def _argument(argument: TyperArgument) -> Arguments:
+    return Arguments(
+        metavar=argument.metavar or "",
+        help=argument.help or "",
+        least=int(argument.required),
+        most=None if argument.nargs < 0 else argument.nargs,
+    )
 
 
 def _help(command: Command | Group, context: Any, commands: Mapping[str, str]) -> str:
-    arguments = [parameter for parameter in command.params if isinstance(parameter, TyperArgument)]
-    options = [parameter for parameter in command.params if isinstance(parameter, TyperOption)]
-    usage = " ".join((context.command_path, *_usage(arguments, options, has_commands=bool(commands))))
+    row = table_row(command, context.command_path)
+    usage = f"{row.line} COMMAND [OPTION]... [ARGUMENT]..." if commands else row.usage
     width = context.terminal_width or terminal_width(os.environ)
     lines = (
-        *sections({"Arguments": [(argument.metavar or "", argument.help or "") for argument in arguments]}, width),
-        *sections({"Commands": [*commands.items()], "Options": [*map(_entry, options), (", ".join(_HELP_FLAGS), _HELP)]}, width),
+        *sections({"Arguments": [(taken.metavar, taken.help) for taken in row.arguments]}, width),
+        *sections({"Commands": [*commands.items()], "Options": [*(option.entry for option in (*row.options, HELP))]}, width),
         *sections({"Exit codes": [(str(code), meaning) for code, meaning in command.exits.items()]}, width),
     )
     return page(usage, paragraphs(command.help), lines, width).removesuffix("\n")
-
-
-def _usage(arguments: Iterable[TyperArgument], options: Iterable[TyperOption], *, has_commands: bool) -> Iterable[str]:
-    if has_commands:
-        return ("COMMAND", "[OPTION]...", "[ARGUMENT]...")
-    return (*(["[OPTION]..."] if [*options] else []), *map(taken, arguments))
-
-
-def _entry(option: TyperOption) -> Entry:
-    flags = ", ".join(option.opts)
-    return f"{flags} {option.metavar}" if option.metavar and not option.is_flag else flags, described(option)

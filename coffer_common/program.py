@@ -13,7 +13,7 @@ import sys
 from coffer_protocol.errors import CofferError
 from coffer_protocol.lean import TYPE_CHECKING
 
-from .errors import OutputError, ReaderGoneError
+from .errors import OutputError, ReaderGoneError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from coffer_protocol.errors import UnavailableError
 
 FAILED: Final = 1
+WRONG_USAGE: Final = 2
 # As a shell has it for a program that SIGPIPE has ended: 128 and the number of that signal, which Python ignores.
 READER_GONE: Final = 141
 
@@ -99,7 +100,7 @@ def run(program: str, body: Callable[[], object], report: Callable[[CofferError]
     Args:
         program: the name of the program.
         body: what it does. It may end with SystemExit.
-        report: tells a person of an error, and returns the exit code; None prints `error_lines` and returns 1.
+        report: tells a person of an error, and returns the exit code; None prints `error_lines` and returns 2 for wrong usage, otherwise 1.
     """
     try:
         try:
@@ -122,7 +123,7 @@ def _told(program: str, error: CofferError, report: Callable[[CofferError], int]
     if report is not None:
         return report(error)
     sys.stderr.write(error_lines(program, error))
-    return FAILED
+    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
 
 
 def error_lines(program: str, error: CofferError) -> str:
@@ -150,6 +151,11 @@ def version_line(program: str) -> str:
         return f"{program} (not installed)"
 
 
+def with_extra(*extras: str) -> str:
+    """Return what to do if a package is missing that these extras install. It names no index: Coffer may come from a clone or a wheel."""
+    return f"install coffer-secrets again with {' and '.join(f'the extra {extra!r}' for extra in extras)}, as README.md says under Install"
+
+
 def cannot_start(program: str, extra: str, packages: Collection[str], error: ImportError | UnavailableError) -> NoReturn:
     """End a program that lacks what it needs: name that and what installs it, with exit code 2. `--version` is answered all the same.
 
@@ -171,6 +177,6 @@ def cannot_start(program: str, extra: str, packages: Collection[str], error: Imp
         if package not in packages:
             raise error
         error = UnavailableError(f"{package} is missing or too old")
-    error.hint = error.hint or f"pip install --upgrade 'coffer-secrets[{extra}]'"
+    error.hint = error.hint or with_extra(extra)
     sys.stderr.write(error_lines(program, error))
-    sys.exit(2)
+    sys.exit(WRONG_USAGE)

@@ -2,7 +2,6 @@
 
 Modules:
     main.py       runs a command line: chooses the command, and shows errors
-    parser.py     reads command lines by the table of options
     options.py    the table of commands and their options
     help.py       writes the help from that table
     exits.py      exit codes

@@ -7,21 +7,22 @@ import os
 import sys
 from itertools import pairwise
 
+from coffer_common.command_line import HELP, VERSION, no_such_command, parse
 from coffer_common.hardening import protect
 from coffer_protocol.errors import CofferError
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import ReaderGoneError
 from .commands import load
-from .options import GET, HELP_FLAGS, KEYS, PROGRAM, RUN, VERSION
-from .parser import find, parse
+from .options import COMMANDS, GET, KEYS, PROGRAM, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
+    from coffer_common.command_line import Command
+
     from .commands import Handler
-    from .options import Command
 
 _USAGE: Final = 2
 
@@ -69,7 +70,7 @@ def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:
         gc.enable()
     if not words:
         return _help()
-    if words[0] in HELP_FLAGS:
+    if words[0] in HELP.flags:
         return _help(is_asked_for=True)
     if words[0] == VERSION.flag:
         return _version()
@@ -82,6 +83,18 @@ def _dispatch(words: list[str], handler_of: Callable[[str], Handler]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def find(name: str) -> Command:
+    """Return the command of that name.
+
+    Raises:
+        UsageError: there is no such command.
+    """
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    raise no_such_command(PROGRAM, name, [command.name for command in COMMANDS], (*HELP.flags, VERSION.flag))
 
 
 def _help(command: Command | None = None, *, is_asked_for: bool = False) -> int:

@@ -1,18 +1,18 @@
-"""The table of commands and their options. `parser` reads command lines by it, and `help`, `completion` and docs/manuals print it.
+"""The table of commands and their options. Command lines are read by it, and `help`, `completion` and docs/manuals print it.
 
 `coffer-client get` loads this module at each start, so it imports no typing, enum or dataclasses at run time (docs/decisions/).
 """
 
 from __future__ import annotations
 
-from coffer_protocol.lean import TYPE_CHECKING, Record
+from coffer_common.command_line import GENERAL, Arguments, Command, Option
+from coffer_protocol.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
 
 PROGRAM: Final = "coffer-client"
 SUMMARY: Final = "Fetch this machine's secrets, sealed to its key and signed by their publisher."
-HELP_FLAGS: Final = ("--help", "-h")
 
 # The groups of options, as the help titles them.
 SECRETS: Final = "Which secrets"
@@ -20,96 +20,7 @@ SERVER: Final = "Which server"
 CACHE: Final = "Cache"
 OUTPUT: Final = "Output"
 CHANGES: Final = "Changes"
-GENERAL: Final = "Options"
 GROUPS: Final = (SECRETS, SERVER, CACHE, OUTPUT, CHANGES, GENERAL)
-
-# A switch is on or off. Another option has a text or None; if it is repeatable, it has its texts.
-Value = str | bool | None | tuple[str, ...]
-
-
-class Option(Record):
-    """`--NAME METAVAR`; or the switch `--NAME`, if there is no metavar. If it is given twice, the last one counts.
-
-    Attributes:
-        name: without the dashes.
-        metavar: its value, as the help shows it.
-        help: what it does.
-        group: under which title of `GROUPS` the help shows it.
-        letter: if it has one, it can also be typed as `-LETTER`.
-        is_repeatable: whether it may be given several times, and all of its values count.
-        may_be_empty: whether an empty text is a value of it. For other options an empty text is most likely a variable that is not set.
-    """
-
-    name: str
-    metavar: str | None = None
-    help: str
-    group: str = GENERAL
-    letter: str | None = None
-    is_repeatable: bool = False
-    may_be_empty: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The option as it is typed."""
-        return f"--{self.name}"
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Every way to type it."""
-        return (self.flag, f"-{self.letter}") if self.letter else (self.flag,)
-
-    @property
-    def absent(self) -> Value:
-        """Its value if it is not given."""
-        if self.is_repeatable:
-            return ()
-        return None if self.metavar else False
-
-
-class Arguments(Record):
-    """What a command takes in addition to options.
-
-    Attributes:
-        metavar: one of them, as the help shows it.
-        help: what they are.
-        least, most: how many there may be; a `most` of None means any number.
-        are_command_line: whether the first begins the line of another command, whose options are not ours.
-    """
-
-    metavar: str
-    help: str
-    least: int = 0
-    most: int | None = None
-    are_command_line: bool = False
-
-    @property
-    def usage(self) -> str:
-        """How they are typed."""
-        return (self.metavar if self.least else f"[{self.metavar}]") + ("..." if self.most is None else "")
-
-
-class Command(Record):
-    """One command.
-
-    Attributes:
-        name: as it is typed.
-        help: what it does.
-        options: in the order of the help.
-        arguments: what it takes in addition to options, or None.
-        examples: lines that a shell takes as they are.
-        exits: the codes of `exits.EXITS` with which it can end.
-    """
-
-    name: str
-    help: str
-    options: tuple[Option, ...]
-    arguments: Arguments | None = None
-    examples: tuple[str, ...] = ()
-    exits: tuple[int, ...] = (0, 1, 2)
-
-
-VERSION: Final = Option(name="version", help="Print the version.")
-HELP: Final = Option(name="help", letter="h", help="Print this help.")
 
 _SERVER: Final = Option(
     name="server",
@@ -201,10 +112,10 @@ NAMING: Final = (_ONLY, _EXCEPT, _PREFIX, _UPPER)
 _ASKING: Final = (0, 1, 2, 3, 4, 5)
 
 GET: Final = Command(
-    name="get",
+    line=f"{PROGRAM} get",
     help="Print secrets, or write them to files.",
     options=(*NAMING, *_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _FORMAT, _NO_NEWLINE, _TO_DIR),
-    arguments=Arguments(metavar="KEY", help="The secrets to take, in this order; without a KEY, all of them. raw takes exactly one."),
+    arguments=(Arguments(metavar="KEY", help="The secrets to take, in this order; without a KEY, all of them. raw takes exactly one."),),
     examples=(
         "coffer-client get db.url",
         'eval "$(coffer-client get --format shell)"',
@@ -214,7 +125,7 @@ GET: Final = Command(
     exits=(*_ASKING, 6),
 )
 KEYS: Final = Command(
-    name="keys",
+    line=f"{PROGRAM} keys",
     help="Print the names of all secrets, one on each line, and no value.",
     options=(
         *_SOURCE,
@@ -231,7 +142,7 @@ KEYS: Final = Command(
     exits=_ASKING,
 )
 RUN: Final = Command(
-    name="run",
+    line=f"{PROGRAM} run",
     help="Run a command with the secrets in its environment.",
     options=(
         *NAMING,
@@ -269,12 +180,14 @@ RUN: Final = Command(
             help="With --watch: delay that by a random time, at most this long: 30s. Default: 0.",
         ),
     ),
-    arguments=Arguments(
-        metavar="-- CMD",
-        help="The command and its arguments. It takes the place of this process, so signals and exit status are its own. A secret replaces "
-        "a variable of the same name; COFFER_IDENTITY_TEXT is removed. Core dumps are off, unless the command turns them on.",
-        least=1,
-        are_command_line=True,
+    arguments=(
+        Arguments(
+            metavar="-- CMD",
+            help="The command and its arguments. It takes the place of this process, so signals and exit status are its own. A secret "
+            "replaces a variable of the same name; COFFER_IDENTITY_TEXT is removed. Core dumps are off, unless the command turns them on.",
+            least=1,
+            are_command_line=True,
+        ),
     ),
     examples=(
         "coffer-client run -- ./manage.py runserver",
@@ -284,7 +197,7 @@ RUN: Final = Command(
     exits=(*_ASKING, 6, 126, 127),
 )
 WATCH: Final = Command(
-    name="watch",
+    line=f"{PROGRAM} watch",
     help="Print a line for the current release, and for each new one when it comes.",
     options=(
         *NAMING,
@@ -301,7 +214,7 @@ WATCH: Final = Command(
     exits=(*_ASKING, 6),
 )
 RENDER: Final = Command(
-    name="render",
+    line=f"{PROGRAM} render",
     help="Fill a template with secrets.",
     options=(
         *_SOURCE,
@@ -335,12 +248,15 @@ RENDER: Final = Command(
             help="Keep running, and write the file for each new release. If that fails, the file stays as it is.",
         ),
     ),
-    arguments=Arguments(
-        metavar="TEMPLATE",
-        help="A file in Jinja's language, in UTF-8; - is stdin. {{db.url}} is the secret db.url, and so is {{secrets['db.url']}}. In "
-        "addition to Jinja's own filters there are quote (one word for a shell), b64 and tojson. A key that does not exist is an error.",
-        least=1,
-        most=1,
+    arguments=(
+        Arguments(
+            metavar="TEMPLATE",
+            help="A file in Jinja's language, in UTF-8; - is stdin. {{db.url}} is the secret db.url, and so is {{secrets['db.url']}}. "
+            "In addition to Jinja's own filters there are quote (one word for a shell), b64 and tojson. A key that does not exist is an "
+            "error.",
+            least=1,
+            most=1,
+        ),
     ),
     examples=(
         "coffer-client render app.ini.template -o /run/shop/app.ini",
@@ -349,32 +265,34 @@ RENDER: Final = Command(
     exits=(*_ASKING, 6),
 )
 TRUST: Final = Command(
-    name="trust",
+    line=f"{PROGRAM} trust",
     help="Show what this client remembers and trusts; with `reset`, delete it.",
     options=(*_SOURCE, Option(name="yes", help="Answer yes to the question whether everything that is remembered shall be deleted.")),
-    arguments=Arguments(
-        metavar="reset",
-        help="Delete what is remembered, and begin again with what the address says. Do this only if the operator has confirmed that the "
-        "server is right.",
-        most=1,
+    arguments=(
+        Arguments(
+            metavar="reset",
+            help="Delete what is remembered, and begin again with what the address says. Do this only if the operator has confirmed that "
+            "the server is right.",
+            most=1,
+        ),
     ),
     examples=("coffer-client trust", "coffer-client trust reset --yes"),
 )
 KEYGEN: Final = Command(
-    name="keygen",
+    line=f"{PROGRAM} keygen",
     help="Make this client's identity, and print the line for the operator.",
     options=(Option(name="bare", help="Make an identity that the server knows by a bare NaCl key of 64 hex digits (suite 0)."),),
-    arguments=Arguments(metavar="PATH", help="The file to make. Default: $XDG_CONFIG_HOME/coffer/client.key.", most=1),
+    arguments=(Arguments(metavar="PATH", help="The file to make. Default: $XDG_CONFIG_HOME/coffer/client.key.", most=1),),
     examples=("coffer-client keygen", "coffer-client keygen --bare /etc/shop/coffer.key"),
 )
 ID: Final = Command(
-    name="id",
+    line=f"{PROGRAM} id",
     help="Print this client's public key, for the operator.",
     options=(_IDENTITY, Option(name="bare", group=SERVER, help="Print the bare NaCl key, 64 hex digits."), _CONFIG),
     examples=("coffer-client id",),
 )
 INIT: Final = Command(
-    name="init",
+    line=f"{PROGRAM} init",
     help="Make this client's identity and configuration, and try the server.",
     options=(
         Option(name="bare", help="Make an identity that the server knows by a bare NaCl key of 64 hex digits (suite 0)."),
@@ -393,7 +311,7 @@ INIT: Final = Command(
         Option(name="force", help="Write the address even if the file names another one."),
         _TIMEOUT,
     ),
-    arguments=Arguments(metavar="ADDRESS", help="The address that `coffer-companion address` prints.", least=1, most=1),
+    arguments=(Arguments(metavar="ADDRESS", help="The address that `coffer-companion address` prints.", least=1, most=1),),
     examples=(
         'coffer-client init "$ADDRESS"',
         'coffer-client init --name web "$ADDRESS"',
@@ -402,23 +320,23 @@ INIT: Final = Command(
     exits=_ASKING,
 )
 CONFIG: Final = Command(
-    name="config",
+    line=f"{PROGRAM} config",
     help="Show each setting that is in force, and its source.",
     options=(*_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _JSON),
     examples=("coffer-client config", "coffer-client config --json | jq -r .settings.server.value"),
 )
 DOCTOR: Final = Command(
-    name="doctor",
+    line=f"{PROGRAM} doctor",
     help="Try everything that a fetch needs, step by step, and say how to repair what fails.",
     options=(*_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _JSON),
     examples=("coffer-client doctor", "coffer-client doctor --json | jq -r '.steps[] | select(.state == \"fail\") | .mend'"),
     exits=_ASKING,
 )
 COMPLETION: Final = Command(
-    name="completion",
+    line=f"{PROGRAM} completion",
     help="Print the script with which a shell completes commands, options, and KEYs.",
     options=(),
-    arguments=Arguments(metavar="bash|zsh|fish", help="The shell.", least=1, most=1),
+    arguments=(Arguments(metavar="bash|zsh|fish", help="The shell.", least=1, most=1),),
     examples=(
         "source <(coffer-client completion bash)",
         "coffer-client completion zsh > /usr/local/share/zsh/site-functions/_coffer-client",

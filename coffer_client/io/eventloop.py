@@ -26,9 +26,9 @@ try:
     import anyio
     import anyio.abc
 except ModuleNotFoundError as missing:
-    raise UnavailableError(
-        f"{missing.name} is not installed, and fetching in an event loop needs it: pip install 'coffer-secrets[async]'"
-    ) from None
+    from coffer_common.program import with_extra
+
+    raise UnavailableError(f"{missing.name} is not installed, and fetching in an event loop needs it: {with_extra('async')}") from None
 
 
 class EventLoop(Network):

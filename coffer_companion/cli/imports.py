@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from coffer_common import files, paths
-from coffer_common.errors import MissingFileError
+from coffer_common.errors import MissingFileError, UsageError
 
 from ..definition.source import DEFINITION_BYTES
 from ..errors import ImportingError
@@ -32,8 +32,9 @@ class Source(StrEnum):
 
 def import_secrets(
     source: Annotated[
-        Source,
+        str,
         typer.Argument(
+            autocompletion=lambda: [*Source],
             metavar="SOURCE",
             help="The kind of source: dotenv (a .env file), json, sops (what `sops -d --output-type json` prints), folder, or environment.",
             show_default=False,
@@ -54,7 +55,9 @@ def import_secrets(
     replace: Annotated[bool, typer.Option("--replace", help="Replace keys that the client already has.")] = False,
 ) -> None:
     """Import secrets into a client's table in a definition. Comments and everything else in it stay as they are."""
-    values = _read(source, origin, only, file)
+    if source not in {*Source}:
+        raise UsageError(f"SOURCE: expected one of {', '.join(Source)}")
+    values = _read(Source(source), origin, only, file)
     # A link stays one.
     path = os.path.realpath(paths.absolute(file))
     try:

@@ -21,7 +21,7 @@ from ..releases.history import Event, ReleaseChanges, events
 from ..releases.publisher_entry import short_key
 from ..releases.publishers import publishers
 from ..target import Target
-from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target
+from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target, whole_number
 from .output import expiry, output, show_json, show_table, tell
 from .runner import execute
 
@@ -32,12 +32,13 @@ def history(
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="Show this many releases, the newest first.", min=1)] = 20,
+    limit: Annotated[str, typer.Option("--limit", metavar="N", help="Show this many releases, the newest first.")] = "20",
     as_json: JsonOption = False,
 ) -> None:
     """Show the releases: when and by whom each was made, what it changed, and when it expires."""
+    count = whole_number(limit, "--limit")
     target = chosen_target(coffer, server, identity)
-    found, labels = execute(partial(_history, target, limit))
+    found, labels = execute(partial(_history, target, count))
     if as_json:
         show_json([_event_as_json(event, labels) for event in found])
         return
@@ -110,17 +111,16 @@ def _head_as_json(release: SignedHead) -> dict[str, Any]:
 
 
 def show(
-    serial: Annotated[
-        int | None, typer.Argument(metavar="SERIAL", help="The release [default: the newest].", min=1, show_default=False)
-    ] = None,
+    serial: Annotated[str | None, typer.Argument(metavar="SERIAL", help="The release [default: the newest].", show_default=False)] = None,
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the clients of a release: the ids of their public keys, the names of their secrets, and the release that changed them last."""
+    wanted = None if serial is None else whole_number(serial, "SERIAL")
     target = chosen_target(coffer, server, identity)
-    shown = execute(partial(_show, target, serial))
+    shown = execute(partial(_show, target, wanted))
     if as_json:
         show_json(_contents_as_json(shown))
         return

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from coffer_common import durations, files, keyfile
-from coffer_common.errors import TextFileError
+from coffer_common.errors import TextFileError, UsageError
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import PUBLIC_PREFIX, Identity, only_line
@@ -23,6 +23,9 @@ from ..releases.shards import wanted_shards
 from ..releases.upload import Publication
 from ..settings import parse_address
 from ..target import Target
+
+# Serials have at most 64 bits.
+_DIGITS: Final = 20
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The definition, a TOML file.", show_default=False)]
 ServerOption = Annotated[
@@ -63,6 +66,22 @@ ExpiresOption = Annotated[
     str | None,
     typer.Option("--expires", metavar="400d|never", help="The time for which the release is valid.", show_default=False),
 ]
+
+
+def whole_number(text: str, place: str) -> int:
+    """Return the whole number that an option or an argument gives; it counts from 1.
+
+    Args:
+        text: the number.
+        place: the option or argument that has it: errors begin with it.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    # Python refuses longer texts by an error of its own.
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text)):
+        raise UsageError(f"{place}: expected a whole number from 1")
+    return int(text)
 
 
 def load_definition(file: Path, env: str | None, allow_outside: bool) -> Definition:

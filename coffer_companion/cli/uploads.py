@@ -39,6 +39,7 @@ from .options import (
     defined_target,
     load_definition,
     publication,
+    whole_number,
 )
 from .output import progress_bar, show_plan, tell, warn
 from .runner import execute
@@ -58,18 +59,19 @@ def upload(
         bool, typer.Option("--restore", help="Begin the history again if the server has lost what was published; clients are told.")
     ] = False,
     accept_restart: Annotated[
-        int | None,
+        str | None,
         typer.Option("--accept-restart", metavar="SERIAL", help="Go on from the release with which another publisher began it again."),
     ] = None,
     reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, also where the server has lost a note.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a definition: compile it, send what changed, sign the release and commit it."""
+    restart = None if accept_restart is None else whole_number(accept_restart, "--accept-restart")
     definition = load_definition(file, env, allow_outside)
     target = defined_target(definition, server, identity)
     wanted = replace(publication(definition, expires), reseal=reseal)
     warn((*definition.warnings, *lint.lint(definition)))
-    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, yes=yes, restore=restore, accepted_restart=accept_restart)
+    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, yes=yes, restore=restore, accepted_restart=restart)
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
@@ -78,7 +80,7 @@ def upload(
 
 
 def rollback(
-    serial: Annotated[int, typer.Argument(metavar="SERIAL", help="The release to go back to.", min=1, show_default=False)],
+    serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The release to go back to.", show_default=False)],
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
@@ -89,11 +91,12 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Publish again what every client had in an earlier release. No definition is needed."""
+    goal = whole_number(serial, "SERIAL")
     target = chosen_target(coffer, server, identity)
     lifetime_s = None if expires is None else durations.parse_lifetime(expires, "--expires")
-    back = Rollback(serial=serial, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
+    back = Rollback(serial=goal, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
     if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json, yes=yes)) is not None:
-        tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {serial}.")
+        tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {goal}.")
         tell("The definition did not change: change it back too, or the next upload undoes this (see `coffer-companion diff FILE`)")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coffer_common.program import with_extra
+
 from ..errors import StateError
 from .cache import DEFAULT_BYTES, Cache
 from .shared.fallback import FallbackReads
@@ -76,5 +78,5 @@ def postgres(url: str) -> Postgres:
     try:
         from .sql.postgres import Postgres
     except ImportError as error:
-        raise StateError(f"{error.name} is missing or too old", hint="pip install --upgrade 'coffer-secrets[server,postgres]'") from None
+        raise StateError(f"{error.name} is missing or too old", hint=with_extra("server", "postgres")) from None
     return Postgres(url)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import coffer_companion
@@ -15,8 +15,7 @@ import coffer_companion.errors
 import coffer_server
 import coffer_server.cli
 import coffer_server.health.report
-from coffer_client.cli.options import Arguments, Option
-from coffer_common.application import described
+from coffer_common.application import table_row
 
 from .model import Command, Program
 
@@ -32,18 +31,8 @@ def _program(app: typer.Typer, name: str, *, source: str, exits: _Exits, own_exi
         name=name,
         summary=root.help or "",
         source=source,
-        commands=tuple(
-            Command(
-                program=name,
-                name=typed,
-                help=command.help or "",
-                options=_options(command),
-                arguments=tuple(_argument(taken) for taken in command.params if isinstance(taken, TyperArgument)),
-                exits=own_exits.get(typed, {}),
-            )
-            for typed, command in _commands(root)
-        ),
-        options=_options(root),
+        commands=tuple(Command.of(table_row(command, f"{name} {typed}"), own_exits.get(typed, {})) for typed, command in _commands(root)),
+        options=table_row(root, name).options,
         exits=exits,
         exits_else=exits_else,
         shared="exit status",
@@ -58,24 +47,6 @@ def _commands(group: TyperGroup, *typed: str) -> Iterator[tuple[str, TyperComman
         else:
             assert isinstance(command, TyperCommand)
             yield " ".join((*typed, name)), command
-
-
-def _argument(argument: TyperArgument) -> Arguments:
-    return Arguments(
-        metavar=argument.metavar or "",
-        help=argument.help or "",
-        least=int(argument.required),
-        most=None if argument.nargs < 0 else argument.nargs,
-    )
-
-
-def _options(command: TyperCommand | TyperGroup) -> tuple[Option, ...]:
-    return tuple(_option(option) for option in command.params if isinstance(option, TyperOption))
-
-
-def _option(option: TyperOption) -> Option:
-    (flag,) = option.opts
-    return Option(name=flag.removeprefix("--"), metavar=None if option.is_flag else option.metavar, help=described(option))
 
 
 SERVER: Final = _program(

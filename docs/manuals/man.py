@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Final
 
-from coffer_client.cli.options import HELP, Option
+from coffer_common.command_line import HELP, Option
 
 from .model import Command, Entry, Program, grouped
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from coffer_client.cli.options import GROUPS, Arguments, Option
+from coffer_client.cli.options import GROUPS
+from coffer_common.command_line import Arguments, Option
+from coffer_common.command_line import Command as Row
 
 
 def grouped(options: Iterable[Option]) -> Iterator[tuple[str, list[Option]]]:
@@ -30,6 +32,7 @@ class Command:
 
     Attributes:
         program, name: as they are typed. The name of a command in a group is both words.
+        usage: the words that are typed for it, with its arguments.
         help: what it does; the first sentence is a summary. An empty line separates paragraphs.
         options: in the order of the help, without `--help`.
         arguments: in their order.
@@ -39,22 +42,31 @@ class Command:
 
     program: str
     name: str
+    usage: str
     help: str
     options: tuple[Option, ...]
     arguments: tuple[Arguments, ...]
     exits: Mapping[int, str]
     examples: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, row: Row, exits: Mapping[int, str]) -> Command:
+        """Return what the manual says about a command."""
+        return cls(
+            program=row.line.partition(" ")[0],
+            name=row.name,
+            usage=row.usage,
+            help=row.help,
+            options=row.options,
+            arguments=row.arguments,
+            exits=exits,
+            examples=row.examples,
+        )
+
     @property
     def line(self) -> str:
         """The first words that are typed for it."""
         return f"{self.program} {self.name}"
-
-    @property
-    def usage(self) -> str:
-        """The words that are typed for it, with its arguments."""
-        options = ["[OPTION]..."] if self.options else []
-        return " ".join([self.line, *options, *(taken.usage for taken in self.arguments)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

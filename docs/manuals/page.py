@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from coffer_client.cli.options import HELP, Option
+from coffer_common.command_line import HELP, Option
 
 from .model import Command, Entry, grouped
 from .reference import CLIENT

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from coffer_client.cli.exits import EXIT_INTERRUPTED, EXIT_READER_GONE, EXITS, Exit
-from coffer_client.cli.options import COMMANDS, PROGRAM, SUMMARY, VERSION
-from coffer_client.cli.options import Command as Row
+from coffer_client.cli.options import COMMANDS, PROGRAM, SUMMARY
+from coffer_common.command_line import VERSION
+from coffer_common.command_line import Command as Row
 
 from .model import Command, Entry, Program
 
@@ -61,15 +62,8 @@ def _meanings(*rows: Exit) -> dict[int, str]:
 
 
 def _command(row: Row) -> Command:
-    return Command(
-        program=PROGRAM,
-        name=row.name,
-        help=row.help,
-        options=row.options,
-        arguments=(row.arguments,) if row.arguments else (),
-        exits=_meanings(*(exit_ for exit_ in EXITS if exit_.code in row.exits), _INTERRUPTED),
-        examples=row.examples,
-    )
+    exits = (exit_ for exit_ in EXITS if exit_.code in row.exits)
+    return Command.of(row, _meanings(*exits, _INTERRUPTED))
 
 
 CLIENT: Final = Program(

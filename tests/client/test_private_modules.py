@@ -86,4 +86,4 @@ def test_the_doctor_warns_of_it(home: Path, name: str, library: str, documented:
     assert (step["state"], step["subject"]) == ("warn", library)
     assert f"Coffer uses {documented} instead" in step["sentence"]
     assert name.rpartition(".")[2].rpartition(":")[2] in step["sentence"]
-    assert step["mend"] == "pip install --upgrade coffer-secrets"
+    assert step["mend"] == "install a newer coffer-secrets"

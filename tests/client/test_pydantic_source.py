@@ -257,4 +257,4 @@ def test_where_the_extra_is_missing_the_import_says_what_to_install(module: str)
     program = f"import sys; sys.modules[{module!r}] = None; import coffer_client.pydantic_source"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert f"needs {module}, which is not installed: pip install 'coffer-secrets[pydantic]'" in done.stderr
+    assert f"needs {module}, which is not installed: install coffer-secrets again with the extra 'pydantic'" in done.stderr

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import pytest
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from coffer_common.application import Application, Program, paragraphs
+import coffer_companion.cli
+import coffer_server.cli
+from coffer_common import command_line
+from coffer_common.application import Application, Program, paragraphs, table_row
+from coffer_common.errors import UsageError
 from coffer_protocol.errors import CofferError
 
 app = Application(help="Do things.", add_completion=False, exits={0: "done", 7: "nothing is left"})
@@ -161,3 +169,103 @@ def test_the_help_of_a_whole_program() -> None:
     shown = CliRunner().invoke(whole, ["-h"], prog_name="coffer-x", terminal_width=60).stdout
     assert "Options:\n  --version   Print the version.\n  -h, --help  Print this help.\n" in shown
     assert "Exit codes:\n  0  done\n  9  it failed\n" in shown
+
+
+# -------------------------------------------------------------------------------------------------------------- wrong usage
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "hint"),
+    [
+        (["frob"], "no such command 'frob'", "`program --help` lists the commands"),
+        (["wrok"], "no such command 'wrok'", "did you mean work?"),
+        (["--frob"], "no such option --frob", "`program --help` lists the options"),
+        (["--versoin"], "no such option --versoin", "did you mean --version?"),
+        (["sub", "rets"], "no such command 'rets'", "did you mean rest?"),
+        (["sub", "--version"], "no such option --version", "`program sub --help` lists the options"),
+        (["sub", "rest", "more"], "expected no arguments, got 1", "`program sub rest --help` describes them"),
+        (["work"], "an argument is missing: DIR", "`program work --help` describes it"),
+        (["work", "d", "--conut=canary"], "no such option --conut", "did you mean --count?"),
+        (["work", "d", "-x"], "no such option -x", "`program work --help` lists the options"),
+        (["work", "d", "--count"], "--count needs a value", "type --count N"),
+        (["work", "d", "--count="], "--count is empty", "give it a value (N), or leave it out"),
+        (["work", "d", "--quiet=1"], "--quiet takes no value", "type --quiet alone"),
+    ],
+)
+def test_wrong_usage_is_told_in_our_words(words: list[str], sentence: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(app, words, prog_name="program", catch_exceptions=False)
+    assert (str(caught.value), caught.value.hint) == (sentence, hint)
+
+
+@pytest.mark.parametrize("words", [["work", "-h", "--frob"], ["work", "-hx"], ["work", "d", "--quiet", "-h"]])
+def test_what_comes_first_counts_help_or_a_mistake(words: list[str]) -> None:
+    assert shown(*words) == shown("work", "--help")
+
+
+def test_typer_gets_the_line_as_it_was_typed() -> None:
+    seen: list[object] = []
+    line = Application(help="Do things.")
+
+    @line.command()
+    def first(
+        names: Annotated[list[str], typer.Argument(metavar="NAME", help="The names.")],
+        only: Annotated[list[str] | None, typer.Option("--only", metavar="X", help="Only these.")] = None,
+        to: Annotated[str | None, typer.Option("--to", metavar="Y", help="There.")] = None,
+    ) -> None:
+        """Do the first thing."""
+        seen.extend((names, only, to))
+
+    @line.command()
+    def second() -> None:
+        """Do the second thing."""
+
+    words = ["first", "a", "--only=-b", "--only", "--to", "-", "--to=c", "--to", "d", "--", "--e"]
+    assert CliRunner().invoke(line, words, catch_exceptions=False).exit_code == 0
+    assert seen == [["a", "-", "--e"], ["-b", "--to"], "d"]
+
+
+def test_a_program_prints_wrong_usage_as_it_prints_each_error() -> None:
+    plain = Program("coffer-y", {0: "done"}, help="Do things.", add_completion=False)
+    plain.command()(fail)
+    result = CliRunner().invoke(plain, ["fial"], prog_name="coffer-y")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "coffer-y: no such command 'fial'\nhint: did you mean fail?\n"
+
+
+PROGRAMS: list[tuple[str, Program]] = [("coffer-server", coffer_server.cli.app), ("coffer-companion", coffer_companion.cli.app)]
+
+
+def rows(program: str, typed: Program) -> Iterator[tuple[command_line.Command, Callable[..., object]]]:
+    """Every command of a program, and what it calls."""
+    waiting: list[tuple[str, object]] = [(program, get_command(typed))]
+    while waiting:
+        line, command = waiting.pop()
+        if isinstance(command, TyperGroup):
+            waiting += [(f"{line} {name}", each) for name, each in command.commands.items()]
+        else:
+            assert isinstance(command, TyperCommand)
+            assert command.callback is not None
+            yield table_row(command, line), command.callback
+
+
+EVERY = [(program, typed, row, callback) for program, typed in PROGRAMS for row, callback in rows(program, typed)]
+
+
+@pytest.mark.parametrize(("program", "typed", "row", "callback"), EVERY, ids=lambda value: getattr(value, "line", ""))
+def test_every_command_refuses_an_option_that_it_does_not_have(
+    program: str, typed: Program, row: command_line.Command, callback: Callable[..., object]
+) -> None:
+    result = CliRunner().invoke(typed, [*row.name.split(), "--canary=canary"], prog_name=program)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{program}: no such option --canary\nhint: `{row.line} --help` lists the options\n"
+
+
+@pytest.mark.parametrize(("program", "typed", "row", "callback"), EVERY, ids=lambda value: getattr(value, "line", ""))
+def test_typer_converts_nothing_that_it_could_refuse(
+    program: str, typed: Program, row: command_line.Command, callback: Callable[..., object]
+) -> None:
+    """What it would say, of a number for one, is different in each version. The commands read such texts themselves."""
+    kinds = get_type_hints(inspect.unwrap(callback)).items()
+    allowed = {bool, str, str | None, Path, Path | None, list[str] | None}
+    assert [name for name, kind in kinds if name != "return" and kind not in allowed] == []

@@ -225,7 +225,8 @@ def run_without(module: str, program: str, *words: str) -> subprocess.CompletedP
 def test_a_package_of_an_extra_that_is_missing_is_named_with_what_installs_it(program: str, module: str) -> None:
     ran = run_without(module, program, "--help")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == f"coffer-{program}: {module} is missing or too old\nhint: pip install --upgrade 'coffer-secrets[{program}]'\n"
+    remedy = f"install coffer-secrets again with the extra '{program}', as README.md says under Install"
+    assert ran.stderr == f"coffer-{program}: {module} is missing or too old\nhint: {remedy}\n"
 
 
 @pytest.mark.parametrize(("program", "module"), EXTRAS)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from coffer_client.cli.exits import EXIT_INTERRUPTED, EXITS
-from coffer_client.cli.options import COMMANDS, Command
+from coffer_client.cli.options import COMMANDS
+from coffer_common.command_line import Command
 from docs.manuals import man
 from docs.manuals.__main__ import PROGRAMS
 from docs.manuals.reference import ENVIRONMENT, FILES
@@ -60,8 +61,8 @@ def test_a_commands_page_says_what_its_help_says(command: Command) -> None:
     assert plain(command.help) in shown
     for option in command.options:
         assert f"{option.flag} {f'{option.metavar} ' if option.metavar else ''}{plain(option.help)}" in shown
-    if command.arguments:
-        assert f"{command.arguments.metavar} {plain(command.arguments.help)}" in shown
+    for taken in command.arguments:
+        assert f"{taken.metavar} {plain(taken.help)}" in shown
     for line in command.examples:
         assert line in shown
     codes = re.findall(r" (\d+) ", shown.partition("EXIT STATUS")[2].partition("EXAMPLES")[0])

@@ -4,8 +4,9 @@ import ast
 
 import pytest
 
-from coffer_client.cli.options import COMMANDS, Command
+from coffer_client.cli.options import COMMANDS
 from coffer_client.config.names import KINDS, variable_of
+from coffer_common.command_line import Command
 from docs.manuals.page import BEGIN, END, by_hand, with_reference
 from docs.manuals.reference import CLIENT, ENVIRONMENT
 from tests.support import ROOT
@@ -28,8 +29,8 @@ def test_every_command_has_its_part(command: Command) -> None:
     assert part.startswith(f"\n{command.help}\n\n```\ncoffer-client {command.name}")
     for option in command.options:
         assert f"`{option.flag}{f' {option.metavar}' if option.metavar else ''}`: {option.help}\n" in part
-    if command.arguments:
-        assert f"- `{command.arguments.metavar}`: {command.arguments.help}\n" in part
+    for taken in command.arguments:
+        assert f"- `{taken.metavar}`: {taken.help}\n" in part
     for line in command.examples:
         assert f"\n{line}\n" in part
     assert f"Its exit codes: {', '.join(map(str, command.exits))}, 130." in part

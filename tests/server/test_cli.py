@@ -96,9 +96,9 @@ def test_init_where_a_folder_cannot_be(tmp_path: Path, run: Run) -> None:
     assert "cannot create" in result.stderr
 
 
-@pytest.mark.parametrize("host", ["a b", "secrets.example.org:0", ""])
-def test_init_with_a_wrong_host(tmp_path: Path, run: Run, host: str) -> None:
-    assert run("init", tmp_path / "s", "--host", host).exit_code == 1
+@pytest.mark.parametrize(("host", "code"), [("a b", 1), ("secrets.example.org:0", 1), ("", 2)])
+def test_init_with_a_wrong_host(tmp_path: Path, run: Run, host: str, code: int) -> None:
+    assert run("init", tmp_path / "s", "--host", host).exit_code == code
     assert not (tmp_path / "s").exists()
 
 
@@ -221,10 +221,10 @@ def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
     assert json.loads(run("client", "list", folder, "--json").stdout) == []
 
 
-@pytest.mark.parametrize("name", ["Web Shop", "", "a" * 65])
-def test_names_are_checked(folder: Path, run: Run, name: str) -> None:
+@pytest.mark.parametrize(("name", "code"), [("Web Shop", 1), ("a" * 65, 1), ("", 2)])
+def test_names_are_checked(folder: Path, run: Run, name: str, code: int) -> None:
     assert run("publisher", "add", folder, name, TEXT).exit_code == 1
-    assert run("publisher", "add", folder, "web-shop", TEXT, "--name", name).exit_code == 1
+    assert run("publisher", "add", folder, "web-shop", TEXT, "--name", name).exit_code == code
 
 
 def test_wrong_keys(folder: Path, run: Run, tmp_path: Path) -> None:
@@ -370,6 +370,8 @@ def test_a_database_that_cannot_be_used(folder: Path, run: Run) -> None:
 def test_usage(run: Run) -> None:
     assert run("init").exit_code == 2
     assert run("publisher", "add").exit_code == 2
-    assert run("no-such-command").exit_code == 2
+    wrong = run("no-such-command")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert wrong.stderr == "coffer-server: no such command 'no-such-command'\nhint: `coffer-server --help` lists the commands\n"
     assert run("--help").exit_code == 0
     assert run("publisher", "add", "-h").stdout == run("publisher", "add", "--help").stdout

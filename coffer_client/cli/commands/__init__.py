@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ..parser import Parsed
+    from coffer_common.command_line import Parsed
 
 # A function that does what a command line says.
 Handler: TypeAlias = "Callable[[Parsed], None]"

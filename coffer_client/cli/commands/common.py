@@ -18,12 +18,12 @@ from ..options import NAMING, PROGRAM
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from coffer_common.command_line import Parsed
     from coffer_protocol.identity import Identity
 
     from ...coffer import Coffer
     from ...conversation.network import Network
     from ...delivery.naming import Naming
-    from ..parser import Parsed
 
 
 def tell(message: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from coffer_common.command_line import Parsed
+
 from ...errors import UsageError
 from ..completion import SCRIPTS
-from ..parser import Parsed
 from .common import write
 
 

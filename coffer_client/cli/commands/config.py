@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Final
 
 from coffer_common import durations
+from coffer_common.command_line import Parsed
 
 from ...config import settings
 from ...config.lookup import CREDENTIAL, DEFAULT, FLAG, Configuration, Found
 from ...config.names import KINDS, key_of
 from ...conversation.retrieval import DEFAULT_MAX_STALE_S, DEFAULT_TIMEOUT_S
-from ..parser import Parsed
 from .common import write
 
 # What is in force if nothing is set. The server has no default.

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
+from coffer_common.command_line import Parsed
 from coffer_protocol.crypto import known_answers
 
 from ...config import settings
 from ..doctor import FAIL, OK, SKIP, WARN, Asked, Step, examine
-from ..parser import Parsed
 from .common import wanted, write
 
 _MARKS: Final[Mapping[str, str]] = {OK: "✓", WARN: "!", FAIL: "✗", SKIP: "-"}

@@ -11,7 +11,7 @@ from ...errors import UsageError
 from .common import fetch, naming, refuse_naming, source, warn, write
 
 if TYPE_CHECKING:
-    from ..parser import Parsed
+    from coffer_common.command_line import Parsed
 
 
 def main(parsed: Parsed) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from coffer_common.command_line import Parsed
+
 from ...config import settings
-from ..parser import Parsed
 from .common import tell, write
 
 

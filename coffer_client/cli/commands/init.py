@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from coffer_common import keyfile, paths
+from coffer_common.command_line import Parsed
 from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyNotFoundError, KeyTextError, UnreachableError
 from coffer_protocol.identity import Identity
@@ -22,7 +23,6 @@ from ...conversation.source import Source
 from ...errors import BusyServerError, ConfigurationError
 from ...io.blocking import Sockets, finish
 from ..options import PROGRAM
-from ..parser import Parsed
 from .common import tell, timeout_s, warn, write
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from coffer_common import keyfile, paths
+from coffer_common.command_line import Parsed
 from coffer_protocol.identity import Identity
 
 from ...config import names, settings
 from ...config.credential import Credential
-from ..parser import Parsed
 from .common import tell, write
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from coffer_common.command_line import Parsed
+
 from ...coffer import Coffer
 from ...conversation.source import Source
 from ...errors import CacheError
 from ...io.blocking import finish
-from ..parser import Parsed
 from .common import fetch, source, span, write
 
 

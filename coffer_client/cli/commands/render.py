@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from coffer_common.command_line import Parsed
+from coffer_common.program import with_extra
 from coffer_protocol.errors import CofferError
 
 from ...coffer import Coffer
@@ -15,7 +17,6 @@ from ...delivery.placed_file import Access, place
 from ...errors import CommandFailedError, ConfigurationError, TemplateError, UsageError
 from ...io.blocking import iterate
 from ...process import command as run
-from ..parser import Parsed
 from .common import fetch, source, tell, warn, write
 from .following import releases, run_shell
 
@@ -97,7 +98,7 @@ def _load(name: str, *, result: str | None = None) -> Template:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
             raise
-        raise ConfigurationError(f"render needs {missing}, which is not installed: pip install 'coffer-secrets[template]'") from None
+        raise ConfigurationError(f"render needs {missing}, which is not installed", hint=with_extra("template")) from None
     try:
         if name == _STDIO:
             return Template(sys.stdin.buffer.read().decode(), name="stdin")

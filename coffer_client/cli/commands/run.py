@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from coffer_common.command_line import Parsed
+
     from ...coffer import Release
-    from ..parser import Parsed
 
 
 def main(parsed: Parsed) -> None:

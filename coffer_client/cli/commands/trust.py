@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from coffer_common.command_line import Parsed
+
 from ...config import settings
 from ...errors import OutputError, UsageError
 from ...trust_store import Memory, describe, find_folders
 from ..options import PROGRAM
-from ..parser import Parsed
 from .common import say, tell, wanted, warn, write
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from coffer_common import times
+from coffer_common.command_line import Parsed
 
 from ...conversation.watching import Watcher
 from ...errors import CommandFailedError, NamingError, NoSuchKeyError
 from ...io.blocking import iterate
 from ...process import command as run
-from ..parser import Parsed
 from .common import naming, refuse_naming, source, tell, write
 from .following import releases, run_shell
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..options import COMMANDS, HELP, PROGRAM, Command
+from coffer_common.command_line import HELP, Command
+
+from ..options import COMMANDS, PROGRAM
 from .offers import ROOT_FLAGS, Kind, Offer, fill, offer, source_options, takes_command_line, with_value
 
 
@@ -40,8 +42,9 @@ def _values() -> Iterator[str]:
         for option in with_value(command):
             assert option.metavar is not None
             yield from _case("|".join(f"{command.name}:{flag}" for flag in option.flags), offer(option.metavar))
-        if command.arguments and not takes_command_line(command):
-            yield from _case(f"{command.name}:", offer(command.arguments.metavar))
+        if not takes_command_line(command):
+            for taken in command.arguments:
+                yield from _case(f"{command.name}:", offer(taken.metavar))
 
 
 def _case(pattern: str, offered: Offer) -> Iterator[str]:

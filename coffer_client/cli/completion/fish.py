@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..options import COMMANDS, HELP, PROGRAM, VERSION, Command, Option
+from coffer_common.command_line import HELP, VERSION, Command, Option
+
+from ..options import COMMANDS, PROGRAM
 from .offers import Kind, brief, fill, offer, source_options, takes_command_line, with_value
 
 
@@ -31,19 +33,18 @@ def _lines(command: Command) -> Iterator[str]:
     condition = f"__coffer_client_is {command.name}"
     for option in command.options:
         yield _complete(condition, f"{_flags(option)}{_value(option)}", option.help)
-    if command.arguments is None:
-        return
     if takes_command_line(command):
         yield f"complete -c {PROGRAM} -n '__coffer_client_begins {command.name}' -x -a '(__coffer_client_command_line)'\n"
         return
-    offered = offer(command.arguments.metavar)
-    match offered.kind:
-        case Kind.NOTHING:
-            return
-        case Kind.FILES:
-            yield f"complete -c {PROGRAM} -n '{condition}' -F\n"
-        case _:
-            yield f"complete -c {PROGRAM} -n '{condition}' -a {_list(offered.kind, offered.words)}\n"
+    for taken in command.arguments:
+        offered = offer(taken.metavar)
+        match offered.kind:
+            case Kind.NOTHING:
+                pass
+            case Kind.FILES:
+                yield f"complete -c {PROGRAM} -n '{condition}' -F\n"
+            case _:
+                yield f"complete -c {PROGRAM} -n '{condition}' -a {_list(offered.kind, offered.words)}\n"
 
 
 def _flags(option: Option) -> str:

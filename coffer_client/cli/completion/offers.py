@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from ..options import HELP, KEYS, VERSION, Command, Option
+from coffer_common.command_line import HELP, VERSION, Command, Option
+
+from ..options import KEYS
 
 
 class Kind(Enum):
@@ -58,7 +60,7 @@ def offer(metavar: str) -> Offer:
 
 def takes_command_line(command: Command) -> bool:
     """Return whether the line of another command follows the options."""
-    return command.arguments is not None and command.arguments.are_command_line
+    return any(taken.are_command_line for taken in command.arguments)
 
 
 def with_value(command: Command) -> Iterator[Option]:

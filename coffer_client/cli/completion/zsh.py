@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..options import COMMANDS, HELP, PROGRAM, VERSION, Command, Option
+from coffer_common.command_line import HELP, VERSION, Command, Option
+
+from ..options import COMMANDS, PROGRAM
 from .offers import Kind, brief, fill, offer, source_options, takes_command_line
 
 
@@ -34,16 +36,12 @@ def _specifications(command: Command) -> Iterator[str]:
     yield from _help()
     for option in command.options:
         yield from _option(option)
-    if command.arguments is None:
-        return
-    metavar = command.arguments.metavar
     if takes_command_line(command):
         yield "(-)*:::command: _normal"
-    elif command.arguments.most == 1:
-        optional = "" if command.arguments.least else ":"
-        yield f"1{optional}:{_escaped(metavar)}:{_action(metavar)}"
-    else:
-        yield f"*:{_escaped(metavar)}:{_action(metavar)}"
+        return
+    for taken in command.arguments:
+        place = "*" if taken.most is None else "1" if taken.least else "1:"
+        yield f"{place}:{_escaped(taken.metavar)}:{_action(taken.metavar)}"
 
 
 def _help() -> tuple[str, ...]:

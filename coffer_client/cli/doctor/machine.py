@@ -64,7 +64,7 @@ def examine_libraries() -> Iterator[Step]:
     fallbacks = list(in_use())
     for fallback in fallbacks:
         sentence = f"{fallback.missing}: Coffer uses {fallback.documented} instead, and starts more slowly"
-        yield Step(name="libraries", state=WARN, subject=fallback.library, sentence=sentence, mend="pip install --upgrade coffer-secrets")
+        yield Step(name="libraries", state=WARN, subject=fallback.library, sentence=sentence, mend="install a newer coffer-secrets")
     if not fallbacks:
         yield Step(name="libraries", state=OK, sentence="each has the modules that make a start fast")
 

@@ -4,7 +4,8 @@ import pytest
 
 from coffer_client.cli import help as helps
 from coffer_client.cli.exits import EXITS
-from coffer_client.cli.options import COMMANDS, GET, GROUPS, HELP, ID, RENDER, RUN, VERSION, Command
+from coffer_client.cli.options import COMMANDS, GET, GROUPS, ID, RENDER, RUN
+from coffer_common.command_line import HELP, VERSION, Command
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -17,8 +18,8 @@ def test_a_commands_help_has_all_of_the_table(command: Command, width: int) -> N
     for option in (*command.options, HELP):
         flags = ", ".join(reversed(option.flags))
         assert f" {flags} {f'{option.metavar} ' if option.metavar else ''}{option.help}" in text
-    if command.arguments:
-        assert f"Arguments: {command.arguments.metavar} {command.arguments.help}" in text
+    for taken in command.arguments:
+        assert f"Arguments: {taken.metavar} {taken.help}" in text
     # A shell takes them as they are.
     assert all(f"\n  {line}\n" in shown for line in command.examples)
     assert all((f" {row.code} {row.meaning}" in text) == (row.code in command.exits) for row in EXITS)
@@ -58,4 +59,4 @@ def test_the_programs_help_has_every_command_and_exit_code() -> None:
     ],
 )
 def test_usage(command: Command, usage: str) -> None:
-    assert helps.usage(command) == usage
+    assert command.usage == usage

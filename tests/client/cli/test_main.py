@@ -9,7 +9,8 @@ import pytest
 from coffer_client.cli import help as helps
 from coffer_client.cli import main as cli
 from coffer_client.cli.options import COMMANDS
-from coffer_client.cli.parser import Parsed
+from coffer_client.errors import UsageError
+from coffer_common.command_line import HELP, VERSION, Command, Parsed
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,32 @@ def test_a_usage_error_is_a_sentence_and_a_hint(capfd: pytest.CaptureFixture[str
     ):
         assert cli.run(words) == 2
         assert capfd.readouterr() == ("", shown)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_command_is_found_by_its_name(command: Command) -> None:
+    assert cli.find(command.name) is command
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence", "hint"),
+    [
+        ("gett", "no such command 'gett'", "did you mean get?"),
+        ("Config", "no such command 'Config'", "did you mean config?"),
+        ("", "no such command ''", "`coffer-client --help` lists the commands"),
+        ("publish-it", "no such command 'publish-it'", "`coffer-client --help` lists the commands"),
+        ("--versoin", "no such option --versoin", "did you mean --version?"),
+        ("--server=canary", "no such option --server", "`coffer-client --help` lists the options"),
+        ("-x", "no such option -x", "`coffer-client --help` lists the options"),
+    ],
+)
+def test_what_is_no_command_is_refused(word: str, sentence: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        cli.find(word)
+    assert (str(caught.value), caught.value.hint) == (sentence, hint)
+
+
+def test_the_programs_own_options_are_no_commands() -> None:
+    for flag in (*HELP.flags, *VERSION.flags):
+        with pytest.raises(UsageError):
+            cli.find(flag)

@@ -6,12 +6,8 @@ import shlex
 import pytest
 
 from coffer_client.cli.exits import EXITS
-from coffer_client.cli.options import COMMANDS, CONFIG, GROUPS, HELP, HELP_FLAGS, PROGRAM, Command
-from coffer_client.cli.parser import parse
-
-
-def test_the_manuals_know_the_flags_for_help() -> None:
-    assert HELP.flags == HELP_FLAGS
+from coffer_client.cli.options import COMMANDS, CONFIG, GROUPS, PROGRAM
+from coffer_common.command_line import HELP, Command, parse
 
 
 def test_every_group_has_options_and_every_option_a_group() -> None:
@@ -27,7 +23,7 @@ def test_every_option_and_argument_has_its_help() -> None:
     for command in COMMANDS:
         assert command.help.endswith(".")
         assert all(option.help.endswith(".") for option in command.options)
-        assert command.arguments is None or command.arguments.help.endswith(".")
+        assert all(taken.help.endswith(".") for taken in command.arguments)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

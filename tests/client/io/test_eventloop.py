@@ -421,4 +421,4 @@ def test_without_anyio_the_extra_is_named(home: Path, whole: Credential) -> None
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert len(lines) == 2
-    assert all("pip install 'coffer-secrets[async]'" in line for line in lines)
+    assert all("install coffer-secrets again with the extra 'async'" in line for line in lines)

@@ -70,6 +70,9 @@ EVERY_END = """if 1:
     from coffer_common.hardening import forbid_cores
     from tests.client.releases import make_accepted
     forbid_cores()
+    # A shell starts what is in its background with these two ignored, and a command inherits that.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     coffer = Coffer(make_accepted({}))
     def end_of(line):
         pid = os.fork()

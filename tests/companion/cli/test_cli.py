@@ -44,11 +44,23 @@ def test_the_version_is_the_programs(run: Run) -> None:
     assert good(run("--version")).out == f"{version_line(PROGRAM)}\n"
 
 
-@pytest.mark.parametrize("words", [["uplaod"], ["upload"], ["upload", "--nope"], ["publishers", "invite"]])
-def test_a_line_that_cannot_be_read_is_exit_2(run: Run, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["uplaod"], "no such command 'uplaod'\nhint: did you mean upload?\n"),
+        (["upload"], "an argument is missing: FILE\nhint: `coffer-companion upload --help` describes it\n"),
+        (["upload", "--nope"], "no such option --nope\nhint: `coffer-companion upload --help` lists the options\n"),
+        (["publishers", "invite"], "no such command 'invite'\nhint: `coffer-companion publishers --help` lists the commands\n"),
+        (["history", "--limit", "0"], "--limit: expected a whole number from 1\n"),
+        (["rollback", "canary"], "SERIAL: expected a whole number from 1\n"),
+        (["show", "1.5"], "SERIAL: expected a whole number from 1\n"),
+        (["upload", "secrets.toml", "--accept-restart", "9" * 21], "--accept-restart: expected a whole number from 1\n"),
+        (["import", "canary", "secrets.toml", "web"], "SOURCE: expected one of dotenv, json, sops, folder, environment\n"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_exit_2(run: Run, words: list[str], told: str) -> None:
     done = run(*words)
-    assert (done.code, done.out) == (2, "")
-    assert "Usage: coffer-companion" in done.err
+    assert (done.code, done.out, done.err) == (2, "", f"coffer-companion: {told}")
 
 
 def test_a_stdout_that_is_full_is_one_sentence(operator: Operator) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from coffer_client.cli.commands import common
 from coffer_client.cli.options import GET, WATCH
-from coffer_client.cli.parser import Parsed, parse
 from coffer_client.delivery.naming import Naming
 from coffer_client.errors import ConfigurationError, OutputError, ReaderGoneError, UsageError
+from coffer_common.command_line import Parsed, parse
 from coffer_protocol.address import ServerAddress
 from tests.support import identity
 

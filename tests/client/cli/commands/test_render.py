@@ -182,7 +182,8 @@ WITHOUT = "import sys; sys.modules[{module!r}] = None; from coffer_client.cli.ma
 def test_a_missing_extra_is_named_with_the_line_that_installs_it(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT.format(module=module)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == f"coffer-client: render needs {module}, which is not installed: pip install 'coffer-secrets[template]'\n"
+    remedy = "install coffer-secrets again with the extra 'template', as README.md says under Install"
+    assert done.stderr == f"coffer-client: render needs {module}, which is not installed\nhint: {remedy}\n"
 
 
 # -------------------------------------------------------------------------------------------------------------------- watch

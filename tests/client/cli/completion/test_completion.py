@@ -7,8 +7,8 @@ from coffer_client.cli.options import COMMANDS, COMPLETION
 
 
 def test_the_help_names_the_shells_that_there_are() -> None:
-    assert COMPLETION.arguments is not None
-    assert set(COMPLETION.arguments.metavar.split("|")) == set(SCRIPTS)
+    (taken,) = COMPLETION.arguments
+    assert set(taken.metavar.split("|")) == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

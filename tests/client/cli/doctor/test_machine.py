@@ -9,9 +9,9 @@ import pytest
 from coffer_client.cli import main as cli
 from coffer_client.cli.commands import doctor as command
 from coffer_client.cli.doctor import FAIL, OK, SKIP, WARN
-from coffer_client.cli.parser import Parsed
 from coffer_client.config.credential import Credential
 from coffer_common import keyfile
+from coffer_common.command_line import Parsed
 from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import UnavailableError
 from coffer_protocol.identity import Identity

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coffer_client.cli.options import COMMANDS, GET, HELP_FLAGS, KEYGEN, KEYS, RENDER, RUN, VERSION, Command
-from coffer_client.cli.parser import Parsed, find, parse
+from coffer_client.cli.options import COMMANDS, GET, KEYGEN, KEYS, RENDER, RUN
 from coffer_client.errors import UsageError
+from coffer_common.command_line import HELP, Arguments, Command, Option, Parsed, no_such_command, parse
 
 
 def test_options_and_arguments_in_any_order() -> None:
@@ -145,35 +145,59 @@ def test_what_is_typed_as_the_help_says_is_read_back(command: Command, values: s
             joined = f"{flag}={text}" if flag.startswith("--") else flag + text
             words += values.draw(st.sampled_from([[flag, text], [joined]]))
             expected[option.name] = (text,) if option.is_repeatable else text
-    taken = command.arguments
-    arguments = values.draw(st.lists(st.text(), min_size=taken.least, max_size=taken.most)) if taken else []
-    assert parse(command, [*words, "--", *arguments]) == Parsed(command=command, values=expected, arguments=tuple(arguments))
+    drawn = (values.draw(st.lists(st.text(), min_size=taken.least, max_size=taken.most)) for taken in command.arguments)
+    arguments = [text for texts in drawn for text in texts]
+    assert parse(command, [*words, "--", *arguments]) == Parsed(values=expected, arguments=tuple(arguments))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_command_is_found_by_its_name(command: Command) -> None:
-    assert find(command.name) is command
+TWO = Command(
+    line="program sub copy",
+    help="Copy.",
+    options=(Option(name="force", help="Force."),),
+    arguments=(
+        Arguments(metavar="FROM", help="From.", least=1, most=1),
+        Arguments(metavar="TO", help="To.", least=1, most=1),
+        Arguments(metavar="MODE", help="A mode.", most=1),
+    ),
+)
+
+
+def test_a_command_has_the_name_and_the_usage_of_its_line() -> None:
+    assert TWO.name == "sub copy"
+    assert TWO.usage == "program sub copy [OPTION]... FROM TO [MODE]"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "an argument is missing: FROM"),
+        (["a", "--force"], "an argument is missing: TO"),
+        (["a", "b", "c", "d"], "expected at most 3 arguments, got 4"),
+    ],
+)
+def test_several_arguments_are_counted(words: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(TWO, words)
+    assert str(caught.value) == sentence
+    assert (caught.value.hint or "").startswith("`program sub copy --help` describes ")
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["a", "b", "c"]])
+def test_several_arguments_are_read(words: list[str]) -> None:
+    parsed = parse(TWO, words)
+    assert parsed is not None
+    assert parsed.arguments == tuple(words)
 
 
 @pytest.mark.parametrize(
     ("word", "sentence", "hint"),
     [
-        ("gett", "no such command 'gett'", "did you mean get?"),
-        ("Config", "no such command 'Config'", "did you mean config?"),
-        ("", "no such command ''", "`coffer-client --help` lists the commands"),
-        ("publish-it", "no such command 'publish-it'", "`coffer-client --help` lists the commands"),
-        ("--versoin", "no such option --versoin", "did you mean --version?"),
-        ("--server=canary", "no such option --server", "`coffer-client --help` lists the options"),
-        ("-x", "no such option -x", "`coffer-client --help` lists the options"),
+        ("cpy", "no such command 'cpy'", "did you mean copy?"),
+        ("", "no such command ''", "`program sub --help` lists the commands"),
+        ("--hepl", "no such option --hepl", "did you mean --help?"),
+        ("--server=canary", "no such option --server", "`program sub --help` lists the options"),
     ],
 )
-def test_what_is_no_command_is_refused(word: str, sentence: str, hint: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        find(word)
-    assert (str(caught.value), caught.value.hint) == (sentence, hint)
-
-
-def test_the_programs_own_options_are_no_commands() -> None:
-    for flag in (*HELP_FLAGS, *VERSION.flags):
-        with pytest.raises(UsageError):
-            find(flag)
+def test_a_word_that_is_no_command(word: str, sentence: str, hint: str) -> None:
+    error = no_such_command("program sub", word, ["copy", "move"], HELP.flags)
+    assert (str(error), error.hint) == (sentence, hint)
