@@ -201,7 +201,7 @@ EXITS: Final = (
     Exit(code=0, meaning="done"),
     Exit(
         code=EXIT_FAILED,
-        meaning="failed; or `status --require-adopted` was used, and a client is behind",
+        meaning="failed; or `status --require-adopted` was used, and a client is behind or cannot sign",
         errors=(CofferError, ServerError),
     ),
     Exit(
@@ -226,7 +226,11 @@ EXITS: Final = (
         meaning="the server does not know this publisher, or does not let it publish",
         errors=(NotLetInError, NoteKeyMissingError, PublishersDifferError, DeniedError),
     ),
-    Exit(code=5, meaning="what the server shows does not verify", errors=(ReleaseError, ProtocolError)),
+    Exit(
+        code=5,
+        meaning="what the server shows does not verify; or a client has signed for a release that is not known here (`status`)",
+        errors=(ReleaseError, ProtocolError),
+    ),
     Exit(code=7, meaning="another release came first", errors=(ConflictError,)),
     Exit(code=EXIT_CHANGES, meaning="`diff --exit-code` was used, and there are changes"),
     Exit(code=EXIT_INTERRUPTED, meaning="interrupted"),

@@ -333,6 +333,12 @@ class Reader:
             "the newest: its database is damaged, or it lies"
         )
 
+    async def history_till_now(self, from_serial: int) -> list[SignedHead]:
+        """Return what `history` does, with the releases that were committed while this session asked other things."""
+        newest = await self.newest()
+        self.follow(await self._heads(newest.head.serial))
+        return await self.history(min(from_serial, newest.head.serial))
+
     async def release_at(self, serial: int) -> SignedHead:
         """Return the release with a serial. Raises `NoReleaseError` if the server does not have it, and what `history` raises."""
         newest = await self.newest()
