@@ -14,6 +14,7 @@
     ├── PublishersDifferError
     ├── RemovalsError
     ├── SettingsError
+    ├── StateFileError
     └── UnknownPublisherError
 
     ReleaseError
@@ -56,6 +57,10 @@ from coffer_protocol.errors import (
 
 class SettingsError(CofferError):
     """One of the companion's own files cannot be read, or does not hold what it should."""
+
+
+class StateFileError(CofferError):
+    """What this publisher remembers of its releases cannot be written, as on a full disk. The text names the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import format_id
 from coffer_protocol.release.trust import Seen, Trust
 
-from .errors import SettingsError
+from .errors import SettingsError, StateFileError
 
 # A publisher is some 3000 characters, and a coffer has some hundreds of them at most.
 _STATE_BYTES: Final = 1 << 22
@@ -264,14 +264,20 @@ class PublisherState:
             What is there now.
 
         Raises:
-            OSError: the file cannot be written.
+            StateFileError: the file cannot be written.
             SettingsError: the file is damaged.
         """
-        with files.Lock(f"{path}.lock"):
-            before = cls.load(path)
-            after = change(before)
-            if after != before:
-                after._save(path)
+        try:
+            with files.Lock(f"{path}.lock"):
+                before = cls.load(path)
+                after = change(before)
+                if after != before:
+                    after._save(path)
+        except OSError as error:
+            raise StateFileError(
+                f"{error.filename or path}: this publisher's memory of its releases cannot be written ({error.strerror})",
+                hint="nothing was changed. Make room on that disk, or let this user write there, then type the same command again",
+            ) from None
         return after
 
 

@@ -30,6 +30,8 @@ SESSION_TIMEOUT_S: Final = 3600.0
 UPLOAD_BYTES: Final = 1 << 30
 UPLOAD_SHARDS: Final = 1_000_000
 UPLOAD_SILENCE_S: Final = 60.0
+# An upload keeps every other publisher of its coffer waiting.
+UPLOAD_TIMEOUT_S: Final = 1800.0
 # The heads in one answer, so that an answer stays short.
 HEADS_PER_ANSWER: Final = 1000
 # `notes` in one answer: of usual notes, a quarter of what a Tell may hold.

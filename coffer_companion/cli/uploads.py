@@ -125,7 +125,16 @@ def carry_out(
 
     with progress_bar() as progress:
         release = execute(
-            partial(make, target, drafting, approve=approve, progress=progress, restore=restore, accepted_restart=accepted_restart)
+            partial(
+                make,
+                target,
+                drafting,
+                approve=approve,
+                progress=progress,
+                warned=lambda text: warn([text]),
+                restore=restore,
+                accepted_restart=accepted_restart,
+            )
         )
     if release is None:
         tell("nothing to change")

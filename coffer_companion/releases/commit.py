@@ -42,13 +42,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
+
+import trio
 
 from coffer_protocol.crypto import primitives
-from coffer_protocol.errors import MalformedMessageError, ServerError
+from coffer_protocol.errors import CofferError, MalformedMessageError, ServerError, UnreachableError
 from coffer_protocol.identity import PublicKey
-from coffer_protocol.limits import ISSUED_AHEAD_S, ISSUED_NOTICE_S, RESTART_GAP
+from coffer_protocol.limits import RESTART_GAP, UPLOAD_TIMEOUT_S
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release import head as heads
@@ -58,9 +59,10 @@ from coffer_protocol.release.notes import ROLE_PUBLISHER, NoteKey, NoteKeys, pub
 from coffer_protocol.release.tree import Leaf, Tree
 
 from ..connection import Connection
-from ..errors import NoReleaseError, PendingReleaseError, PublisherClockError, PublishersDifferError
+from ..errors import NoReleaseError, PendingReleaseError, PublisherClockError, PublishersDifferError, SettingsError, StateFileError
 from ..settings import KnownPublisher
 from ..target import Target
+from . import clock
 from .listing import Listing, read_listing_untrusted
 from .plan import Plan
 from .reader import Reader, entered, entering
@@ -70,8 +72,15 @@ from .shards import Wanted
 Progress = Callable[[int, int], None]
 # Called with the plan before anything is sent. It raises to stop the release.
 Approve = Callable[[Plan], None]
+# Told what went wrong after a release was published.
+Warned = Callable[[str], None]
 # Seconds since 1970.
 Clock = Callable[[], float]
+
+_BEHIND: Final = (
+    "if this machine's clock is wrong, set it, and type the same command again. If it is right, this begins the history again, and clients "
+    "are told: coffer-companion upload --restore FILE"
+)
 
 ChangeKind: TypeAlias = Put | Reuse | Drop
 
@@ -95,7 +104,8 @@ class Base:
         note_keys: the coffer's note keys; before the first release, a new one.
         publishers: the keys that are trusted to sign the next release.
         serial: the serial of the next release.
-        now: the time, in seconds since 1970.
+        now: this machine's clock, in seconds since 1970.
+        server_now: the server's clock, as it says; None if it was not asked.
         is_restart: whether the next release begins the history again. Then `release` is the one that the server holds, which need not be
             part of the history that this publisher knows.
         remarks: sentences that the plan shows to the person in any case.
@@ -109,6 +119,7 @@ class Base:
     publishers: frozenset[bytes]
     serial: int
     now: float
+    server_now: float | None = None
     is_restart: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -175,6 +186,7 @@ async def make(
     *,
     approve: Approve,
     progress: Progress = lambda done, total: None,
+    warned: Warned = lambda text: None,
     now: Clock = time.time,
     restore: bool = False,
     accepted_restart: int | None = None,
@@ -189,6 +201,7 @@ async def make(
         drafting: makes the draft.
         approve: called with the plan before anything is sent. It raises to stop.
         progress: called after each message.
+        warned: called with what went wrong after the release was published.
         now: returns the time, in seconds since 1970.
         restore: whether to begin the history again if the server's history is not this publisher's.
         accepted_restart: the serial of another publisher's restart that a person has accepted.
@@ -197,7 +210,8 @@ async def make(
         LostReleaseError, RollbackError, ChainError, ForkError: the server's history is not this publisher's, and `restore` is not given.
         RestartError: another publisher has begun the history again.
         PendingReleaseError: there is nothing to change, and a release that was signed here may still become the newest.
-        PublisherClockError: the newest release was issued more than a day ahead of this machine's clock, and `restore` is not given.
+        PublisherClockError: this machine's clock is wrong, or the server's; or the newest release was issued more than a day ahead of this
+            machine's clock, and `restore` is not given.
         NotLetInError: the server does not let this publisher publish this coffer.
         ServerError: the server refused; its code says why: `conflict`, another release came first; `denied`, a client belongs to another
             coffer.
@@ -206,9 +220,14 @@ async def make(
         NoteKeyMissingError: no publisher has given this one the note key.
         PublishersDifferError: the draft does not name the publishers in the server's table.
         SettingsError: this publisher's state file is damaged.
+        StateFileError: it cannot be written, as on a full disk; nothing was sent.
     """
+    clock.check_set(now())
     async with entered(target) as connection:
         reader = await Reader.open(connection, target, restore=restore, accepted_restart=accepted_restart)
+        with entering(target):
+            server_now = await reader.server_time()
+        deadline = trio.current_time() + UPLOAD_TIMEOUT_S
         with entering(target):
             answer = await connection.request(Open(coffer=target.coffer), OkOpen)
         if reader.loss is None and (reader.release is not None or answer.signed is not None):
@@ -223,9 +242,17 @@ async def make(
             if shown is not None:
                 # The protocol allows no question after OkOpen, so the draft asks its questions in a session of its own.
                 reader = reader.over(await stack.enter_async_context(entered(target)))
-            base = await _base(target, reader, shown, now(), restore=restore)
+            base = await _base(target, reader, shown, now(), restore=restore, server_now=server_now)
+            began = trio.current_time()
             draft = await drafting(base)
-        return await _carry_out(connection, base, draft, approve, progress)
+        approve(draft.plan)
+        if draft.is_empty:
+            _check_settled(base)
+            return None
+        made = await _send_changes(connection, base, draft, progress, deadline)
+        signed_at = now()
+        clock.check_steady(base.now, signed_at, trio.current_time() - began)
+        return await _commit(connection, base, draft, _head(base, draft, made, signed_at), warned)
 
 
 async def preview(
@@ -260,27 +287,18 @@ class Shown:
     listing: Listing
 
 
-async def _base(target: Target, reader: Reader, shown: Shown | None, now: float, *, restore: bool) -> Base:
-    remarks = [
-        f"release {spent.serial}, which was signed here, did not become the coffer's: another release has its place"
-        for spent in reader.newly_spent
-    ]
+async def _base(target: Target, reader: Reader, shown: Shown | None, now: float, *, restore: bool, server_now: float | None = None) -> Base:
+    remarks = [*_found(reader)]
     is_restart = reader.loss is not None
-    if shown is not None and not is_restart:
-        ahead_s = shown.release.head.issued - now
-        told = (
-            f"release {shown.release.head.serial} was issued at {_when(shown.release.head.issued)}, and this machine's clock says "
-            f"{_when(now)}: one of the two clocks is wrong"
-        )
-        if ahead_s > ISSUED_AHEAD_S:
-            if not restore:
-                raise PublisherClockError(
-                    told,
-                    hint="if this machine's clock is right, the history must be begun again: coffer-companion upload --restore FILE",
-                )
-            is_restart = True
-        elif ahead_s > ISSUED_NOTICE_S:
+    if server_now is not None and (told := clock.compare_with_server(now, server_now)):
+        remarks.append(told)
+    if shown is not None and not is_restart and (told := clock.compare_with_release(now, shown.release.head)):
+        if not clock.is_a_day_behind(now, shown.release.head):
             remarks.append(told)
+        elif restore:
+            is_restart = True
+        else:
+            raise PublisherClockError(told, hint=_BEHIND)
     serial = reader.state.highest_serial + 1
     if is_restart:
         serial = max(serial - 1, 0 if shown is None else shown.release.head.serial) + RESTART_GAP
@@ -294,48 +312,72 @@ async def _base(target: Target, reader: Reader, shown: Shown | None, now: float,
         publishers=reader.publishers,
         serial=serial,
         now=now,
+        server_now=server_now,
         is_restart=is_restart,
         remarks=tuple(remarks),
     )
 
 
-def _when(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _found(reader: Reader) -> Iterator[str]:
+    """Yield what became of the releases that were signed here and that the server had not confirmed, a sentence for each."""
+    for release in reader.newly_published:
+        yield f"release {release.serial}, which was signed here and which the server had not confirmed, is published"
+    for release in reader.newly_spent:
+        yield f"release {release.serial}, which was signed here, did not become the coffer's: another release has its place"
+    for release in reader.state.pending:
+        yield f"release {release.serial}, which was signed here, is not the coffer's so far: the next release goes above it"
 
 
-async def _carry_out(connection: Connection, base: Base, draft: Draft, approve: Approve, progress: Progress) -> SignedHead | None:
-    """Show the plan, send the changes, and commit. Each blob is made when its turn comes."""
-    approve(draft.plan)
-    if draft.is_empty:
-        if pending := base.reader.state.pending:
-            raise PendingReleaseError(
-                f"there is nothing to change, but release {pending[-1].serial} was signed here, and the server has not confirmed it: it "
-                "may still become the newest",
-                hint="look again later: coffer-companion history",
-            )
-        return None
+def _check_settled(base: Base) -> None:
+    """Raise PendingReleaseError if there is nothing to change, and a release that was signed here may still become the newest."""
+    if pending := base.reader.state.pending:
+        raise PendingReleaseError(
+            f"there is nothing to change, but release {pending[-1].serial} was signed here, and the server has not confirmed it: it "
+            "may still become the newest",
+            hint="look again later (coffer-companion history), or publish one above it: coffer-companion upload --expires 400d FILE",
+        )
+
+
+async def _send_changes(connection: Connection, base: Base, draft: Draft, progress: Progress, deadline: float) -> Listing:
+    """Send what changes, each blob made when its turn comes. Return the entries that were made."""
     made = Listing()
-    for number, (change, entry) in enumerate(changes(draft, coffer=base.target.coffer, serial=base.serial), 1):
-        await connection.send(change)
-        if entry is not None:
-            made.append(entry)
-        progress(number, draft.size)
-    head = _head(base, draft, made)
+    with trio.move_on_at(deadline) as scope:
+        for number, (change, entry) in enumerate(changes(draft, coffer=base.target.coffer, serial=base.serial), 1):
+            await connection.send(change)
+            if entry is not None:
+                made.append(entry)
+            progress(number, draft.size)
+    if scope.cancelled_caught:
+        raise UnreachableError(
+            f"the upload was not whole after {UPLOAD_TIMEOUT_S / 60:.0f} minutes, and nothing was changed: a server waits no longer",
+            hint="upload over a faster network, or split the coffer into several",
+        )
+    return made
+
+
+async def _commit(connection: Connection, base: Base, draft: Draft, head: Head, warned: Warned) -> SignedHead:
+    """Sign a head, and commit what was sent under it."""
     signed = heads.sign(head, base.target.identity)
     # The server may keep the release whatever it answers, so this publisher remembers it before it sends it.
     base.reader.remember_signed(signed)
     try:
         answer = await connection.request(Commit(signed=signed), OkCommit)
-    except ServerError as error:
-        if error.code == "denied" and head.publishers is not None:
+    except CofferError as error:
+        if isinstance(error, ServerError) and error.code == "denied" and head.publishers is not None:
             raise PublishersDifferError(f"the server refused: {error.sentence}") from None
-        # The server may have kept the release although it says otherwise.
-        error.hint = f"release {head.serial} was signed and sent, so it may still become the newest: the next upload finds out"
+        # The server may have kept the release, whatever it says, and also if it says nothing.
+        error.hint = (
+            f"release {head.serial} was signed and sent, so it may still become the newest. Type the same command again: it finds out, "
+            "and goes on"
+        )
         raise
     if answer.serial != head.serial:
         raise MalformedMessageError(f"release {head.serial} was sent, and the server says that it committed release {answer.serial}")
     release = SignedHead(head=head, signed=signed)
-    base.reader.accept(release, None if draft.tree is None else [entry.known() for entry in draft.tree])
+    try:
+        base.reader.accept(release, None if draft.tree is None else [entry.known() for entry in draft.tree])
+    except (StateFileError, SettingsError) as error:
+        warned(f"release {head.serial} is published, but {error}: mend that before the next upload, which finds the release on the server")
     return release
 
 
@@ -373,19 +415,22 @@ def _seal(item: Wanted, *, coffer: str, since: int, note_key: NoteKey) -> tuple[
     return Put(id=client_id, mark=mark, note=note_key.seal(note, leaf), alg=alg, blob=blob), entry
 
 
-def _head(base: Base, draft: Draft, made: Listing) -> Head:
+def _head(base: Base, draft: Draft, made: Listing, signed_at: float) -> Head:
     leaves = base.listing.changed(made, frozenset(draft.drop))
     tree = Tree(leaf_hashes(base.target.coffer, leaves))
-    state, now = base.reader.state, int(base.now)
+    state, now = base.reader.state, int(signed_at)
     # If this clock goes back, clients still accept the release. If it went too far ahead before, only a restart helps.
     issued = now if base.is_restart or base.release is None else max(now, base.release.head.issued)
+    expires = None if draft.lifetime_s is None else now + draft.lifetime_s
+    if base.server_now is not None:
+        clock.check_expiry(now, expires, base.server_now)
     return Head(
         coffer=base.target.coffer,
         serial=base.serial,
         root=tree.root,
         count=tree.size,
         issued=issued,
-        expires=None if draft.lifetime_s is None else now + draft.lifetime_s,
+        expires=expires,
         prev=None if state.seen is None else state.seen.signed_sha256,
         restart=base.is_restart,
         publisher=base.target.identity.publisher_key(),

@@ -24,7 +24,7 @@ from coffer_protocol.errors import (
 from coffer_protocol.identity import format_id
 from coffer_protocol.limits import HEADS_PER_ANSWER, SERIAL_JUMP
 from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
-from coffer_protocol.question import Entries, Fetch, Fetches, Heads, Notes
+from coffer_protocol.question import About, Entries, Fetch, Fetches, Heads, Notes
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.chain import check_follows, walk_untrusted
@@ -101,6 +101,7 @@ class Reader:
         loss: the reason why the server's history is not this publisher's. Set only if the reader was opened to begin the history again.
         state: the state that this publisher remembers.
         newly_spent: the releases that were signed here, and of which this reader has found out that another has their place.
+        newly_published: the releases that were signed here, and of which this reader has found out, without an answer, that they are published.
     """
 
     def __init__(self, connection: Connection, target: Target, state: PublisherState) -> None:
@@ -108,6 +109,7 @@ class Reader:
         self.release: SignedHead | None = None
         self.loss: ReleaseError | None = None
         self.newly_spent: tuple[SignedRelease, ...] = ()
+        self.newly_published: tuple[SignedRelease, ...] = ()
         self._connection = connection
         self._target = target
 
@@ -169,17 +171,22 @@ class Reader:
     def over(self, connection: Connection) -> Reader:
         """Return a reader with the same knowledge, over another session."""
         other = Reader(connection, self._target, self.state)
-        other.release, other.loss, other.newly_spent = self.release, self.loss, self.newly_spent
+        other.release, other.loss = self.release, self.loss
+        other.newly_spent, other.newly_published = self.newly_spent, self.newly_published
         return other
 
     def remember_signed(self, signed: bytes) -> None:
         """Remember that a release was signed and is going to be sent.
 
         Raises:
-            OSError, SettingsError: the state cannot be written. Then the release must not be sent.
+            StateFileError, SettingsError: the state cannot be written. Then the release must not be sent.
         """
         entry = SignedRelease(serial=read_head_untrusted(signed).head.serial, sha256=sha256(signed))
         self.state = PublisherState.update(self._target.state_file, lambda state: replace(state, signed=(*state.signed, entry)))
+
+    async def server_time(self) -> int:
+        """Return the server's clock, in seconds since 1970, as it says."""
+        return question.about_untrusted(await self._ask(About(coffer=self._target.coffer).to_ask())).time
 
     # --------------------------------------------------------------------------------------------------------- heads
 
@@ -282,6 +289,9 @@ class Reader:
         Args:
             release: the release.
             tree: the publishers in its tree; None if they did not change.
+
+        Raises:
+            StateFileError, SettingsError: the state cannot be written. The release is on the server, and still remembered as signed.
         """
         self._accept(release, self._trust.after(release), [release.sha256], tree)
 
@@ -296,9 +306,10 @@ class Reader:
             return after if tree is None else replace(after, tree=tuple(tree))
 
         self.release = release
-        before = {entry for entry in self.state.signed if entry.is_spent}
+        before = self.state
         self.state = PublisherState.update(self._target.state_file, change)
-        self.newly_spent += tuple(entry for entry in self.state.signed if entry.is_spent and entry not in before)
+        self.newly_spent += tuple(entry for entry in self.state.signed if entry.is_spent and entry not in before.signed)
+        self.newly_published += tuple(entry for entry in before.pending if entry.sha256 in accepted)
 
     async def newest(self) -> SignedHead:
         """Return the newest release.

@@ -143,10 +143,15 @@ def _check_expiry(release: SignedHead, demand: Demand, time: int | None) -> None
     if time is None or head.expires is None or time < head.expires:
         return
     seen = f" (the last one seen is release {demand.seen.serial})" if demand.seen is not None else ""
+    told = f"release {head.serial} of {head.coffer!r}{seen} expired at {_when(head.expires)}, and it is {_when(time)} by"
+    if time == demand.latest:
+        # Nothing new would outlive a release that was issued by a wrong clock, unless it is made to.
+        raise ExpiredReleaseError(
+            f"{told} a release that this machine has seen",
+            hint="the operator publishes one that is valid for longer: coffer-companion upload --expires never FILE",
+        )
     raise ExpiredReleaseError(
-        f"release {head.serial} of {head.coffer!r}{seen} expired at {_when(head.expires)}, and it is {_when(time)} by this machine's "
-        "clock, or by a release that it has seen",
-        hint="if the clock is right, the operator publishes again: coffer-companion upload FILE",
+        f"{told} this machine's clock", hint="if the clock is right, the operator publishes again: coffer-companion upload FILE"
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +17,9 @@ from tests.support import ROOT
 
 from .lying_server import LyingServer
 
+# No program takes so long; it ends a test that would hang.
+_TIMEOUT_S = 120.0
+
 
 class Team:
     """An operator, machines, and the server that lies to them. Each has a home of its own, and runs real programs.
@@ -22,11 +27,13 @@ class Team:
     Attributes:
         server: the server.
         coffer: the coffer that they share.
+        clocks_ahead_s: how far the clock of somebody's machine is ahead.
     """
 
     def __init__(self, folder: Path, server: LyingServer) -> None:
         self.server = server
         self.coffer = "shop"
+        self.clocks_ahead_s: dict[str, float] = {}
         self._folder = folder
         self._made: dict[str, Identity] = {}
 
@@ -46,14 +53,26 @@ class Team:
         """Let somebody publish: what the server's operator does."""
         self.server.store.add_publisher(coffer=self.coffer, key=self.identity(who).public(), name=who, now=int(time.time()))
 
-    def run(self, who: str, program: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of ours on somebody's machine."""
+    def start(self, who: str, program: str, *words: str) -> subprocess.Popen[str]:
+        """Start a program of ours on somebody's machine."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COFFER_", "XDG_"))}
-        environment = {**kept, "HOME": str(self.home(who)), "PYTHONPATH": str(ROOT), **variables}
-        command = [sys.executable, "-m", f"coffer_{program}", *words]
-        return subprocess.run(
-            command, cwd=self.home(who), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+        environment = {**kept, "HOME": str(self.home(who)), "PYTHONPATH": str(ROOT)}
+        ahead_s = self.clocks_ahead_s.get(who)
+        launcher = ["-m"] if ahead_s is None else ["-m", "tests.attacks.wrong_clock", str(ahead_s)]
+        command = [sys.executable, *launcher, f"coffer_{program}", *words]
+        return subprocess.Popen(
+            command,
+            cwd=self.home(who),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+
+    def run(self, who: str, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of ours on somebody's machine to its end."""
+        return ended(self.start(who, program, *words))
 
     def address(self, *publishers: str) -> str:
         """Return the address of the coffer, with the publishers that it names."""
@@ -70,9 +89,13 @@ class Team:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o600)
 
+    def start_companion(self, who: str, *words: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.Popen[str]:
+        """Start `coffer-companion` as a publisher who trusts some others."""
+        return self.start(who, "companion", *words, "--server", self.address(*trusts), "--identity", "own.key")
+
     def companion(self, who: str, *words: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
-        """Run `coffer-companion` as a publisher who trusts some others."""
-        return self.run(who, "companion", *words, "--server", self.address(*trusts), "--identity", "own.key")
+        """Run `coffer-companion` as a publisher who trusts some others, to its end."""
+        return ended(self.start_companion(who, *words, trusts=trusts))
 
     def upload(self, who: str, values: dict[str, str], *flags: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
         """Define values, and upload them."""
@@ -97,6 +120,23 @@ def team(tmp_path: Path, server: LyingServer) -> Team:
     made = Team(tmp_path, server)
     made.let_in("one")
     return made
+
+
+def typed(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the words behind `coffer-companion` in the last command that a program printed for a person to type, with the file's name."""
+    (*_, command) = re.finditer(r"coffer-companion ((?:[a-z]+ )*(?:(?:--)?[\w-]+ )*FILE)", done.stderr)
+    return ["secrets.toml" if word == "FILE" else word for word in shlex.split(command[1])]
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """Wait until a program has ended, and return what it printed."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=_TIMEOUT_S)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def ok(done: subprocess.CompletedProcess[str]) -> str:

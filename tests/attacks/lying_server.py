@@ -9,7 +9,7 @@ import copy
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +46,10 @@ class Lies:
         marks: by id, the mark that it shows in the place of the true one.
         notes: by id, the note that it shows in the place of the true one.
         hides: the serials whose heads it does not show.
+        on_open: called when an upload is opened.
+        before_commit: called when a Commit has come, before anything is kept.
+        after_commit: called when a release is kept, before its Commit is answered.
+        clock_ahead_s: how far its clock is ahead.
         kept: what was sent in uploads that it refused.
     """
 
@@ -54,6 +58,10 @@ class Lies:
     marks: dict[bytes, bytes] = field(default_factory=dict)
     notes: dict[bytes, bytes] = field(default_factory=dict)
     hides: set[int] = field(default_factory=set)
+    on_open: Callable[[], None] = lambda: None
+    before_commit: Callable[[], None] = lambda: None
+    after_commit: Callable[[], None] = lambda: None
+    clock_ahead_s: float = 0.0
     kept: list[Change] = field(default_factory=list)
 
     def kept_put(self, client: bytes) -> Put:
@@ -119,12 +127,18 @@ class LyingStore(MemoryStore):
             [receipt for receipt in receipts if receipt.coffer in self._histories],
         )
 
+    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
+        super().check_publisher(coffer=coffer, publisher=publisher)
+        self.lies.on_open()
+
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
         changes = list(changes)
+        self.lies.before_commit()
         if self.lies.refuses:
             self.lies.kept += changes
             _refuse()
         serial = super().commit(coffer=coffer, publisher=publisher, signed=signed, changes=changes, now=now)
+        self.lies.after_commit()
         if self.lies.keeps_and_refuses:
             _refuse()
         return serial
@@ -181,7 +195,7 @@ class LyingServer:
                 responders={1: lambda: NoiseResponder(keys), 0: lambda: BoxResponder(self._own.plain_secret())},
                 settings=Settings(),
                 folder=Path(folder),
-                now=time.time,
+                now=lambda: time.time() + self.lies.clock_ahead_s,
             )
             listeners = await open_listeners([Host(name="127.0.0.1", port=0)])
             name, port = listeners[0].socket.getsockname()[:2]

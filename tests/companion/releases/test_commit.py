@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import trio
+import trio.testing
 from sqlalchemy import select
 
 from coffer_companion.errors import (
@@ -30,7 +33,8 @@ from coffer_protocol.address import ServerAddress
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import ChainError
 from coffer_protocol.identity import Identity
-from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, OkCommit, OkOpen, Open, Put, Reuse
+from coffer_protocol.limits import UPLOAD_TIMEOUT_S
+from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, Message, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S, Head, SignedHead, sign, verify_untrusted
 from coffer_protocol.release.listing import leaf_hashes, leaf_of
@@ -42,7 +46,7 @@ from coffer_server.state import StateFolder
 from coffer_server.store.sql.schema import NOTE
 from coffer_server.store.sql.schema import blobs as blobs_table
 from tests.client.fake_server import FakeServer, Peer, unused_host
-from tests.companion.conftest import NOW, Operator
+from tests.companion.conftest import NOW, Operator, approve_all
 from tests.support import identity
 
 # ----------------------------------------------------------------------------------------------- what a draft sends
@@ -239,16 +243,26 @@ def nothing_more(peer: Peer) -> None:
         peer.expect(Bye)
 
 
+def answered(peer: Peer, heads: list[bytes], *, clock: float = NOW) -> Message:
+    """Answer what is asked about heads and about the server's clock, and return the message behind that."""
+    while isinstance(said := peer.hear(), Ask):
+        if said.name == "about":
+            facts = question.ServerFacts(version="1", time=int(clock), oldest=1, enrol="invited", is_audited=False)
+            peer.send(question.tell_about(facts))
+        else:
+            assert said.name == "heads"
+            peer.send(question.tell_heads(heads))
+    assert said is not None
+    return said
+
+
 def opening(heads: list[bytes], answer: OkOpen) -> Callable[[Peer], None]:
     """A server that shows these heads as often as it is asked, and answers Open so."""
 
     def script(peer: Peer) -> None:
         peer.link()
         with contextlib.suppress(errors.TruncatedError, ConnectionError):
-            while isinstance(said := peer.hear(), Ask):
-                assert said.name == "heads"
-                peer.send(question.tell_heads(heads))
-            if isinstance(said, Open):
+            if isinstance(answered(peer, heads), Open):
                 peer.send(answer)
                 nothing_more(peer)
 
@@ -320,9 +334,7 @@ def test_what_is_no_release_is_not_built_upon(operator: Operator) -> None:
 def beginning(peer: Peer) -> None:
     """A server without a release, up to its OkOpen."""
     peer.link()
-    while isinstance(said := peer.hear(), Ask):
-        peer.send(question.tell_heads([]))
-    assert isinstance(said, Open)
+    assert isinstance(answered(peer, []), Open)
     peer.send(OkOpen.pack(None, []))
 
 
@@ -438,8 +450,9 @@ def failing(sent: list[bytes], answer: Error | None) -> Callable[[Peer], None]:
 def test_a_signed_release_stays_pending_whatever_the_server_says(operator: Operator, answer: Error | None) -> None:
     """A server that keeps the release and answers Error could else be given two releases with one serial, and choose for each client."""
     sent: list[bytes] = []
-    with pytest.raises(errors.ProtocolError):
+    with pytest.raises(errors.ProtocolError) as caught:
         publish_to(operator, failing(sent, answer))
+    assert "release 1 was signed and sent" in str(caught.value.hint)
     assert pending_at(operator) == [(1, sha256(sent[0]), False)]
     release = publish_to(operator, committing(sent, 2))
     assert release is not None
@@ -513,6 +526,53 @@ def test_another_publisher_goes_on_after_a_restart_by_a_persons_word(operator: O
     release = operator.make(mine.draft, target=other, accepted_restart=1003)
     assert release is not None
     assert (release.head.serial, release.head.restart) == (1004, False)
+
+
+def test_a_clock_that_jumps_while_an_upload_is_open_signs_nothing(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    wanted = operator.publication("[web]\na = 2", "web")
+    for jump_s in (2 * 3600, -2 * 3600):
+        clock = iter([NOW, NOW, NOW + jump_s]).__next__
+        with pytest.raises(PublisherClockError, match="this machine's clock went from"):
+            trio.run(partial(commit.make, operator.target, wanted.draft, approve=approve_all, now=clock))
+        assert PublisherState.load(operator.target.state_file).signed == ()
+    assert operator.publish("[web]\na = 2", "web") == 2
+
+
+def test_a_server_whose_clock_is_behind_is_not_sent_a_release_that_it_would_refuse(operator: Operator) -> None:
+    def script(peer: Peer) -> None:
+        peer.link()
+        assert isinstance(answered(peer, [], clock=NOW - 2 * DAY_S), Open)
+        peer.send(OkOpen.pack(None, []))
+        nothing_more(peer)
+
+    with pytest.raises(PublisherClockError, match="the server's says"):
+        publish_to(operator, script)
+
+
+@pytest.mark.trio
+async def test_an_upload_that_takes_longer_than_a_server_waits_ends(autojump_clock: trio.testing.MockClock) -> None:
+    class SlowConnection:
+        """Takes ten minutes for a message."""
+
+        sent = 0
+
+        async def send(self, message: Message) -> None:
+            await trio.sleep(600)
+            self.sent += 1
+
+    connection = SlowConnection()
+    base = SimpleNamespace(target=SimpleNamespace(coffer="shop"), serial=5)
+    told: list[int] = []
+    with pytest.raises(errors.UnreachableError, match="not whole after 30 minutes, and nothing was changed"):
+        await commit._send_changes(
+            connection,  # type: ignore[arg-type]
+            base,  # type: ignore[arg-type]
+            draft(drop=tuple(sorted(identity(str(number)).id() for number in range(9)))),
+            lambda done, total: told.append(done),
+            trio.current_time() + UPLOAD_TIMEOUT_S,
+        )
+    assert (connection.sent, told) == (2, [1, 2])
 
 
 def lose_note(operator: Operator, client: bytes) -> None:
