@@ -3,6 +3,7 @@
 Modules:
     reader.py            a publisher's questions to the server, each answer checked
     commit.py            makes a release: opens the coffer, drafts, sends, signs, commits
+    clock.py             whether this machine's clock can be signed into a release
     shards.py            a definition -> what a release must hold
     upload.py            publishes a definition
     rollback.py          publishes an old release again

@@ -101,7 +101,7 @@ class Reader:
         loss: the reason why the server's history is not this publisher's. Set only if the reader was opened to begin the history again.
         state: the state that this publisher remembers.
         newly_spent: the releases that were signed here, and of which this reader has found out that another has their place.
-        newly_published: the releases that were signed here, and of which this reader has found out, without an answer, that they are published.
+        newly_published: the releases that were signed here, and of which this reader has found out that they are published after all.
     """
 
     def __init__(self, connection: Connection, target: Target, state: PublisherState) -> None:
