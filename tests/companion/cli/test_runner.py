@@ -4,6 +4,7 @@ import dataclasses
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -97,6 +98,9 @@ def test_an_interrupted_upload_changes_nothing(operator: Operator) -> None:
         peer.link()
         peer.expect(Ask)
         peer.send(question.tell_heads([]))
+        peer.expect(Ask)
+        facts = question.ServerFacts(version="1", time=int(time.time()), oldest=0, enrol="invited", is_audited=False)
+        peer.send(question.tell_about(facts))
         peer.expect(Open)
         peer.send(OkOpen.pack(None, []))
         came.append(type(peer.expect(Put)))
