@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,8 @@ from .lying_server import LyingServer
 
 # No program takes so long; it ends a test that would hang.
 _TIMEOUT_S = 120.0
+# A look is a process. What is waited for comes within one or two.
+_LOOKS = 100
 
 
 class Team:
@@ -74,6 +79,15 @@ class Team:
         """Run a program of ours on somebody's machine to its end."""
         return ended(self.start(who, program, *words))
 
+    @contextlib.contextmanager
+    def running(self, who: str, command: str, *words: str, trusts: tuple[str, ...] = ("one",)) -> Iterator[subprocess.Popen[str]]:
+        """Run a command of `coffer-client` on a machine until the block ends."""
+        with self.start(who, "client", command, "--server", self.address(*trusts), "--identity", "own.key", *words) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+
     def address(self, *publishers: str) -> str:
         """Return the address of the coffer, with the publishers that it names."""
         keys = "&".join(f"publisher={self.identity(who).publisher_key().hex()}" for who in publishers)
@@ -101,6 +115,20 @@ class Team:
         """Define values, and upload them."""
         self.define(who, values)
         return self.companion(who, "upload", "secrets.toml", *flags, trusts=trusts)
+
+    def status(self, who: str, client: str, *flags: str) -> dict[str, Any]:
+        """What `status --json` says of a client."""
+        told = json.loads(self.companion(who, "status", "--json", *flags).stdout)
+        (found,) = [each for each in told["clients"] if each["client"] == client]
+        assert isinstance(found, dict)
+        return found
+
+    def status_once(self, client: str, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """What `status` says of a client to publisher `one` as soon as something of it is so."""
+        for _ in range(_LOOKS):
+            if is_so(found := self.status("one", client)):
+                return found
+        raise AssertionError(f"it never came to be: {found}")
 
     def get(self, who: str, *flags: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
         """Run `coffer-client get a` on a machine."""
