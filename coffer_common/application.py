@@ -1,7 +1,7 @@
 """Typer applications whose help and usage errors are those of the client, so that they are the same with every version of typer.
 
 Typer makes the table of commands from functions, and calls these. It only gets lines that `command_line` has read without an error: its own
-help, and what it says about a mistake, changed with nearly each of its releases.
+help, and its texts about mistakes, changed with nearly each of its releases.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Command(TyperCommand):
     """A command with our help and our usage errors.
 
     Attributes:
-        exits: what its exit codes mean; empty if the help of the program says it.
+        exits: the meaning of its exit codes; empty if the help of the program has it.
     """
 
     exits: ClassVar[Mapping[int, str]] = {}
@@ -52,7 +52,7 @@ class Group(TyperGroup):
     """A program, or a group of commands in one, with our help and our usage errors.
 
     Attributes:
-        exits: what its exit codes mean.
+        exits: the meaning of its exit codes.
     """
 
     exits: ClassVar[Mapping[int, str]] = {}
@@ -79,7 +79,7 @@ class Application(typer.Typer):
     """A program, or a group of commands in one.
 
     Args:
-        exits: what its exit codes mean; for a program.
+        exits: the meaning of its exit codes, for a program.
         cls: the class of the group.
         settings: as `typer.Typer` takes them.
     """
@@ -95,7 +95,7 @@ class Application(typer.Typer):
         )
 
     def command(self, name: str | None = None, *, exits: Mapping[int, str] | None = None, **settings: Any) -> Callable[[Any], Any]:
-        """Add a command, as `typer.Typer.command` does. `exits` is what its exit codes mean, if it has its own."""
+        """Add a command, as `typer.Typer.command` does. `exits` is the meaning of its exit codes, if it has its own."""
         return super().command(name, cls=_with_exits(Command, exits), **settings)
 
 
@@ -103,9 +103,9 @@ class Program(Application):
     """A whole program: it has `--version`, and it ends as `program.run` does.
 
     Args:
-        name: what the program is called.
-        exits: what its exit codes mean.
-        report: tells a person of an error, and returns the exit code; None as for `program.run`.
+        name: the name of the program.
+        exits: the meaning of its exit codes.
+        report: reports an error to a person, and returns the exit code; None as for `program.run`.
         settings: as `typer.Typer` takes them.
     """
 
@@ -113,7 +113,7 @@ class Program(Application):
         class Commands(Group):
             def main(self, *args: Any, **kwargs: Any) -> Any:
                 body = partial(super().main, *args, **kwargs)
-                # Otherwise it is asked for what it prints, as by what makes the manuals, and does not end the process.
+                # Otherwise other code calls it for its output, such as scripts/manuals, and the process must not end.
                 is_program = kwargs.get("standalone_mode", True)
                 return sys.exit(run(name, body, report)) if is_program else body()
 
@@ -133,7 +133,7 @@ class Program(Application):
 
 
 def _with_exits(kind: Any, exits: Mapping[int, str] | None) -> Any:
-    # Typer makes the objects, and hands nothing on that it does not know.
+    # Typer makes the objects, and does not pass on arguments that it does not know.
     return kind if exits is None else type(kind.__name__, (kind,), {"exits": exits})
 
 

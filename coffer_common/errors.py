@@ -17,7 +17,7 @@ from coffer_protocol.errors import CofferError
 
 
 class ConfigurationError(CofferError):
-    """What a program was told by its caller, its environment or its files is missing or cannot be used."""
+    """A setting from the command line, the environment or a file is missing or cannot be used."""
 
 
 class UsageError(ConfigurationError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .paths import Path
 
-# The size that a text file of ours may have, unless the caller names another: a larger one was named by mistake.
+# The size that a text file of ours may have, unless the caller names another size. A larger file was named by mistake.
 TEXT_BYTES: Final = 1 << 16
 OWNER_ONLY: Final = 0o600
 
@@ -45,7 +45,7 @@ def replace(path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Callabl
     Args:
         path: the file. Its folder exists. If it is a symbolic link, the link is replaced.
         data: the content.
-        mode: the permission bits, whatever the umask.
+        mode: the permission bits. The umask does not change them.
         prepare: called with the descriptor of the new file before it gets its name, to change its owner.
 
     Raises:
@@ -147,7 +147,7 @@ def _name_exclusively(new: Path, path: Path) -> None:
 
 
 def _about(path: Path, error: OSError) -> OSError:
-    """Return the error with the name that people know in place of a temporary one, or of none."""
+    """Return the error with the name that people know, in place of a temporary name or of no name."""
     error.filename, error.filename2 = os.fspath(path), None
     return error
 
@@ -288,7 +288,7 @@ def read_text(path: Path, *, limit_bytes: int = TEXT_BYTES, remedy: str | None =
     Args:
         path: the file, or a pipe such as `<(…)` in a shell.
         limit_bytes: the size that it may have.
-        remedy: what errors tell the user to do; None for what fits each error.
+        remedy: what errors tell the user to do; None for a text that fits each error.
 
     Raises:
         MissingFileError: the file does not exist.
@@ -298,7 +298,7 @@ def read_text(path: Path, *, limit_bytes: int = TEXT_BYTES, remedy: str | None =
 
 
 def read_text_and_status(path: Path, *, limit_bytes: int = TEXT_BYTES, remedy: str | None = None) -> tuple[str, os.stat_result]:
-    """As `read_text`, with the status of the very file that was read, whatever happens to its name in the meantime."""
+    """Return what `read_text` returns, and the status of the very file that was read, even if another file gets its name meanwhile."""
     name = os.fspath(path)
     try:
         with open(name, "rb") as file:

@@ -1,4 +1,4 @@
-"""Keep the secrets in a process's memory from files and from its neighbours."""
+"""Keeps the secrets in a process's memory out of core files, and away from other processes."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def protect(program: str, environment: Mapping[str, str] = os.environ) -> None:
 def forbid_cores() -> None:
     """Forbid core files of this process and of those that it starts: all of them have the secrets.
 
-    It is the soft limit, which a command may raise for itself (`ulimit -S -c unlimited`). If the kernel gives cores to another program,
-    such as systemd-coredump or apport, it also tells it the limit, and the program then keeps none.
+    This sets the soft limit, which a command may raise for itself (`ulimit -S -c unlimited`). If the kernel gives cores to another program,
+    such as systemd-coredump or apport, that program gets the limit too, and keeps no core.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def forbid_tracing() -> None:
-    """Forbid every user but root to read this process's memory and first environment, or to attach to it. It is of Linux alone.
+    """Forbid every user but root to read this process's memory and first environment, or to attach to it. This works on Linux only.
 
-    ssh-agent does the same. A program that this process starts is free of it again. If the kernel refuses, as under some sandboxes, the
-    process goes on without.
+    ssh-agent does the same. It does not hold for a program that this process starts. If the kernel refuses, as in some sandboxes, the
+    process goes on.
     """
     if sys.platform == "linux":
         _prctl()(_PR_SET_DUMPABLE, 0, 0, 0, 0)

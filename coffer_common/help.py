@@ -1,6 +1,6 @@
-"""Lay out the help of the three programs: sections in two columns, wrapped to the width of the terminal.
+"""Lays out the help of the three programs: sections in two columns, wrapped to the width of the terminal.
 
-Nothing but Python takes part in it, so that a help is the same with every version of every library.
+This needs nothing but Python, so that the help is the same with every version of every library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TERM_WIDTH: Final = 22
 
 
 def terminal_width(environment: Mapping[str, str]) -> int:
-    """Return how wide the help may be: COLUMNS, or the width of the terminal that stdout is, within limits."""
+    """Return the width of the help: COLUMNS, or the width of the terminal at stdout, within limits."""
     columns = environment.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns):
         width = int(columns)
@@ -45,8 +45,8 @@ def page(usage: str, paragraphs: Iterable[str], lines: Iterable[str], width: int
     Args:
         usage: how the program or the command is typed.
         paragraphs: what it does.
-        lines: what follows, as `sections` gives it.
-        width: in columns.
+        lines: the lines of the sections, from `sections`.
+        width: the width in columns.
     """
     told = (line for paragraph in paragraphs for line in ("", *fill(paragraph, width)))
     return "\n".join((*fill(f"Usage: {usage}", width, INDENT * 2), *told, *lines, ""))

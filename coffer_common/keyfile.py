@@ -1,4 +1,4 @@
-"""Identity files: made so that nobody else can read them, and refused if somebody can (docs/protocol.md, 1).
+"""Identity files, which only their owner may read: they are refused if other users can access them (docs/protocol.md, 1).
 
 The public key is in a second file with the same name and `.pub`, for people to copy. It can be made again from the identity.
 """
@@ -44,11 +44,11 @@ def create(path: Path) -> Identity:
 def write(path: Path, text: str, public_text: str) -> None:
     """Write an identity file, 0600, and its public key in the `.pub` file. Missing folders are made with mode 0700.
 
-    Each file is there as a whole or not at all. Nothing that exists is overwritten, and nothing is left behind on failure.
+    Each file is written whole or not at all. Nothing that exists is overwritten, and nothing is left behind on failure.
 
     Args:
         path: the identity file.
-        text: what it holds.
+        text: the content of the identity file.
         public_text: the public key text, or the id of a bare key.
 
     Raises:
@@ -75,14 +75,14 @@ def _write_public(path: str, public_text: str) -> None:
 
 
 def ensure_public(path: Path, public_text: str) -> bool:
-    """Make the `.pub` file of an identity again, if it is missing: a process that was killed may have left the identity alone.
+    """Make the `.pub` file of an identity again, if it is missing: a process that was killed may not have written it.
 
     Args:
         path: the identity file, which exists.
         public_text: as for `write`.
 
     Returns:
-        Whether it was missing and could be made. The identity can be used in each case.
+        Whether it was missing and could be made. The identity can be used in both cases.
     """
     try:
         _write_public(paths.expand(path), public_text)
@@ -97,7 +97,7 @@ def read(path: Path, *, missing: str = _CHECK_NAME) -> Identity:
 
 
 def read_as(parse: Callable[..., T], path: Path, *, missing: str = _CHECK_NAME, is_systemds: bool = False) -> T:
-    """Read an identity file, and return what `parse` makes of it.
+    """Read an identity file, and return the result of `parse`.
 
     Args:
         parse: called with the text and, as `mode`, the permission bits. It raises KeyTextError, as `Identity.from_file_text` does.
@@ -123,7 +123,7 @@ def read_as(parse: Callable[..., T], path: Path, *, missing: str = _CHECK_NAME, 
     try:
         return parse(text, mode=mode)
     except KeyTextError as error:
-        # The public key comes before the mode: everybody may read that file.
+        # This check comes before that of the mode, because everybody may read a public key.
         if _is_public(text):
             raise KeyTextError(f"{path}: this file holds the public key: name the identity file, which has no {PUBLIC_SUFFIX}") from None
         raise KeyTextError(f"{path}: {error}", hint=_chmod(path) if mode & _OTHERS else error.hint) from None

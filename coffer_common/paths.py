@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Environment: TypeAlias = "Mapping[str, str]"
 Path: TypeAlias = str | os.PathLike[str]
-# A variable, and the folder below the home folder if the variable does not say.
+# A variable, and the folder below the home folder that is used if the variable is not set.
 Base: TypeAlias = tuple[str, str]
 
 CONFIG: Final[Base] = ("XDG_CONFIG_HOME", ".config")

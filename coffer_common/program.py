@@ -74,7 +74,7 @@ class _Stdout(io.FileIO):
 
 
 class _Stderr(io.FileIO):
-    """Never fails: if it cannot be written, nobody is left to be told."""
+    """Never fails: an error could be reported only on stderr itself."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -95,12 +95,12 @@ def _wrapped(raw: io.FileIO, old: TextIO, *, line_buffering: bool) -> TextIO:
 
 
 def run(program: str, body: Callable[[], object], report: Callable[[CofferError], int] | None = None) -> int:
-    """Run a program to its end, stdout included, and return its exit code. Every expected error is told in a sentence, without a traceback.
+    """Run a program to its end, and flush stdout. Return its exit code. An expected error is reported in a sentence, without a traceback.
 
     Args:
         program: the name of the program.
-        body: what it does. It may end with SystemExit.
-        report: tells a person of an error, and returns the exit code; None prints `error_lines` and returns 2 for wrong usage, otherwise 1.
+        body: the work of the program. It may end with SystemExit.
+        report: reports an error to a person, and returns the exit code; None prints `error_lines` and returns 2 for wrong usage, else 1.
     """
     try:
         try:
@@ -114,7 +114,7 @@ def run(program: str, body: Callable[[], object], report: Callable[[CofferError]
     except CofferError as error:
         return _told(program, error, report)
     except OSError as error:
-        # The system's own words, as of a file that cannot be written.
+        # The system's own words, for example if a file cannot be written.
         return _told(program, CofferError(f"{error.filename or 'input/output'}: {error.strerror}"), report)
     return code
 
@@ -157,16 +157,16 @@ def with_extra(*extras: str) -> str:
 
 
 def cannot_start(program: str, extra: str, packages: Collection[str], error: ImportError | UnavailableError) -> NoReturn:
-    """End a program that lacks what it needs: name that and what installs it, with exit code 2. `--version` is answered all the same.
+    """End a program that lacks a package, with exit code 2 and the command that installs the package. `--version` is still answered.
 
     Args:
         program: the name of the program.
         extra: the extra of coffer-secrets that installs what the program needs.
         packages: the packages that may be missing or too old, by the names under which they are imported.
-        error: what was raised as the program was loaded.
+        error: the error that was raised as the program was loaded.
 
     Raises:
-        ImportError: it is another package that is missing.
+        ImportError: another package is missing.
     """
     from coffer_protocol.errors import UnavailableError
 

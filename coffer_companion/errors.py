@@ -107,7 +107,7 @@ class PublisherAsClientError(CofferError):
 
 
 class KeysChangeError(CofferError):
-    """A client's public keys would change under the same id, and nobody has said that this is right."""
+    """A client's public keys would change under the same id, and nobody has confirmed that."""
 
 
 class RemovalsError(CofferError):
@@ -134,15 +134,15 @@ class EarlierNoteKeyError(NoteError):
 
 
 class LostReleaseError(ReleaseError):
-    """The server does not show what this publisher has seen. Whether it lost that or hides it, only its operator can know."""
+    """The server does not show a release that this publisher has seen. It lost the release or hides it; only its operator can tell."""
 
 
 class RestartError(ReleaseError):
-    """Another publisher has begun the coffer's history again, and nobody here has said that it was meant."""
+    """Another publisher has begun the coffer's history again, and nobody has accepted that here."""
 
 
 class PendingReleaseError(UnreachableError):
-    """There is nothing to change, but a release that was signed here may still come to be the coffer's."""
+    """There is nothing to change, but a release that was signed here may still become the newest."""
 
 
 class PublisherClockError(CofferError):
@@ -165,7 +165,7 @@ class NotLetInError(CofferError):
 
 
 class PublishersDifferError(CofferError):
-    """The server's table has other publishers than the release names."""
+    """The server's table does not have the same publishers as the release."""
 
 
 class DeniedError(ServerError):
@@ -244,5 +244,5 @@ _CODES: Final[Mapping[type, int]] = {error: row.code for row in EXITS for error 
 
 
 def exit_code(error: CofferError) -> int:
-    """Return the code with which a command ends that `error` ended."""
+    """Return the exit code of a command that ended with an error."""
     return next(_CODES[ancestor] for ancestor in type(error).__mro__ if ancestor in _CODES)

@@ -1,4 +1,4 @@
-"""What the companion remembers between its runs: the server and, for each coffer, the newest release and who may make the next one."""
+"""What the companion remembers between its runs: the server and, for each coffer, the newest release and the trusted publishers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def state_file(*, server: bytes, coffer: str, publisher: bytes) -> Path:
 
 
 def known_coffers(*, server: bytes, publisher: bytes) -> tuple[str, ...]:
-    """Return the coffers on one server of which this publisher knows something.
+    """Return the coffers on one server for which this publisher has a state file.
 
     Raises:
         ConfigurationError: this user has no home folder.
@@ -116,12 +116,12 @@ def _write(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRelease:
-    """A release that was signed here, and that no head has been seen to be or to follow.
+    """A release that was signed here, and of which it is not known that it became the coffer's.
 
     Attributes:
         serial: its serial.
         sha256: the hash of its *signed*, 32 bytes.
-        is_spent: whether another release has been accepted in its place: it must never turn up.
+        is_spent: whether another release has been accepted in its place. Then no server may show this one.
     """
 
     serial: int
@@ -148,8 +148,8 @@ class PublisherState:
         servers: the ids under which the server may answer, or None if no release has named any.
         hosts: the hosts that reach the server, or None if no release has named any.
         latest: the highest `issued` that was ever accepted, in seconds since 1970.
-        signed: what was signed here, and may or must not turn up.
-        tree: the publishers in the tree, as of the last release made here.
+        signed: the releases that were signed here, and of which it is not known that they became the coffer's.
+        tree: the publishers in the tree of the last release that was made here.
     """
 
     seen: Seen | None = None
@@ -163,19 +163,19 @@ class PublisherState:
 
     @property
     def highest_serial(self) -> int:
-        """The highest serial of all that was seen or signed here; 0 if there was no release."""
+        """The highest serial of all releases that were seen or signed here; 0 if there was none."""
         return max((0 if self.seen is None else self.seen.serial, *(release.serial for release in self.signed)))
 
     @property
     def pending(self) -> tuple[SignedRelease, ...]:
-        """The releases that may still come to be the coffer's."""
+        """The releases that were signed here and may still become the newest."""
         return tuple(release for release in self.signed if not release.is_spent)
 
     def following(self, trust: Trust, accepted: Collection[bytes], *, is_named: bool) -> PublisherState:
         """Return the state after a release has been accepted.
 
         Args:
-            trust: what follows from it.
+            trust: the trust that follows from the release.
             accepted: the hashes of that release and of those before it that were accepted with it.
             is_named: whether a release has named the publishers.
         """
@@ -254,14 +254,11 @@ class PublisherState:
 
     @classmethod
     def update(cls, path: Path, change: Callable[[PublisherState], PublisherState]) -> PublisherState:
-        """Change the state in its file, so that no other command of this publisher is in between.
+        """Change the state in its file, and return the new state. Other commands of this publisher wait meanwhile.
 
         Args:
             path: the file.
-            change: given what is there, returns what is to be there.
-
-        Returns:
-            What is there now.
+            change: called with the state in the file. It returns the new state.
 
         Raises:
             StateFileError: the file cannot be written.

@@ -7,9 +7,9 @@ Modules:
     suite/         how a session's messages are sealed
     release/       releases: making and verifying them
     session.py     a session as a state machine: bytes in, messages out
-    message.py     the messages, and the table of who may send which of them when
+    message.py     the messages, and the table that says which side may send which message when
     question.py    the questions that a client may ask, and their answers
-    enrolment.py   what a client that asks to be let in proves
+    enrolment.py   the proofs of clients that ask to be let in
     frame.py       frames: the length and the type in front of each message
     identity.py    identities, public keys, and their texts
     address.py     the address of a server, and what it demands of releases
@@ -19,5 +19,5 @@ Modules:
     limits.py      every limit, with its reason
     errors.py      the tree of errors
     lean.py        records and flags that load neither `dataclasses` nor `enum`
-    fallbacks.py   which undocumented modules of libraries are missing, and what is used in their place
+    fallbacks.py   the undocumented modules of libraries that are missing, and the modules that are used in their place
 """

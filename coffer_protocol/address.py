@@ -73,10 +73,10 @@ class ServerAddress(Record):
 
     Attributes:
         server: the server's id, 32 bytes (for suite 0 its plain id).
-        hosts: the places at which it listens, in the order in which they are tried.
-        coffer: the coffer demanded, or None.
-        publishers: the publisher keys trusted, 32 bytes each.
-        serial: the lowest serial accepted, 0 for any.
+        hosts: the hosts at which it listens, in the order in which they are tried.
+        coffer: the coffer that a client demands, or None.
+        publishers: the publisher keys that a client trusts, 32 bytes each.
+        serial: the lowest serial that a client accepts, 0 for any.
         servers: further ids of the server, while its identity changes.
         invite: the code of an invite, 16 bytes, or None. It is a secret: it stays out of `repr`, and `str` leaves it out.
 
@@ -115,7 +115,7 @@ class ServerAddress(Record):
         return text + ("?" + "&".join(query) if query else "")
 
     def text_with_invite(self) -> str:
-        """Return the address with the invite's code: for the publisher that has made it, to hand it out once."""
+        """Return the address with the invite's code. Only the publisher that has made the invite shows it, once."""
         if self.invite is None:
             return str(self)
         text = str(self)
@@ -152,7 +152,7 @@ class ServerAddress(Record):
                 case "server":
                     servers.append(parse_id(value))
                 case "invite" if invite is not None:
-                    raise KeyTextError("the address has two invites: leave one")
+                    raise KeyTextError("the address has two invites: keep one of them")
                 case "invite":
                     invite = parse_invite_code(value)
                 case "serial" if serial:

@@ -34,11 +34,11 @@ def load_core() -> ModuleType:
     if _LIBRARY in sys.modules:
         # Other code has loaded the package, or is loading it now. In the second case it may wait for the lock below, so this comes first.
         __import__(_CORE)
-    # When the core writes its first tag, it imports `collections.abc`. That name stands for a module with which Python starts, in a package
-    # that nothing else here needs. So the module takes the package's place for a moment.
+    # When the core writes its first tag, it imports `collections.abc`. Python has loaded that module under another name when it starts, but
+    # not the package `collections`, which nothing else here needs. So the module takes the package's place for a moment.
     lent = {} if "collections" in sys.modules else dict.fromkeys(("collections", "collections.abc"), sys.modules["_collections_abc"])
-    # The core can be made only once, and two threads may want it at the same time. This is Python's own lock for imports: os.fork waits for
-    # it, so no child process starts with a lock that nobody releases.
+    # The core can be made only once, and two threads may ask for it at the same time. This is Python's own lock for imports: os.fork waits
+    # for it, so no child process starts with a lock that is never released.
     acquire_lock()
     sys.modules.update(lent)
     try:
@@ -267,7 +267,7 @@ def split_first(data: bytes, *, tags: tuple[int, ...] = (), max_items: int = MAX
 
 
 def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = (), max_items: int = MAX_ITEMS) -> Iterator[Value]:
-    """Yield the `count` values in `data`, one behind the other, each decoded only when it is asked for.
+    """Yield the `count` values in `data`. Each is decoded only when it is asked for.
 
     Raises:
         DecodeError: as `decode`, at the item that is wrong; and after the last one, if bytes are left.
@@ -278,11 +278,11 @@ def iter_items(data: bytes, count: int, *, tags: tuple[int, ...] = (), max_items
         yield _decode_whole(data[offset:end], tags)
         offset = end
     if offset != len(data):
-        raise DecodeError("bytes behind the last item")
+        raise DecodeError("CBOR with bytes after its last item")
 
 
 def split_items(data: bytes, count: int, *, max_items: int = MAX_ITEMS) -> tuple[bytes, bytes]:
-    """Return the first `count` values in `data`, not decoded, for `iter_items`, and the bytes behind them.
+    """Return the bytes of the first `count` values in `data`, for `iter_items`, and the bytes after them.
 
     Raises:
         DecodeError: they are cut short, or one of them holds more than `max_items` items.

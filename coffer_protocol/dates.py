@@ -48,7 +48,7 @@ def to_cbor(value: Moment) -> Tagged:
 
 
 def from_cbor(tagged: Tagged) -> Moment:
-    """Return the date or time that a tagged value in a shard stands for.
+    """Return the date or time that a tagged value in a shard encodes.
 
     Raises:
         ShardError: if the date does not exist, or is not in its one form.

@@ -1,8 +1,8 @@
-"""What a client that asks to be let in proves, and to whom (docs/protocol.md, 8a).
+"""The proofs of a client that asks to be let in (docs/protocol.md, 8a).
 
 An invite is a code of 16 random bytes that a publisher has made and given to the machine. The server sees only the *tag* that follows from
-it; the *mac* over the client's keys is for the publisher, which knows the code. A successor's proof is a signature by the key that the
-client had before.
+the code; the *mac* over the client's keys is for the publisher, which knows the code. A successor's proof is a signature by the key that
+the client had before.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class SuccessorProof(Record):
             coffer, server_id, body: as for `sign`.
 
         Raises:
-            EnrolmentError: the signature is not good.
+            EnrolmentError: the signature is not valid.
         """
         data = _successor_data(coffer=coffer, server_id=server_id, old_id=self.old_id, body=body, issued=self.issued)
         try:
@@ -181,10 +181,10 @@ def proof_from_cbor_untrusted(value: cbor.Value) -> Proof | None:
 
 
 def key_of(body: bytes, owner: bytes) -> PublicKey:
-    """Return the keys of a request, checked with their proof.
+    """Return the keys of a request, after a check of their proof.
 
     Raises:
-        EnrolmentError: a key cannot be used, or the proof is not good.
+        EnrolmentError: a key cannot be used, or the proof is not valid.
     """
 
     try:

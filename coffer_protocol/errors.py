@@ -37,7 +37,7 @@
         ├── ReceiptError
         └── ListingError
 
-An error's text is for the person at this end: what happened, where, and what to do. A stranger on the wire is told no more than
+An error's text is for the person at this end: what happened, in which file or message, and what to do. The peer gets at most
 `RemoteProtocolError.code`, and most often nothing.
 """
 
@@ -86,7 +86,7 @@ class UnavailableError(CofferError):
 
 
 class SelfTestError(UnavailableError):
-    """The libraries of this machine have ML-KEM-768 and compute something wrong with it."""
+    """This machine's libraries have ML-KEM-768, but compute a wrong result."""
 
 
 class UnreachableError(CofferError):
@@ -94,7 +94,7 @@ class UnreachableError(CofferError):
 
 
 class ClockError(CofferError):
-    """This machine's clock cannot be right, and nothing else tells the time."""
+    """This machine's clock cannot be right, and no release that was seen tells the time."""
 
 
 class EnrolmentError(CofferError):
@@ -116,7 +116,7 @@ class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol.
 
     Attributes:
-        code: what the peer may be told, as the code of an Error message; None if the connection is closed without an answer.
+        code: the code of the Error that the peer gets; None if the connection is closed without an answer.
     """
 
     code: str | None = None
@@ -152,7 +152,7 @@ class ServerError(ProtocolError):
     """The server answered with Error. Programs act on `code` alone (docs/protocol.md, 3); `sentence` is for people.
 
     Args:
-        code, sentence: as the server gave them.
+        code, sentence: the code and the sentence of the server's Error.
         hint: as for every `CofferError`.
     """
 
@@ -177,7 +177,7 @@ class ReleaseError(CofferError):
     """A release, or a shard of one, is refused (docs/protocol.md, 7). Each reason has a subclass.
 
     Attributes:
-        evidence: what shows that the server gives different releases to different readers; None if the refusal shows nothing like that.
+        evidence: evidence that the server gives different releases to different readers; None if there is no such evidence.
     """
 
     evidence: Evidence | None = None
@@ -225,7 +225,7 @@ class ChainError(ReleaseError):
 
 
 class IssuedEarlierError(ReleaseError):
-    """The release was issued before the one that the reader has seen, and is no restart."""
+    """The release was issued before the one that the reader has seen, and is not a restart."""
 
 
 class IssuedAheadError(ReleaseError):

@@ -1,4 +1,4 @@
-"""Which undocumented modules of libraries are missing, and what is used in their place (docs/decisions/private-modules.md)."""
+"""Finds undocumented modules of libraries that are missing, and what is used in their place (docs/decisions/private-modules.md)."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def in_use() -> Iterator[Fallback]:
         except (ImportError, AttributeError) as error:
             yield Fallback(library=library, documented=documented, missing=str(error))
         except UnavailableError:
-            # What no module of the library can do is not a matter of which module is used.
+            # The documented module cannot do it either, so it is no fallback.
             continue

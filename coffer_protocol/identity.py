@@ -1,11 +1,11 @@
 """Identities, public keys and their texts (docs/protocol.md, 1).
 
-An `Identity` is a seed and can do everything. A `PublicKey` is what its owner gives away. A `BareKey` is all that is known of a client
-that speaks suite 0. The programs read and write the files; their contents are made and parsed here.
+An `Identity` is a seed: all its key pairs follow from it. A `PublicKey` is the part that its owner gives away. A `BareKey` is the only key
+of a client that speaks suite 0. The programs read and write the files; this module makes and parses their contents.
 
-A public key text ends with a proof of the signing key. A reader checks that proof once and keeps the keys alone. It says nothing of the
-other three keys: anybody who signs can put another client's id into a text of their own. Therefore people compare the *fingerprint*, which
-covers all four.
+A public key text ends with a proof of the signing key. A reader checks that proof once and keeps only the keys. The proof does not cover
+the other three keys: everybody can sign a text that has another client's id. Therefore people compare the *fingerprint*, which covers all
+four keys.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PUBLIC_PREFIX: Final = "coffer1"
 SECRET_PREFIX: Final = "COFFER-SECRET-KEY-1"
 
 _BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-# To the digits that `int` knows. The standard library's base64 loads its regular expressions first.
+# Into the digits that `int` reads. The standard library's base64 would first load regular expressions.
 _FROM_BASE32: Final = str.maketrans(_BASE32, "0123456789abcdefghijklmnopqrstuv")
 _INFO: Final = "coffer/identity/1/"
-# No part of the protocol: what a server keeps is its own affair (docs/storage.md).
+# This is not part of the protocol: a server stores its data as it likes (docs/storage.md).
 _AT_REST_INFO: Final = b"coffer/server/1/at-rest"
 _CHECKSUM_BYTES: Final = 4
 _XWING_SEED_BYTES: Final = 96
@@ -43,7 +43,7 @@ _FINGERPRINT_GROUP_DIGITS: Final = 4
 INVITE_CODE_BYTES: Final = 16
 # The digits of a public key text before there were proofs.
 _UNPROVEN_DIGITS: Final = -(-(PUBLIC_BODY_BYTES + _CHECKSUM_BYTES) * 8 // 5)
-# Owner only: any bit for the group or for others, as ssh demands of its keys.
+# The bits for the group and for other users. ssh refuses a key with one of them too.
 _FORBIDDEN_MODE: Final = 0o077
 
 
@@ -156,7 +156,7 @@ class BareKey(Record):
         return format_id(self.id)
 
     def fingerprint_text(self) -> str:
-        """Return what people compare: the id, for there is no other key."""
+        """Return the text that people compare: the id, because there is no other key."""
         return format_id(self.id)
 
 
@@ -186,11 +186,11 @@ class PublicKey(Record):
 
     @property
     def body(self) -> bytes:
-        """The four keys side by side, 1,280 bytes."""
+        """The four keys, one after another, 1,280 bytes."""
         return self.id + self.sign + self.seal_mlkem + self.seal_x25519
 
     def fingerprint(self) -> bytes:
-        """Return the 16 bytes that stand for all four keys."""
+        """Return the fingerprint of all four keys, 16 bytes."""
         return primitives.sha256(_FINGERPRINT_LABEL + self.body)[:FINGERPRINT_BYTES]
 
     def fingerprint_text(self) -> str:
@@ -222,13 +222,13 @@ class PublicKey(Record):
         """Return the key whose `body` this is, if `owner` proves its signing key.
 
         Raises:
-            KeyTextError: as `from_body`; or the proof is not good.
+            KeyTextError: as `from_body`; or the proof is not valid.
         """
         key = cls.from_body(body)
         try:
             primitives.ed25519_verify(key.sign, _OWNER_LABEL + body, owner)
         except ValueError:
-            raise KeyTextError("the public key's proof is not good: copy the text again from its owner") from None
+            raise KeyTextError("the public key's proof is not valid: copy the text again from its owner") from None
         return key
 
     @classmethod
@@ -249,8 +249,8 @@ class PublicKey(Record):
             raise KeyTextError("a public key text is lower-case: copy it again, whole")
         if len(encoded) == _UNPROVEN_DIGITS:
             raise KeyTextError(
-                "this public key text is of an earlier Coffer, which had no proof in it. The key file stays good: print the new text with "
-                "`coffer-client id`, or `coffer-companion id --text`"
+                "this public key text is from an earlier version of Coffer and has no proof: print the new text with `coffer-client id` or "
+                "`coffer-companion id --text`, which take the same key file"
             )
         data = _unbase32(encoded.upper(), PUBLIC_BODY_BYTES + OWNER_BYTES + _CHECKSUM_BYTES)
         proven, check = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
@@ -311,7 +311,7 @@ def only_line(text: str, what: str) -> str:
 
 
 class Identity(Record):
-    """A seed of 32 bytes. The key pairs that follow from it are derived when they are asked for."""
+    """A seed of 32 bytes. Its key pairs are derived when they are asked for."""
 
     seed: bytes
 
@@ -394,7 +394,7 @@ class Identity(Record):
         return self.public().text(self.owner_proof())
 
     def secret_text(self) -> str:
-        """Return `COFFER-SECRET-KEY-1…`: everybody who knows it is this identity."""
+        """Return `COFFER-SECRET-KEY-1…`. Everybody who knows it can act as this identity."""
         return SECRET_PREFIX + _base32(self.seed + _checksum(SECRET_PREFIX, self.seed))
 
     @classmethod
@@ -437,5 +437,7 @@ class Identity(Record):
             KeyTextError: other users can access the file, or there is not exactly one secret text in it.
         """
         if mode & _FORBIDDEN_MODE:
-            raise KeyTextError(f"others can read it (mode {mode & 0o777:04o}): chmod 600 it, and make a new key if somebody might have")
+            raise KeyTextError(
+                f"other users can access it (mode {mode & 0o777:04o}): chmod 600 it, and make a new identity if somebody may have read it"
+            )
         return cls.from_text(only_line(text, "secret key"))

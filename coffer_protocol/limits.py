@@ -48,9 +48,9 @@ SERIAL_JUMP: Final = 1 << 20
 RESTART_GAP: Final = 1000
 # How far ahead of a reader's clock a release may have been issued. Clocks are wrong by hours, through a wrong time zone; not by more.
 ISSUED_AHEAD_S: Final = 86400
-# A clock before 2025 is not that of a machine whose time was set. Seconds since 1970.
+# A clock before 2025 was never set. Seconds since 1970.
 CLOCK_START: Final = 1_735_689_600
-# From here on a publisher says that the release before was issued ahead of its own clock.
+# If the newest release was issued further ahead of a publisher's clock than this, the publisher says so.
 ISSUED_NOTICE_S: Final = 3600
-# Note keys that were replaced, and are handed on so that older notes stay readable.
+# The replaced note keys that a publisher's shard holds, so that older notes stay readable.
 EARLIER_NOTE_KEYS: Final = 64

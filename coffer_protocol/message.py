@@ -1,4 +1,4 @@
-"""Define the messages, and the table of who may send which message when (docs/protocol.md, 3).
+"""The messages, and the table that says which side may send which message when (docs/protocol.md, 3).
 
 For those who edit this module
 ==============================
@@ -20,8 +20,8 @@ followers of the last one is the error, and both sides find it by the same looku
 
 The server may also send Error at any time after Hello or Enrol. Nothing follows Bye, KeyNotFound and Error.
 
-Two types are outside of the turn, and their rules have no followers. A Part goes wherever the message may go of which it is a piece. A
-Held may come at any time after the session's first OkGet, has no answer, and leaves the turn as it was. `session` sees to both.
+Two types are outside of the turn, and their rules have no followers. A Part may come whenever the message may come of which it is a piece.
+A Held may come at any time after the session's first OkGet, has no answer, and leaves the turn as it was. `session` handles both.
 
 A message exists in three forms, and this module alone converts between them:
 
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 HASH_BYTES: Final = 32
 MARK_BYTES: Final = 16
 RECEIPT_BYTES: Final = 64
-# What a receipt says of its release: handed out once, or put to use by a program that follows releases (docs/protocol.md, 7).
+# What a receipt says about its release: delivered once, or in use by a program that follows releases (docs/protocol.md, 7).
 USE_ONCE: Final = 0
 USE_FOLLOWED: Final = 1
 USES: Final = (USE_ONCE, USE_FOLLOWED)
@@ -118,9 +118,9 @@ class Rule(Record):
 
     Attributes:
         sender: the side that sends the message; None if both may.
-        followers: what may come next, from either side. In addition, Error may come at any time after Hello.
+        followers: the messages that may come next, from either side. In addition, Error may come at any time after Hello.
         suites: the suites that have the message.
-        limit_bytes: how long its body may be, in all its parts together.
+        limit_bytes: the greatest length of its body, in all its parts together.
     """
 
     sender: Direction | None
@@ -156,9 +156,9 @@ RULES: Final[Mapping[MessageType, Rule]] = {
     _T.OK_GET: Rule(sender=_S, followers=frozenset({_T.WATCH, _T.ASK, _T.BYE}), suites=_BOTH, limit_bytes=MESSAGE_BYTES),
     _T.WATCH: Rule(sender=_C, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=_UINT_BYTES),
     _T.STILL: Rule(sender=_S, followers=frozenset({_T.STILL, _T.OK_GET, _T.ERROR}), suites=_ONE, limit_bytes=0),
-    # What may follow a part is what could have come in its place; the session sees to that, and to the sum.
+    # A Part is followed by what might have come in its place. The session checks that, and the sum of all parts.
     _T.PART: Rule(sender=None, followers=_END, suites=_ONE, limit_bytes=LISTING_BYTES),
-    # What may follow a Held is what might have followed the message before it; the session leaves the turn as it was.
+    # A Held is followed by what might have come in its place: the session leaves the turn as it was.
     _T.HELD: Rule(sender=_C, followers=_END, suites=_ONE, limit_bytes=_HELD_BYTES),
     _T.ENROL: Rule(sender=_C, followers=frozenset({_T.WELCOME, _T.LINK, _T.ERROR}), suites=_ONE, limit_bytes=ID_BYTES),
     _T.WELCOME: Rule(sender=_S, followers=frozenset({_T.REQUEST, _T.BYE}), suites=_ONE, limit_bytes=0),
@@ -263,7 +263,7 @@ class Held(Record):
     """A receipt for a release that this session has given (docs/protocol.md, 7). It has no answer.
 
     Attributes:
-        serial: the release's.
+        serial: the release's serial.
         sha256: the hash of its *signed*, 32 bytes.
         use: one of `USES`.
         receipt: the client's signature, 64 bytes.
@@ -304,7 +304,7 @@ class Request(Record):
         body: the four keys of the client's public key text, 1,280 bytes.
         owner: the proof in it, 64 bytes.
         name: what the client's machine calls it.
-        proof: why it should be let in; None if only a comparison of fingerprints can tell.
+        proof: the proof that it may be let in; None if a person must compare fingerprints.
     """
 
     coffer: str
@@ -340,9 +340,9 @@ class Entry(Record):
 
     Attributes:
         id: the client's id, 32 bytes.
-        alg: how its blob is sealed, 1 or 2 (docs/protocol.md, 7).
+        alg: the algorithm that seals its blob, 1 or 2 (docs/protocol.md, 7).
         since: the serial of the release for which the blob was made.
-        sha256: of the blob.
+        sha256: the hash of the blob.
         mark: 16 bytes that tell a publisher whether this blob holds the shard that it wants.
     """
 
@@ -365,8 +365,8 @@ class OkOpen(Record):
 
     Attributes:
         signed: the release's *signed*; None if there is no release.
-        packed: the entries' bytes side by side; None if the release is the one that Open named, whose list its publisher has.
-        count: how many entries there are.
+        packed: the bytes of the entries, one after another; None if Open named this release, because the publisher has its list.
+        count: the number of entries.
     """
 
     signed: bytes | None
@@ -375,16 +375,16 @@ class OkOpen(Record):
 
     def __post_init__(self) -> None:
         if self.signed is None and (self.packed is None or self.count):
-            raise MalformedMessageError("a listing has entries, or leaves them out, and no release")
+            raise MalformedMessageError("a listing without a release has entries, or leaves them out")
 
     @classmethod
     def pack(cls, signed: bytes | None, entries: Iterable[Entry]) -> OkOpen:
-        """Make one of entries, in the order of their ids."""
+        """Return the listing of a release with these entries, which are in the order of their ids."""
         packed, number = pack_entries(entries)
         return cls(signed=signed, packed=packed, count=number)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries one by one. The list must be there.
+        """Yield the entries one by one. The listing must not leave them out.
 
         Raises:
             MalformedMessageError: at the first that is not an entry.
@@ -394,7 +394,7 @@ class OkOpen(Record):
 
 
 def pack_entries(entries: Iterable[Entry]) -> tuple[bytes, int]:
-    """Return the bytes of entries side by side, and how many they are."""
+    """Return the bytes of entries, one after another, and the number of entries."""
     packed = bytearray()
     number = 0
     for entry in entries:
@@ -417,7 +417,7 @@ def iter_entries_untrusted(packed: bytes, count: int) -> Iterator[Entry]:
 
 
 def entry_untrusted(item: Value) -> Entry:
-    """Return the entry that a decoded item is.
+    """Return the entry in a decoded item.
 
     Raises:
         MalformedMessageError: it is not an entry.
@@ -429,7 +429,7 @@ def entry_untrusted(item: Value) -> Entry:
 
 
 class Put(Record):
-    """Sets the shard of client `id` to a new blob, made for the release that is being made."""
+    """Sets the shard of client `id` to a new blob, which is sealed for the release that is being made."""
 
     id: bytes
     mark: bytes
@@ -478,7 +478,7 @@ class Commit(Record):
 
 
 class OkCommit(Record):
-    """Says that the release is committed, durably."""
+    """Says that the release is committed and on the disk."""
 
     serial: int
 
@@ -494,7 +494,7 @@ class Ask(Record):
 
 
 class Tell(Record):
-    """The answer to a question, as CBOR: what it must be depends on the question."""
+    """The answer to a question, as CBOR. Its form depends on the question."""
 
     answer: bytes
 
@@ -691,7 +691,7 @@ def _decode_body(kind: MessageType, body: bytes) -> Message:
 
 
 def _decode_proof(value: Value) -> Proof | None:
-    # Only a server reads requests, and only when somebody enrols.
+    # Only a server reads requests, and only when a client enrols.
     from .enrolment import proof_from_cbor_untrusted
 
     return proof_from_cbor_untrusted(value)
@@ -702,12 +702,12 @@ def _decode_error(body: bytes) -> Error:
         code, _, sentence = body.decode().partition(": ")
     except UnicodeDecodeError:
         raise MalformedMessageError("the text of an Error is not UTF-8") from None
-    # The sentence goes to a terminal or a log: nothing in it may steer one.
+    # The sentence goes to a terminal or a log, so it must have no control characters.
     return Error(code=printable(code), sentence=printable(sentence))
 
 
 def printable(text: str) -> str:
-    """Return another's text with everything replaced that could steer a terminal."""
+    """Return a peer's text with every character replaced that could control a terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

@@ -1,7 +1,7 @@
-"""Questions and their answers (docs/protocol.md, 8): what an Ask and its Tell hold, by the question's name.
+"""Questions and their answers (docs/protocol.md, 8): the contents of an Ask and its Tell, for each question's name.
 
-A question is a value of its own type; `to_ask` and `from_ask_untrusted` turn it into an Ask and back. For each question there is one
-function that makes its answer, and one, `…_untrusted`, that reads it item by item, since an answer may hold a million.
+A question is a value of its own type; `to_ask` and `from_ask_untrusted` turn it into an Ask and back. Each question has one function that
+makes its answer, and one, `…_untrusted`, that reads the answer item by item, because there may be a million items.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Heads(Record):
 
     Attributes:
         coffer: the coffer's name.
-        from_serial: the first serial wanted.
+        from_serial: the lowest serial to show.
 
     Raises:
-        MalformedMessageError: a field is not what docs/protocol.md, 8 says. The same holds for every question and answer here.
+        MalformedMessageError: a field is not what docs/protocol.md, 8 says. This also holds for every other question and answer here.
     """
 
     name: ClassVar = "heads"
@@ -72,7 +72,7 @@ class Heads(Record):
             raise MalformedMessageError("a serial is not a whole number from 0")
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.from_serial])
 
 
@@ -87,7 +87,7 @@ class Entries(Record):
         _check_serial(self.serial)
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.serial])
 
 
@@ -102,7 +102,7 @@ class Changes(Record):
         _check_serial(self.serial)
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.serial])
 
 
@@ -111,8 +111,8 @@ class Notes(Record):
 
     Attributes:
         coffer: the coffer's name.
-        serial: the release's, from 1.
-        ids: the clients', 32 bytes each.
+        serial: the release's serial, from 1.
+        ids: the ids of the clients, 32 bytes each.
     """
 
     name: ClassVar = "notes"
@@ -127,7 +127,7 @@ class Notes(Record):
             raise MalformedMessageError(f"a question for notes names more than {NOTES_PER_ANSWER} ids")
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.serial, list(self.ids)])
 
 
@@ -142,7 +142,7 @@ class Past(Record):
         _check_ids(self.ids)
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, list(self.ids)])
 
 
@@ -153,7 +153,7 @@ class Fetches(Record):
     coffer: str
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer])
 
 
@@ -162,8 +162,8 @@ class Invite(Record):
 
     Attributes:
         coffer: the coffer's name.
-        tag: the invite's, 16 bytes.
-        expires: until when, in seconds since 1970; 0 ends the invite.
+        tag: the invite's tag, 16 bytes.
+        expires: the end of the invite, in seconds since 1970; 0 ends it now.
     """
 
     name: ClassVar = "invite"
@@ -178,7 +178,7 @@ class Invite(Record):
             raise MalformedMessageError("the end of an invite is not a whole number from 0")
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.tag, self.expires])
 
 
@@ -189,7 +189,7 @@ class Requests(Record):
     coffer: str
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer])
 
 
@@ -205,7 +205,7 @@ class Settle(Record):
         _check_ids((self.id,))
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.id, self.is_accepted])
 
 
@@ -221,7 +221,7 @@ class Block(Record):
         _check_ids((self.id,))
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.id, self.is_blocked])
 
 
@@ -237,18 +237,18 @@ class Activity(Record):
             raise MalformedMessageError("a time is not a whole number from 0")
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer, self.from_at])
 
 
 class About(Record):
-    """What is the server: its version, its clock, and its settings?"""
+    """What are the server's version, clock and settings?"""
 
     name: ClassVar = "about"
     coffer: str
 
     def to_ask(self) -> Ask:
-        """Return the Ask for it."""
+        """Return the Ask for this question."""
         return Ask(name=self.name, params=[self.coffer])
 
 
@@ -261,7 +261,7 @@ def from_ask_untrusted(ask: Ask) -> Question:
     Raises:
         MalformedMessageError: it is not a question of protocol 1, or its parameters are not those of docs/protocol.md, 8.
     """
-    # What a list holds, and whether a number is one, each question checks for itself.
+    # Each question checks the items of its lists and the ranges of its numbers itself.
     match ask.name, ask.params:
         case Heads.name, [str() as coffer, int() as serial]:
             return Heads(coffer=coffer, from_serial=serial)
@@ -298,12 +298,12 @@ def _untyped(items: list[Value]) -> Any:
 
 
 class PastEntry(Record):
-    """A blob that the server still holds, with its note, as the answer to `Past` lists it. Its note proves it.
+    """A blob that the server still holds, in the answer to `Past`. Its note proves the other fields.
 
     Attributes:
-        id: the client's, 32 bytes.
+        id: the client's id, 32 bytes.
         alg, since, sha256: as in an `Entry`.
-        note: sealed.
+        note: the sealed note.
     """
 
     id: bytes
@@ -319,13 +319,13 @@ class PastEntry(Record):
 
 
 class Fetch(Record):
-    """What the server knows of a client's releases.
+    """What the server knows about the releases that a client has fetched.
 
     Attributes:
-        id: the client's, 32 bytes.
-        serial: the last release that it has fetched, in the server's word.
-        at: when, in seconds since 1970.
-        watching: the lowest serial that its sessions watch at; None if no session watches.
+        id: the client's id, 32 bytes.
+        serial: the last release that it has fetched, according to the server.
+        at: the time of that fetch, in seconds since 1970.
+        watching: the lowest serial at which its sessions watch; None if no session watches.
         held: for each use, its receipt of the highest serial, which is not verified yet; None if there is no such receipt.
     """
 
@@ -346,8 +346,8 @@ class WaitingRequest(Record):
 
     Attributes:
         body, owner, name, proof: as in `message.Request`.
-        at: when it came, in seconds since 1970, in the server's word.
-        address: from where, in the server's word, made printable.
+        at: the time when it came, in seconds since 1970, according to the server.
+        address: the address from which it came, according to the server, made printable.
     """
 
     body: bytes
@@ -359,14 +359,14 @@ class WaitingRequest(Record):
 
 
 class Action(Record):
-    """Something that happened, in the server's word, as the answer to `Activity` lists it.
+    """An event, according to the server, as the answer to `Activity` lists it.
 
     Attributes:
-        at: when, in seconds since 1970.
-        kind: what it was, made printable.
-        id: the client's or publisher's, 32 bytes, or None.
-        serial: the release's, or None.
-        address: from where, made printable.
+        at: the time, in seconds since 1970.
+        kind: the kind of event, made printable.
+        id: the id of the client or publisher, 32 bytes, or None.
+        serial: the release's serial, or None.
+        address: the address of the peer, made printable.
     """
 
     at: int
@@ -377,13 +377,13 @@ class Action(Record):
 
 
 class ServerFacts(Record):
-    """What a server says of itself.
+    """What a server says about itself.
 
     Attributes:
-        version: of its program, made printable.
-        time: its clock, in seconds since 1970.
+        version: the version of its program, made printable.
+        time: the time by its clock, in seconds since 1970.
         oldest: the oldest serial whose blobs it holds; 0 if there is no release.
-        enrol: its setting: off, invited, or open.
+        enrol: its setting for requests to be let in: off, invited, or open.
         is_audited: whether it keeps an audit.
     """
 
@@ -398,7 +398,7 @@ def tell_heads(signed: Iterable[bytes]) -> Tell:
     """Make the answer to `Heads`.
 
     Args:
-        signed: signed heads as they came, in the order of their serials.
+        signed: the bytes of the signed heads, in the order of their serials.
 
     Raises:
         LimitError: the answer is longer than a Tell may be.
@@ -407,7 +407,7 @@ def tell_heads(signed: Iterable[bytes]) -> Tell:
 
 
 def heads_untrusted(tell: Tell) -> Iterator[bytes]:
-    """Yield the signed heads in the answer to `Heads`, one by one, not verified.
+    """Yield the signed heads in the answer to `Heads`. They are not verified.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -422,8 +422,8 @@ def tell_entries(signed: bytes, entries: Iterable[Entry]) -> Tell:
     """Make the answer to `Entries`, in the form of an OkOpen.
 
     Args:
-        signed: the release's signed head, as it came.
-        entries: in the order of their ids.
+        signed: the bytes of the release's signed head.
+        entries: the entries, in the order of their ids.
 
     Raises:
         LimitError: the answer is longer than a Tell may be.
@@ -432,10 +432,10 @@ def tell_entries(signed: bytes, entries: Iterable[Entry]) -> Tell:
 
 
 def entries_untrusted(tell: Tell) -> tuple[bytes, Iterator[Entry]]:
-    """Return the signed head in the answer to `Entries`, not verified, and its entries, one by one.
+    """Return the signed head in the answer to `Entries`, which is not verified, and an iterator of its entries.
 
     Raises:
-        MalformedMessageError: it does not begin as such an answer; and while they are read, at the first item that is not an entry.
+        MalformedMessageError: the answer does not begin as it must. The iterator raises it at the first item that is not an entry.
     """
     listing = message.decode_body_untrusted(MessageType.OK_OPEN, tell.answer)
     assert isinstance(listing, OkOpen)
@@ -448,7 +448,7 @@ def tell_changes(signed: bytes, changed: Iterable[Entry], gone: Iterable[bytes])
     """Make the answer to `Changes`.
 
     Args:
-        signed: the current release's signed head, as it came.
+        signed: the bytes of the current release's signed head.
         changed: its entries that the earlier release does not have, in the order of their ids.
         gone: the ids that only the earlier release has, in their order.
 
@@ -461,10 +461,12 @@ def tell_changes(signed: bytes, changed: Iterable[Entry], gone: Iterable[bytes])
 
 
 def changes_untrusted(tell: Tell) -> tuple[bytes, Iterator[Entry | bytes]]:
-    """Return the signed head in the answer to `Changes`, not verified, and what changed: an entry, or the id of one that is gone.
+    """Return the signed head in the answer to `Changes`, which is not verified, and an iterator of the changes.
+
+    A change is an entry, or the id of an entry that is gone.
 
     Raises:
-        MalformedMessageError: it does not begin as such an answer; and while they are read, at the first item that is something else.
+        MalformedMessageError: the answer does not begin as it must. The iterator raises it at the first item that is something else.
     """
     try:
         length, rest = cbor.split_array(tell.answer)
@@ -503,7 +505,7 @@ def tell_notes(notes: Iterable[tuple[bytes, bytes]]) -> Tell:
 
 
 def notes_untrusted(tell: Tell) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the answer to `Notes`, one by one: a client's id, and its note, for `NoteKeys.open`.
+    """Yield the items of the answer to `Notes`: a client's id, and its sealed note, for `NoteKey.open`.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -526,7 +528,7 @@ def tell_past(entries: Iterable[PastEntry]) -> Tell:
 
 
 def past_untrusted(tell: Tell) -> Iterator[PastEntry]:
-    """Yield the answer to `Past`, one by one.
+    """Yield the items of the answer to `Past`.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -551,7 +553,7 @@ def tell_fetches(fetches: Iterable[Fetch]) -> Tell:
 
 
 def fetches_untrusted(tell: Tell) -> Iterator[Fetch]:
-    """Yield the answer to `Fetches`, one by one. No receipt is verified.
+    """Yield the items of the answer to `Fetches`. No receipt is verified.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -579,7 +581,7 @@ def _held_from_cbor(value: Value, use: int) -> Held | None:
 
 
 def tell_done() -> Tell:
-    """Make the answer to `Invite`, `Settle` and `Block`: it is done."""
+    """Make the answer `true`, to `Invite`, `Settle` and `Block`."""
     return Tell(answer=cbor.encode(True))
 
 
@@ -587,7 +589,7 @@ def done_untrusted(tell: Tell) -> None:
     """Check the answer to `Invite`, `Settle` or `Block`.
 
     Raises:
-        MalformedMessageError: it is not `true`.
+        MalformedMessageError: the answer is not `true`.
     """
     if tell.answer != cbor.encode(True):
         raise MalformedMessageError("the answer is not true")
@@ -605,7 +607,7 @@ def tell_requests(requests: Iterable[WaitingRequest]) -> Tell:
 
 
 def requests_untrusted(tell: Tell) -> Iterator[WaitingRequest]:
-    """Yield the answer to `Requests`, one by one. No key and no proof is verified.
+    """Yield the items of the answer to `Requests`. No key and no proof is verified.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -635,7 +637,7 @@ def tell_activity(actions: Iterable[Action]) -> Tell:
 
 
 def activity_untrusted(tell: Tell) -> Iterator[Action]:
-    """Yield the answer to `Activity`, one by one.
+    """Yield the items of the answer to `Activity`.
 
     Raises:
         MalformedMessageError: at the first item that is something else.
@@ -669,7 +671,7 @@ def about_untrusted(tell: Tell) -> ServerFacts:
     """Return the answer to `About`.
 
     Raises:
-        MalformedMessageError: it is something else.
+        MalformedMessageError: the answer does not have the fields of docs/protocol.md, 8.
     """
     try:
         value = cbor.decode(tell.answer)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PARTS_SUITE: Final = 1
 
-# A server tells a stranger nothing, so the wire cannot tell these apart; the likeliest stands first.
+# A server does not answer a stranger, so a client cannot tell these causes apart. The likeliest comes first.
 _NO_ANSWER: Final = (
     "Likely causes, in this order: the id in the address is not this server's (compare it with `coffer-server id`); "
     "the host or port is another service's; the server is at the limit of its connections, so try again"
@@ -50,7 +50,7 @@ class _Session:
     _peer: Direction
     # Whether the peer may send an Ask in parts. A server allows it to publishers alone.
     allows_long_asks = False
-    # What it means that the peer has closed. A client says more about it until something has come back.
+    # The error if the peer closes the connection. A client has a longer one until the server has answered.
     _truncated = "the connection was closed in the middle of the session"
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class _Session:
         self._suite: int | None = None
         # The last message, from either side, that changed the turn. None: only a message that begins a session may come.
         self._last: MessageType | None = None
-        # Whether the client has been given a release in this session, and so may sign for it.
+        # Whether this session has delivered a release, so that the client may send a receipt for it.
         self._has_given = False
         self._parts = bytearray()
         self._frames = 0
@@ -73,15 +73,15 @@ class _Session:
 
     @property
     def unfinished_bytes(self) -> int:
-        """The size of what has come of a message that is not whole yet."""
+        """The size of the received part of a message that is not whole yet."""
         return self._decoder.size_bytes + len(self._parts)
 
     @property
     def suite(self) -> int | None:
-        """The suite that is spoken, or None before the first message has told."""
+        """The suite of this session, or None before its first message."""
         return self._suite
 
-    # ------------------------------------------------------------------------------------------- who may send what
+    # ------------------------------------------------------------------------------------------------- the turn
 
     def _may_follow(self, kind: MessageType, sender: Direction) -> bool:
         rule = RULES[kind]
@@ -100,7 +100,7 @@ class _Session:
         return [kind for kind in MessageType if self._may_follow(kind, sender)]
 
     def _pass(self, kind: MessageType) -> None:
-        """Take note of a message that was sent or received whole."""
+        """Remember that a whole message was sent or received."""
         # A receipt leaves the turn as it was.
         if kind is MessageType.HELD:
             return
@@ -128,8 +128,8 @@ class _Session:
         try:
             return self._next_message()
         except RemoteProtocolError as error:
-            # Not the error itself: its traceback leads to this session and to the buffers of everybody who waits for it, and so would keep
-            # them until a collection of cyclic garbage.
+            # This is a copy. The traceback of the error itself refers to this session and to the buffers of all its callers, and would keep
+            # them in memory until a collection of cyclic garbage.
             self._error = type(error)(*error.args, hint=error.hint)
             raise
 
@@ -143,7 +143,7 @@ class _Session:
             self._check_turn(kind)
             if kind is MessageType.PART:
                 if not body:
-                    raise MalformedMessageError("a Part without a piece of anything")
+                    raise MalformedMessageError("a Part is empty")
                 self._parts += body
                 continue
             whole = bytes(self._parts) + body
@@ -159,16 +159,16 @@ class _Session:
     def _check_header(self, header: Header) -> MessageType:
         """Refuse a frame by its type and length, before its content is read.
 
-        Anybody on the way could have written the header, so the peer is told nothing (docs/protocol.md, 3).
+        The header is not authentic: everybody on the way can write one. So the peer gets no answer (docs/protocol.md, 3).
         """
         if self._suite is None or self._transport is None:
             return self._check_handshake_header(header)
         if header.kind not in RULES:
-            raise UnopenableError("a frame of an unknown type")
+            raise UnopenableError("a frame has an unknown type")
         kind = MessageType(header.kind)
         limit = RULES[kind].limit_bytes
         if kind is MessageType.PART:
-            # The sum is that of the longest message whose pieces these may be.
+            # The limit is that of the longest message of which these may be pieces.
             limit = max((RULES[other].limit_bytes for other in self._in_parts()), default=FRAME_CONTENT_BYTES)
         if len(self._parts) + header.length_bytes - OVERHEAD_BYTES[self._suite] > limit:
             raise UnopenableError(f"{kind.name} is longer than {limit} bytes")
@@ -178,7 +178,7 @@ class _Session:
         """Refuse a frame that was opened and may not follow the message before it."""
         if kind is MessageType.PART:
             if not self._in_parts():
-                raise TurnError("a Part where no message in parts may come")
+                raise TurnError("a Part may not come now, because no message in parts may come")
         elif not self._may_follow(kind, self._peer):
             raise TurnError(f"{kind.name} may not follow {self._last.name if self._last is not None else 'nothing'}")
 
@@ -219,9 +219,9 @@ class _Session:
         return b"".join(self.send_pieces(sent))
 
     def send_pieces(self, sent: Message) -> Iterator[bytes]:
-        """Yield the frames of a message, each sealed only when it is asked for: sealing a long one at once would hold an event loop.
+        """Yield the frames of a message. Each is sealed only when it is asked for: sealing a long one at once would block an event loop.
 
-        All of them must be written, before anything else is sent.
+        All of them must be written before anything else is sent.
 
         Raises:
             LocalProtocolError: the message may not follow.
@@ -250,7 +250,7 @@ class _Session:
         yield self._frame(kind, self._transport.seal(kind, body[offset:]))
 
     def _frame(self, kind: MessageType, content: bytes) -> bytes:
-        # The Error that tells of too many frames is itself one more.
+        # The Error about too many frames is itself one frame more.
         if kind is not MessageType.ERROR:
             self._count_frame(LocalProtocolError)
         return frame.encode(Frame(kind, content))
@@ -335,13 +335,13 @@ class ServerSession(_Session):
         super().receive(data)
 
     def _next_message(self) -> Message | None:
-        # A client that is not known yet has nothing else to say than its first message.
+        # A client that is not known yet may send only its first message.
         if self._client is None and self._received_bytes > UNKNOWN_CLIENT_BYTES:
-            raise UnopenableError("too many bytes before a Hello")
+            raise UnopenableError("the peer sent too many bytes before its Hello")
         return super()._next_message()
 
     def refuse(self, error: RemoteProtocolError) -> bytes:
-        """Return the Error that tells the peer why the session ends; b"" if it is to be closed without a word."""
+        """Return the Error that tells the peer why the session ends; b"" if the connection is closed without an answer."""
         if error.code is None or self._transport is None or self.is_over:
             return b""
         return self.send(Error(code=error.code, sentence=str(error)))
@@ -349,10 +349,10 @@ class ServerSession(_Session):
     def _check_handshake_header(self, header: Header) -> MessageType:
         suite = HELLO_BYTES.get(header.length_bytes)
         if header.kind not in OPENERS or self._client is not None or suite not in self._responders:
-            raise UnopenableError("not a Hello of a suite that is served")
+            raise UnopenableError("the first frame is not a Hello of a suite that is served")
         kind = MessageType(header.kind)
         if suite not in RULES[kind].suites:
-            raise UnopenableError(f"{kind.name} in suite {suite}, which does not have it")
+            raise UnopenableError(f"suite {suite} has no {kind.name}")
         return kind
 
     def _open_handshake(self, kind: MessageType, content: bytes) -> bytes:
@@ -365,7 +365,7 @@ class ServerSession(_Session):
     def _seal_handshake(self, kind: MessageType, body: bytes) -> bytes:
         assert self._responder is not None
         content, self._transport = self._responder.answer(kind, body)
-        # Its keys are of no use any more, and a session that waits for an hour should be small.
+        # Its keys are not needed any more, and a session that waits for an hour should be small.
         self._responder = None
         return content
 

@@ -59,7 +59,7 @@ def history(
 async def _history(target: Target, limit: int) -> tuple[list[Event], dict[bytes, str]]:
     async with based(target) as base:
         labels = {publisher.sign: publisher.label for publisher in await publishers(base)} if base.release is not None else {}
-        # If a release is asked for that the server does not hold any more, it ends the session, so this comes last.
+        # The server ends a session that asks for a release which it does not hold any more, so this comes last.
         return [event async for event in events(base, limit=limit)], labels
 
 
@@ -68,7 +68,7 @@ def _by(release: SignedHead, labels: dict[bytes, str]) -> str:
 
 
 def _changes_told(event: Event) -> str:
-    told = "its changes are not held any more" if event.changes is None else _names_told(event.changes)
+    told = "the server does not hold its changes any more" if event.changes is None else _names_told(event.changes)
     return told if event.release.head.publishers is None else f"{told}; publishers changed"
 
 

@@ -61,7 +61,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would c
 RemovalsOption = Annotated[
     bool, typer.Option("--allow-removals", help="Allow the removal of more than a third of the clients, or of all keys of one.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether the public keys of a client have changed.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether a client's new public keys are right.")]
 ExpiresOption = Annotated[
     str | None,
     typer.Option("--expires", metavar="400d|never", help="The time for which the release is valid.", show_default=False),

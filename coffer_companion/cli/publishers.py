@@ -1,4 +1,4 @@
-"""The commands about who may publish a coffer: `publishers list`, `add` and `retire`."""
+"""The commands about the publishers of a coffer: `publishers list`, `add` and `retire`."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def add(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let another key publish: hand it the note key, and name it in a new release, from which clients trust it."""
+    """Add a publisher: give it the note key, and name it in a new release, so that clients trust it."""
     text = read_public_text(key)
     public = PublicKey.from_text(text)
     if name:
         check_name(name, "the publisher")
     target = chosen_target(coffer, server, identity)
-    _come_first(publisher_line("add", target.coffer, text, *(["--name", name] if name else [])))
+    _tell_command(publisher_line("add", target.coffer, text, *(["--name", name] if name else [])))
     _change(target, Addition(key=public, name=name), dry_run, as_json)
     tell("The new publisher begins with:")
     typer.echo(f"coffer-companion init '{_address(target)}'", err=as_json)
@@ -133,7 +133,7 @@ def retire(
     allow_removals: RemovalsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Retire a publisher: clients trust it no longer after a new release, and the note key that it knows is replaced."""
+    """Retire a publisher: make a release after which clients do not trust it, under a note key that it does not know."""
     if (file is None) != keep_note_key:
         raise UsageError(
             "the retired publisher knows the note key: name the definition, so that the note key can be replaced "
@@ -150,19 +150,20 @@ def retire(
         warn((*definition.warnings, *lint.lint(definition)))
 
     def told(publisher: Publisher) -> None:
-        # The server has every publisher's signing key; what a publisher is called here, it need not be called there.
-        _come_first(publisher_line("remove", target.coffer, format_id(publisher.sign)))
+        # The server's table has the key of every publisher, but may have another name for it.
+        _tell_command(publisher_line("remove", target.coffer, format_id(publisher.sign)))
 
     retirement = Retirement(who=_who(who), publication=wanted, told=told)
     _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
 
 
 def _who(text: str) -> str | PublicKey:
-    """A publisher as it was typed: its keys where that is what was typed, else what it is called."""
+    """Return the publisher that was typed: its keys if it is a public key text or a .pub file, otherwise the text."""
     return PublicKey.from_text(read_public_text(text)) if text.startswith(PUBLIC_PREFIX) or text.endswith(".pub") else text
 
 
-def _come_first(line: str) -> None:
+def _tell_command(line: str) -> None:
+    """Print the command that the server's operator must type before the release is made."""
     tell("Type this on the server's machine first (DIR is the folder that `coffer-server init` made):")
     tell(f"\n  {line}\n")
 

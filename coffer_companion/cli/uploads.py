@@ -56,13 +56,15 @@ def upload(
     allow_outside: OutsideOption = False,
     allow_removals: RemovalsOption = False,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Begin the history again if the server has lost what was published; clients are told.")
+        bool, typer.Option("--restore", help="Begin the history again if the server has lost it. Every client will see that.")
     ] = False,
     accept_restart: Annotated[
         str | None,
-        typer.Option("--accept-restart", metavar="SERIAL", help="Go on from the release with which another publisher began it again."),
+        typer.Option(
+            "--accept-restart", metavar="SERIAL", help="Go on from release SERIAL, with which another publisher began the history again."
+        ),
     ] = None,
-    reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, also where the server has lost a note.")] = False,
+    reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, even if the server has lost a note.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a definition: compile it, send what changed, sign the release and commit it."""
@@ -145,7 +147,7 @@ def _ask_about_keys(names: str) -> None:
     """Ask on a terminal whether the new public keys are right.
 
     Raises:
-        KeysChangeError: they are not, or there is nobody to ask.
+        KeysChangeError: the answer is no, or stdin is not a terminal.
     """
     if sys.stdin.isatty() and typer.confirm(f"The public keys of {names} change. Are the new fingerprints right?", err=True):
         return

@@ -30,7 +30,7 @@ _PLACEHOLDER: Final = re.compile(
 )
 # Values that many clients have in common although they are not secrets: words, numbers, host names, and addresses without a password.
 _COMMON: Final = re.compile(r"[A-Za-z]+|[0-9]+|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?|[A-Za-z][A-Za-z0-9+.-]*://[^@?]*|/[\w./-]*")
-# Two people may think of the same short text, and so may somebody who guesses.
+# Shorter texts may be the same by chance: two people may think of the same one.
 _SHORTEST: Final = 8
 _NAMES_SHOWN: Final = 5
 
@@ -109,7 +109,7 @@ def _repeated(definition: Definition) -> Iterator[str]:
 
 
 def _unfit(definition: Definition) -> Iterator[str]:
-    """Warn about keys that cannot be variables. A group's key is told once, with the clients that get it."""
+    """Warn about keys that cannot be variables. A group's key is reported once, with the clients that get it."""
     names: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for client in definition.clients.values():
         for keys, text in environment_flaws({secret.key: secret.value for secret in client.secrets}):

@@ -30,7 +30,7 @@ class Verified:
 
 
 async def verify(base: Base) -> Verified:
-    """Check all that a publisher can check. The base has already checked its own shard and the newest release's entries.
+    """Check everything that a publisher can check. The base has already checked its own shard and the newest release's entries.
 
     Raises:
         NoReleaseError: the coffer has no release.
@@ -57,7 +57,7 @@ def _check_publishers(chain: list[SignedHead]) -> None:
         if trusted is not None and head.publisher not in trusted:
             raise UntrustedPublisherError(
                 f"release {head.serial} of {head.coffer!r} is signed by {short_key(head.publisher)}, which no release before it has named: "
-                "the server let somebody publish who must not"
+                "the server let a publisher in that nobody has named"
             )
         if head.publishers is not None:
             trusted = frozenset(head.publishers)

@@ -18,12 +18,12 @@ class Comparison:
     Attributes:
         before: the notes of the ids that differ, in the state before.
         after: the same in the state after, in the order in which the clients are to be shown.
-        restated: what the notes of ids that go would say of their clients' secrets in the state after, where that is known. A hash is
-            made for one id, so without it two keys of one client cannot be compared.
+        restated: for ids that are removed, the notes that they would have in the state after, if these are known. A hash is made for one
+            id, so without them two keys of one client cannot be compared.
         staying: the clients that have another key, which does not differ.
         incomparable: the ids whose two notes have hashes under different note keys, which say nothing about the values.
-        public: of each client's name, the new values that are no secret, as text.
-        remarks: of each client's name, what else there is to say.
+        public: for each client's name, the new values that are not secret, as text.
+        remarks: for each client's name, a remark for people.
     """
 
     before: Mapping[bytes, Note]
@@ -56,12 +56,12 @@ class Comparison:
             keys = self._keys(name, before, after, is_comparable=is_comparable)
             is_emptied = bool(before.keys) and not after.keys
             if not is_comparable:
-                remarks.append("sealed again under another note key, so which of its values changed cannot be told")
+                remarks.append("sealed again under another note key, so its values cannot be compared")
             elif not keys and [key for key, _ in before.keys] != [key for key, _ in after.keys]:
                 remarks.append("its keys are in another order")
             is_resealed = not remarks and not keys
         elif old and new:
-            remarks.append("under other public keys, so which of its values changed cannot be told")
+            remarks.append("under other public keys, so its values cannot be compared")
         if name in self.remarks:
             remarks.append(self.remarks[name])
         return ClientChange(

@@ -1,4 +1,4 @@
-"""From a definition to the shards that a release must hold, and the difference to those of a release. Pure."""
+"""Turns a definition into the shards that a release must hold, and compares them with the shards of a release. Pure."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ class DefinitionDifference:
     """The difference between a definition and a release.
 
     Attributes:
-        put: the shards that the release does not hold as they are wanted.
-        gone: the ids in it that the definition does not want.
-        staying: the clients that have a key whose shard stays as it is.
-        unchanged: how many clients have nothing to put.
+        put: the wanted shards that the release does not hold.
+        gone: the ids in the release that the definition does not have.
+        staying: the clients that have a key whose shard does not change.
+        unchanged: the number of clients whose shards do not change.
     """
 
     put: tuple[Wanted, ...]
@@ -93,13 +93,13 @@ class DefinitionDifference:
 def entries_that_hold(wanted: Mapping[bytes, Wanted], listing: Listing, *, coffer: str, note_keys: NoteKeys) -> frozenset[bytes]:
     """Return the ids whose entries hold the very shards that are wanted, sealed to the very keys.
 
-    Only a mark that this publisher computes itself says that. Every other mark means no more than that the shard is sealed again.
+    Only a mark that this publisher computes itself proves that. With any other mark, the shard is sealed again.
 
     Args:
-        wanted: from `wanted_shards`.
-        listing: a release's, verified.
-        coffer: its name.
-        note_keys: the coffer's.
+        wanted: the result of `wanted_shards`.
+        listing: the entries of a release, which were verified.
+        coffer: the coffer's name.
+        note_keys: the coffer's note keys.
     """
     return frozenset(entry.id for entry in listing.values() if (item := wanted.get(entry.id)) and holds(entry, item, coffer, note_keys))
 
@@ -117,13 +117,13 @@ def find_difference(
     """Compare the shards of a definition with those of a release.
 
     Args:
-        wanted: from `wanted_shards`.
-        same: from `entries_that_hold`.
+        wanted: the result of `wanted_shards`.
+        same: the result of `entries_that_hold`.
         others: the other ids of the release, in their order.
-        publishers: those among them that are publishers: they stay though the definition does not name them.
+        publishers: the ids among `others` that are publishers. They stay although the definition does not name them.
 
     Raises:
-        PublisherAsClientError: the definition names one.
+        PublisherAsClientError: the definition names a publisher.
     """
     for client_id in publishers:
         if client_id in wanted:
@@ -159,13 +159,13 @@ def client_changes(
     """Return the difference for people, in the definition's order.
 
     Args:
-        difference: from `find_difference`.
-        wanted: as there.
-        listing: the release's.
-        coffer: its name.
-        public: of each client's name, the keys that are no secret.
-        notes: those of the clients that differ and that the release holds, by id.
-        note_keys: the coffer's.
+        difference: the result of `find_difference`.
+        wanted: the result of `wanted_shards`.
+        listing: the entries of the release.
+        coffer: the coffer's name.
+        public: for each client's name, the keys whose values are not secret.
+        notes: the notes of the clients that differ and that the release holds, by id.
+        note_keys: the coffer's note keys.
     """
 
     def note(item: Wanted, client_id: bytes) -> Note:

@@ -1,5 +1,4 @@
-"""HPKE (RFC 9180) in base mode, for the one suite that seals shards: KEM 0x647a (MLKEM768-X25519, which is X-Wing: draft-ietf-hpke-pq,
-draft-connolly-cfrg-xwing-kem), HKDF-SHA256, ChaCha20-Poly1305 (docs/protocol.md, 7, "Blobs"). One message to a key, no associated data.
+"""HPKE (RFC 9180) in base mode, for the one suite that seals shards (docs/protocol.md, 7).
 
 The suite is KEM 0x647a (MLKEM768-X25519, which is X-Wing: draft-ietf-hpke-pq, draft-connolly-cfrg-xwing-kem), HKDF-SHA256 and
 ChaCha20-Poly1305. It seals one message to a key, without associated data.

@@ -29,8 +29,8 @@ class Walk:
     trusted at that point.
 
     Attributes:
-        trust: what follows from the heads so far.
-        restarts: the restarts that the walk has gone over, which a person must be told.
+        trust: the trust after the heads so far.
+        restarts: the restarts among these heads, of which a person must hear.
     """
 
     __slots__ = ("restarts", "trust", "_has_begun", "_start", "_steps", "_to")
@@ -39,7 +39,7 @@ class Walk:
         """Prepare a walk.
 
         Args:
-            trust: where the walk begins.
+            trust: the trust of the reader before the walk.
             to: the signed head of the release that the reader was given.
         """
         self.trust = trust
@@ -50,18 +50,18 @@ class Walk:
         self._has_begun = False
 
     def step_untrusted(self, signed: bytes) -> bool:
-        """Take the next head that a server shows, as it came.
+        """Take the next head that a server shows.
 
         Returns:
-            Whether it is `to`: then `trust` is the one under which `to` is to be accepted. Its signature and its place have been checked,
-            nothing else.
+            Whether the head is `to`. Then `trust` is the one under which `to` must be accepted: only its signature and its place in the
+            history have been checked.
 
         Raises:
-            ForkError: it is another release at the serial that was seen.
-            ChainError: it is out of order, or of another history; or it is one head too many.
-            UntrustedPublisherError, BadSignatureError: it is signed by a key that is not trusted at that point, or not by the key that it
-                names.
-            NotAReleaseError, WrongCofferError: it is not a head, or one of another coffer.
+            ForkError: the head is another release at the serial that was seen.
+            ChainError: the head is out of order or part of another history, or there were too many heads.
+            UntrustedPublisherError, BadSignatureError: the head is signed by a key that is not trusted at that point, or not by the key
+                that it names.
+            NotAReleaseError, WrongCofferError: the bytes are not a head, or the head is of another coffer.
         """
         # A reader takes no release so far above the one that it has seen. A server that shows more heads only wants it to go on reading.
         if self._steps > SERIAL_JUMP:
@@ -82,7 +82,7 @@ class Walk:
                 "the operator's"
             )
         if self.trust.seen is not None:
-            # Until the walk has begun only a restart may come in the place of the release that was seen.
+            # Before the walk has begun, only a restart may come in place of the release that was seen.
             check_follows(release, self.trust.seen, by_hash=self._has_begun)
         self._has_begun = True
         if signed == self._to:
@@ -93,22 +93,22 @@ class Walk:
         return False
 
     def no_way(self) -> ChainError:
-        """Return the error for a server that shows no more heads, and `to` was not among them."""
+        """Return the error for a server whose heads end before `to`."""
         seen = self._start.seen
         since = "its first release" if seen is None else f"release {seen.serial}"
         error = ChainError(f"the server shows no way from {since} of {self._start.coffer!r} to the release that it gave", hint=_ADVICE)
-        # A reader that has seen no release can contradict nobody.
+        # A reader that has seen no release has no evidence against the server.
         return error.with_evidence(None if seen is None else Evidence(kind=BROKEN_CHAIN, known=seen.signed, shown=self._to))
 
 
 def walk_untrusted(shown: Iterable[bytes], trust: Trust, *, to: bytes) -> Walk:
-    """Take a whole `Walk` over heads that are all there; they are read no further than `to`.
+    """Take a whole `Walk` over a list of heads, up to `to`.
 
     Returns:
-        The walk: its `trust` is the one under which `to` is to be accepted.
+        The walk. Its `trust` is the one under which `to` must be accepted.
 
     Raises:
-        ChainError: a link is missing, out of order, or of another history; or `to` is not among the heads.
+        ChainError: a head is missing, out of order or part of another history; or `to` is not among the heads.
         UntrustedPublisherError, BadSignatureError, NotAReleaseError, WrongCofferError: as `Walk.step_untrusted`.
     """
     walk = Walk(trust, to=to)
@@ -119,7 +119,7 @@ def walk_untrusted(shown: Iterable[bytes], trust: Trust, *, to: bytes) -> Walk:
 
 
 def check_follows(release: SignedHead, seen: Seen, *, by_hash: bool = True) -> None:
-    """Refuse a head, whose signature is good, that does not follow the release that was seen.
+    """Refuse a head, whose signature is valid, that does not follow the release that was seen.
 
     Args:
         release: the head.
@@ -127,8 +127,8 @@ def check_follows(release: SignedHead, seen: Seen, *, by_hash: bool = True) -> N
         by_hash: whether the hash of that release is enough; otherwise only a restart follows.
 
     Raises:
-        ForkError: it is another release at the same serial.
-        ChainError: it does not follow.
+        ForkError: the head is another release at the same serial.
+        ChainError: the head does not follow.
     """
     head = release.head
     if head.serial > seen.serial and (head.restart or (by_hash and head.prev == seen.signed_sha256)):

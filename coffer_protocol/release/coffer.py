@@ -1,8 +1,8 @@
-"""What one client gets, and how it checks it (docs/protocol.md, 7).
+"""The part of a release that one client gets, and its checks (docs/protocol.md, 7).
 
-A client accepts a release in one order of checks, and each refusal has an error of its own: form, publisher, signature, name, expiry,
-serial, *follows*, time of issue, place in the tree, blob, shard. `check_head_untrusted` does those that need the signed head alone, and
-`accept_untrusted` all of them.
+A client checks a release in one order, and each refusal has an error of its own: form, publisher, signature, name, expiry, serial,
+*follows*, time of issue, place in the tree, blob, shard. `check_head_untrusted` makes the checks that need only the signed head, and
+`accept_untrusted` makes all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SealedAnswer(Record):
     """The body of OkGet: one client's blob, and the proof that it is part of a signed release.
 
     Attributes:
-        signed: the signed head, as it came.
+        signed: the bytes of the signed head.
         index: the number of this client's leaf, from 0.
         path: the audit path from it to the root, hashes of 32 bytes.
         alg, since, blob: the client's blob.
@@ -72,7 +72,7 @@ class SealedAnswer(Record):
         try:
             value = cbor.decode(body, tags=(TAG,))
         except DecodeError as error:
-            raise NotAReleaseError(f"what came back is {error}") from None
+            raise NotAReleaseError(f"the server's answer is {error}") from None
         match value:
             # The decoder takes no tag but this one.
             case Tagged(
@@ -81,11 +81,11 @@ class SealedAnswer(Record):
                 hashes = [part for part in path if isinstance(part, bytes) and len(part) == tree.HASH_BYTES]
                 if len(hashes) == len(path):
                     return cls(signed=signed, index=index, path=tuple(hashes), alg=alg, since=since, blob=blob)
-        raise NotAReleaseError("what came back is not a release of protocol 1")
+        raise NotAReleaseError("the server's answer is not a release of protocol 1")
 
 
 class Accepted(Record):
-    """A shard that has passed every check, and the head under which it did."""
+    """The secrets of a shard that has passed every check, and the head of its release."""
 
     release: SignedHead
     secrets: tuple[Secret, ...]
@@ -104,7 +104,7 @@ def check_head_untrusted(signed: bytes, demand: Demand, *, now: float | None, ma
     """Verify a signed head as far as possible without a leaf.
 
     Args:
-        signed: as it came.
+        signed: the bytes of the signed head.
         demand: what the release must be.
         now: the reader's clock, in seconds since 1970; None if neither expiry nor a time of issue in the future is a reason to refuse.
         may_skip: whether a later release than the next need not follow the one that was seen: a client of suite 0 cannot ask for the heads
@@ -113,7 +113,7 @@ def check_head_untrusted(signed: bytes, demand: Demand, *, now: float | None, ma
     Raises:
         NotAReleaseError, UntrustedPublisherError, BadSignatureError, WrongCofferError, ExpiredReleaseError, RollbackError,
         SerialJumpError, ForkError, ChainError, IssuedEarlierError, IssuedAheadError: see each; in this order.
-        ClockError: no release was seen, and the reader's clock is before 2025: the release may be good.
+        ClockError: no release was seen, and the reader's clock is before 2025, so it cannot judge the release.
     """
     release = heads.verify_untrusted(signed, publishers=demand.publishers)
     if release.head.coffer != demand.coffer:
@@ -160,13 +160,13 @@ def _check_serial(release: SignedHead, demand: Demand) -> None:
     if head.serial < highest:
         raise RollbackError(
             f"the server gave release {head.serial} of {head.coffer!r}, and release {highest} has been seen before or is demanded: "
-            "the server was set back to an old state, or hides what is new",
+            "the server was set back to an old state, or hides newer releases",
             hint="the operator restores the server's newest backup, or publishes again: coffer-companion upload --restore FILE",
         )
     if highest and head.serial > highest + SERIAL_JUMP:
         raise SerialJumpError(
             f"the server gave release {head.serial} of {head.coffer!r}, implausibly far above release {highest}, the last one seen: ask "
-            "the operator which it is",
+            "the operator which serial is right",
             hint="if the server is right, this client must forget what it has seen: coffer-client trust reset",
         )
     if seen is not None and head.serial == seen.serial and release.sha256 != seen.signed_sha256:
@@ -193,16 +193,16 @@ def accept_untrusted(answer: SealedAnswer, demand: Demand, *, identity: Identity
     """Check the body of an OkGet in the order of docs/protocol.md, 7, and open it.
 
     Args:
-        answer: the body as decoded, with nothing in it verified.
+        answer: the decoded body, in which nothing is verified yet.
         demand: what the release must be.
-        identity: this client's.
+        identity: this client's identity.
         plain: whether the client is known by its plain key (suite 0) rather than by its public key text.
-        now: seconds since 1970; None for an answer from the cache, which stays good when its release has expired.
+        now: seconds since 1970; None for an answer from the cache, which may be used after its release has expired.
 
     Raises:
-        ReleaseError: by the subclass that names the check that failed.
+        ReleaseError: a check failed; the subclass says which.
         ClockError: as `check_head_untrusted`.
-        ShardError: the blob opened, and does not hold a shard.
+        ShardError: the blob does not hold a shard.
         UnavailableError: this machine's libraries have no ML-KEM-768.
     """
     release = check_head_untrusted(answer.signed, demand, now=now, may_skip=plain)

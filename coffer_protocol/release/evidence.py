@@ -1,6 +1,6 @@
 """Evidence that a server shows different releases to different readers, or that a history was begun again (docs/protocol.md, 7).
 
-This module says what to keep; each reader keeps it in a place of its own.
+This module defines what a reader keeps as evidence. Each kind of reader stores it in its own place.
 """
 
 from __future__ import annotations

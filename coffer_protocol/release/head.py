@@ -1,4 +1,4 @@
-"""Heads: what a publisher signs (docs/protocol.md, 7)."""
+"""Heads: the part of a release that its publisher signs (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Head(Record):
 
     Attributes:
         coffer: the coffer's name.
-        serial: from 1, above the last one.
-        root: of the Merkle tree over all leaves, 32 bytes.
+        serial: the serial, from 1, above the last one.
+        root: the root of the Merkle tree over all leaves, 32 bytes.
         count: the number of leaves.
-        issued: seconds since 1970.
+        issued: the time of issue, in seconds since 1970.
         publisher: the key that signs, 32 bytes.
-        expires: seconds since 1970, or None for never.
+        expires: the time of expiry, in seconds since 1970; None for never.
         prev: SHA-256 of the *signed* before it; None only in a coffer's first release.
         restart: whether the history between this release and those before it is lost. It names all publishers.
         publishers: all publisher keys trusted from the next release on, in rising order; None if they do not change.
         servers: the ids under which the server may answer from now on, in rising order; None if they do not change.
-        hosts: the `HOST[:PORT]` texts under which it may be reached from now on, in the order to try; None if they do not change.
+        hosts: the `HOST[:PORT]` texts that reach the server from now on, in the order to try; None if they do not change.
 
     Raises:
         NotAReleaseError: a field is not what docs/protocol.md, 7 says.
@@ -102,7 +102,7 @@ class Head(Record):
             raise NotAReleaseError("the head's hosts are not a list of different places")
         try:
             if not all(Host.from_text(host).port for host in hosts):
-                raise NotAReleaseError("one of the head's hosts has port 0, which cannot be connected to")
+                raise NotAReleaseError("one of the head's hosts has port 0, to which no client can connect")
         except KeyTextError as error:
             raise NotAReleaseError(f"one of the head's hosts cannot be used: {error}") from None
 
@@ -158,14 +158,14 @@ class Head(Record):
 
 
 class SignedHead(Record):
-    """A head whose signature has been verified, and the bytes that were signed, as they came."""
+    """A head whose signature has been verified, and its *signed*."""
 
     head: Head
     signed: bytes
 
     @property
     def sha256(self) -> bytes:
-        """SHA-256 of *signed*: the next head's `prev`, and what a reader keeps to tell two releases from each other."""
+        """The SHA-256 of *signed*: the next head's `prev`. A reader keeps it to tell two releases from each other."""
         return primitives.sha256(self.signed)
 
 
@@ -180,7 +180,7 @@ def sign(head: Head, identity: Identity) -> bytes:
         ValueError: the head names another publisher.
     """
     if head.publisher != identity.publisher_key():
-        raise ValueError("a publisher signs only in its own name")
+        raise ValueError("a publisher cannot sign a head that names another publisher")
     data = head.encode()
     signature = primitives.ed25519_sign(identity.sign_seed(), _to_be_signed(data))
     return cbor.encode([_PROTECTED, {}, data, signature])
@@ -203,7 +203,7 @@ def _split(signed: bytes) -> tuple[Head, bytes, bytes]:
 
 
 def claimed_untrusted(signed: bytes) -> Head:
-    """Return the head in *signed*. Nothing is verified: anybody may have signed it.
+    """Return the head in *signed*. The signature is not verified.
 
     Raises:
         NotAReleaseError: it is not a signed head of protocol 1.
@@ -229,7 +229,7 @@ def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedH
         primitives.ed25519_verify(head.publisher, _to_be_signed(data), signature)
     except ValueError:
         raise BadSignatureError(
-            f"the signature of release {head.serial} of {head.coffer!r} is not good: the server, or somebody on the way to it, "
+            f"the signature of release {head.serial} of {head.coffer!r} is not valid: the server, or somebody on the way to it, "
             "has changed it"
         ) from None
     return SignedHead(head=head, signed=signed)

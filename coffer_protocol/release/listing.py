@@ -1,4 +1,4 @@
-"""What a publisher gets of a release, and how it checks it (docs/protocol.md, 7)."""
+"""The list of a release that a publisher gets, and its check (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def check_listing_untrusted(release: SignedHead, entries: Iterable[Entry]) -> No
 
     Args:
         release: the head.
-        entries: the listing's entries, read once.
+        entries: the entries that the server lists. They are read once.
 
     Raises:
-        ListingError: they are not the release that was signed.
-        MalformedMessageError: an entry is not one.
+        ListingError: the entries are not those of the release that was signed.
+        MalformedMessageError: an item of the list is not an entry.
     """
     head = release.head
     shown = Tree(leaf_hashes(head.coffer, entries))

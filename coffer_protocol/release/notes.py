@@ -40,14 +40,14 @@ _NOTE_LABEL: Final = _NOTE_INFO.decode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What an entry is.
+    """The description of an entry.
 
     Attributes:
-        client: its name; a publisher's may be empty.
+        client: the client's name. That of a publisher may be empty.
         role: `ROLE_CLIENT` or `ROLE_PUBLISHER`.
         keys: the keys in its shard, in the shard's order, each with a keyed hash of its value.
         sign: the Ed25519 key of a client with alg 2, 32 bytes, which verifies its receipts.
-        fingerprint: of the keys of a client with alg 2, 16 bytes.
+        fingerprint: the fingerprint of the keys of a client with alg 2, 16 bytes.
         after: the fingerprint of the client whose successor it is, 16 bytes, or None.
         body: the keys of a publisher, 1,280 bytes.
 
@@ -71,7 +71,7 @@ class Note:
         if is_publisher != (self.body is not None) or (self.sign is None) != (self.fingerprint is None):
             raise NoteError("a note does not hold what it should")
         if is_publisher and (self.keys or self.sign is not None or self.after is not None):
-            raise NoteError("a publisher's note holds what only a client's has")
+            raise NoteError("a publisher's note has a field that only a client's note may have")
         try:
             if self.client or not is_publisher:
                 check_name(self.client, "the name in a note")
@@ -154,10 +154,10 @@ class NoteKey:
         return cls(key=random(NOTE_KEY_BYTES))
 
     def mark(self, leaf: Leaf, *, role: int, key: ClientKey, shard: bytes) -> bytes:
-        """Return the 16 bytes that say what a blob holds and to whom it is sealed.
+        """Return the mark of a blob, 16 bytes, which says what the blob holds and to which keys it is sealed.
 
         Args:
-            leaf: the blob's, verified: its alg, since and hash are never the server's bare word.
+            leaf: the leaf of the blob, after it was verified: the server's word for alg, since and hash is not enough.
             role: `ROLE_CLIENT` or `ROLE_PUBLISHER`.
             key: the key that the blob is sealed to.
             shard: the shard in it, before padding.
@@ -167,7 +167,7 @@ class NoteKey:
         )
 
     def key_hash(self, *, coffer: str, client_id: bytes, key: str, value: SecretValue) -> bytes:
-        """Return the 16 bytes that tell whether one secret of a client has changed."""
+        """Return the hash of one secret of a client, 16 bytes, which tells whether the secret has changed."""
         data = cbor.encode([coffer, client_id, key, shard.encode_value(value)])
         return primitives.blake2b(data, size_bytes=KEY_HASH_BYTES, key=self._hash_key)
 
@@ -204,7 +204,7 @@ class NoteKey:
         return sealed
 
     def open(self, sealed: bytes, leaf: Leaf) -> Note:
-        """Return what a note says.
+        """Open a note.
 
         Raises:
             NoteError: it was not sealed under this key for this very blob, or does not hold a note.
@@ -220,7 +220,7 @@ class NoteKey:
 
 
 def publisher_note(*, name: str, key: PublicKey) -> Note:
-    """Return the note about a publisher, which every other one may seal a new note key to."""
+    """Return the note about a publisher. It has the keys to which other publishers seal a new note key."""
     return Note(client=name, role=ROLE_PUBLISHER, body=key.body)
 
 
@@ -230,7 +230,7 @@ def _associated(leaf: Leaf) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteKeys:
-    """The note keys of a coffer, as its publishers hand them on.
+    """The note keys of a coffer, which every publisher has in its shard.
 
     Attributes:
         current: the key of the newest marks and notes.
@@ -250,7 +250,7 @@ class NoteKeys:
         """Return the note keys in a publisher's shard.
 
         Raises:
-            NoteError: the shard does not hold them.
+            NoteError: the shard does not hold note keys.
         """
         current: NoteKey | None = None
         earlier: dict[int, NoteKey] = {}
@@ -279,14 +279,14 @@ class NoteKeys:
         return self.earlier[min(serials)] if serials else self.current
 
     def is_current(self, since: int) -> bool:
-        """Return whether that key is the current one. What is under an earlier one is a retired publisher's word."""
+        """Return whether that key is the current one. A note under an earlier key may have been made by a retired publisher."""
         return all(serial < since for serial in self.earlier)
 
     def replaced(self, serial: int, random: Random = primitives.random_bytes) -> NoteKeys:
         """Return the note keys of a release that has a new one. That release must seal every shard again.
 
         Args:
-            serial: the release's.
+            serial: the serial of that release.
             random: draws the new key.
         """
         earlier = {**self.earlier, serial - 1: self.current}

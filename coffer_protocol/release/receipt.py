@@ -27,9 +27,9 @@ def sign(identity: Identity, *, coffer: str, serial: int, signed_sha256: bytes, 
     """Make the receipt for a release whose secrets this client has opened.
 
     Args:
-        identity: the client's, known by its public key text.
+        identity: the client's identity. The coffer must know it by its public key text.
         coffer: the coffer's name.
-        serial: the release's.
+        serial: the release's serial.
         signed_sha256: the hash of its *signed*, 32 bytes.
         use: `message.USE_ONCE` or `message.USE_FOLLOWED`.
     """
@@ -41,13 +41,13 @@ def verify_untrusted(held: Held, *, coffer: str, client_id: bytes, sign_key: byt
     """Check a receipt.
 
     Args:
-        held: as the server gave it.
+        held: the receipt that the server gave.
         coffer: the coffer's name.
         client_id: the client's id, 32 bytes.
         sign_key: the client's Ed25519 key, 32 bytes.
 
     Raises:
-        ReceiptError: the signature is not good.
+        ReceiptError: the signature is not valid.
     """
     data = _data(coffer=coffer, client_id=client_id, serial=held.serial, signed_sha256=held.sha256, use=held.use)
     try:

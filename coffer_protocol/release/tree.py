@@ -18,12 +18,12 @@ EMPTY_ROOT: Final = sha256(b"")
 
 
 class Leaf(Record):
-    """One client's blob in a coffer: what a leaf of the tree, a mark and a note are bound to.
+    """One client's blob in a coffer. A leaf of the tree, a mark and a note are bound to it.
 
     Attributes:
         coffer: the coffer's name.
         client_id: the client's id, 32 bytes.
-        alg: how the blob is sealed.
+        alg: the algorithm that seals the blob.
         since: the serial of the release for which it was made.
         blob_sha256: the blob's hash, 32 bytes.
     """
@@ -55,8 +55,8 @@ def _node_hash(left: bytes, right: bytes) -> bytes:
 class Tree:
     """A tree with all its nodes, for audit paths. It takes 64 bytes of memory for each leaf.
 
-    A level is one byte string of hashes side by side. An odd node at the end of a level moves up as it is, which gives the same tree as
-    RFC 9162's splitting at the largest power of two.
+    A level is one byte string of its hashes. An odd node at the end of a level moves up as it is, which gives the same tree as RFC 9162's
+    splitting at the largest power of two.
     """
 
     __slots__ = ("_levels",)
@@ -75,7 +75,7 @@ class Tree:
 
     @property
     def leaves(self) -> bytes:
-        """The leaf hashes, side by side."""
+        """The leaf hashes, one after another."""
         return self._levels[0]
 
     @property

@@ -1,4 +1,4 @@
-"""What a reader knows of a coffer, and what it demands of the next release (docs/protocol.md, 7)."""
+"""What a reader knows about a coffer, and what it demands of the next release (docs/protocol.md, 7)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Seen(Record):
     """The newest release that a reader has accepted.
 
     Attributes:
-        serial: the release's.
+        serial: the release's serial.
         signed_sha256: the hash of its *signed*, 32 bytes.
-        issued: when it was issued, in seconds since 1970.
-        signed: its *signed* as it came, for evidence; None if it was not kept.
+        issued: the time of its issue, in seconds since 1970.
+        signed: its *signed*, for evidence; None if it was not kept.
     """
 
     serial: int
@@ -38,11 +38,11 @@ class Demand(Record):
     """What a reader demands of a release.
 
     Attributes:
-        coffer: its name.
+        coffer: the coffer's name.
         publishers: the keys whose signature counts, 32 bytes each.
         seen: the newest release accepted before, or None.
         lowest: the lowest serial that is accepted.
-        latest: the highest `issued` that was accepted before: the reader's time is not before it.
+        latest: the highest `issued` that was accepted before. The reader's time is at least that.
     """
 
     coffer: str
@@ -58,15 +58,15 @@ class Demand(Record):
 
 
 class Trust(Record):
-    """What a reader knows of a coffer, and so what it demands of the next release.
+    """What a reader knows about a coffer. Its demands of the next release follow from that.
 
     Attributes:
         coffer: the coffer's name.
         publishers: the keys whose signature counts from the next release on, 32 bytes each.
         servers: the ids under which the server may answer, 32 bytes each; None if no head has named any.
-        hosts: the places where the server may be reached, as `HOST[:PORT]`; None if no head has named any.
+        hosts: the `HOST[:PORT]` texts that reach the server; None if no head has named any.
         seen: the newest release that was accepted; None before the first.
-        signer: the publisher of `seen`. Its signature stays good for that release, also if the release retires it.
+        signer: the publisher of `seen`. Its signature counts for that release even if the release retires it.
         lowest: the lowest serial that is accepted, which an address may name; 0 for any.
         latest: the highest `issued` that was ever accepted, in seconds since 1970.
     """
@@ -85,7 +85,7 @@ class Trust(Record):
         return self.seen is not None and self.seen.signed_sha256 == sha256(signed)
 
     def demand(self, signed: bytes) -> Demand:
-        """Return what is demanded of the release whose *signed* this claims to be. Only its hash is used."""
+        """Return the demands of a release with this *signed*. Only the hash of *signed* is used."""
         again = (self.signer,) if self.signer is not None and self.is_seen(signed) else ()
         return Demand(coffer=self.coffer, publishers=(*self.publishers, *again), seen=self.seen, lowest=self.lowest, latest=self.latest)
 

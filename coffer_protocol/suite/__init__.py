@@ -1,7 +1,7 @@
 """Suites: how a session's messages are sealed (docs/protocol.md, 4 and 5), behind one interface.
 
-A handshake is two frames: Hello or Enrol, and its answer. After it both sides have a `Transport`. Nothing here knows which message may
-follow which: that is the session's subject.
+A handshake is two frames: Hello or Enrol, and its answer. After it both sides have a `Transport`. The order of the messages is not a
+subject of this folder, but of `session`.
 
 Modules:
     box.py     suite 0: NaCl's box, for small clients in any language
@@ -46,7 +46,7 @@ class Initiator(Protocol):
         """Return the content of Hello, or of Enrol in suite 1. Called once."""
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
-        """Open the server's answer. Returns its body, and the transport for what follows.
+        """Open the server's answer, and return its body and the transport for all later frames.
 
         Raises:
             UnopenableError: if the answer does not come from the server that was addressed.
@@ -59,14 +59,14 @@ class Responder(Protocol):
     suite: int
 
     def read_hello(self, kind: MessageType, content: bytes) -> bytes:
-        """Return the client's id, 32 bytes, proven by its Hello, or by its Enrol in suite 1.
+        """Return the id of the client, 32 bytes, which its Hello proves, or its Enrol in suite 1.
 
         Raises:
             UnopenableError: if the Hello is damaged, or is for another server.
         """
 
     def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
-        """Return the content of the answer, and the transport for what follows. Called once."""
+        """Return the content of the answer, and the transport for all later frames. Called once."""
 
 
 # The content of a Hello, in bytes, and the suite that it belongs to: nothing is negotiated (docs/protocol.md, 3).

@@ -134,7 +134,7 @@ class BoxResponder:
         self._client_id = b""
 
     def read_hello(self, kind: MessageType, content: bytes) -> bytes:
-        """Return the client's id, 32 bytes, proven.
+        """Return the proven id of the client, 32 bytes.
 
         Raises:
             UnopenableError: if the Hello is damaged, or is for another server.
@@ -146,9 +146,9 @@ class BoxResponder:
             primitives.check_x25519_public(client_id)
             proven = primitives.box_open(self._secret, client_id, nonce, proof)
         except (ValueError, KeyTextError):
-            raise UnopenableError("a Hello that cannot be opened") from None
+            raise UnopenableError("the Hello cannot be opened") from None
         if nonce[:_PREFIX_BYTES] != bytes([Direction.CLIENT_TO_SERVER, kind]) or proven != client_id:
-            raise UnopenableError("a Hello that does not prove what it says")
+            raise UnopenableError("the Hello does not prove its client's id")
         self._hello = frame.encode(Frame(kind, content))
         self._client_id = client_id
         return client_id

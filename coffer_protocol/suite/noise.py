@@ -1,8 +1,8 @@
 """Suite 1: Noise IK with hybrid forward secrecy (docs/protocol.md, 5).
 
-`HandshakeState` is the Noise Protocol Framework's (revision 34, section 5), cut down to what IK needs and driven by the pattern as data;
-without its hybrid tokens it is plain Noise_IK_25519_ChaChaPoly_SHA256 and is held to that pattern's public vectors. The classes behind it
-give it Coffer's frames.
+`HandshakeState` is that of the Noise Protocol Framework (revision 34, section 5), with only what IK needs, and takes the pattern as data.
+Without the hybrid tokens it is plain Noise_IK_25519_ChaChaPoly_SHA256, and tests compare it with that pattern's public vectors. The classes
+after it put it into Coffer's frames.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ HINT_BYTES: Final = 4
 _TAG_BYTES: Final = primitives.AEAD_TAG_BYTES
 _KEY_BYTES: Final = 32
 
-# Encapsulates to an ML-KEM-768 key: ciphertext and shared secret. An argument, so that vectors can fix it.
+# Encapsulates to an ML-KEM-768 key, and returns the ciphertext and the shared secret. It is an argument, so that vectors can fix it.
 Encapsulate: TypeAlias = "Callable[[bytes], tuple[bytes, bytes]]"
 
 
 def hint(server_id: bytes) -> bytes:
-    """The four bytes that tell a server with several keys which of them a Hello is for."""
+    """Return the four bytes that tell a server with several keys for which of them a Hello is."""
     return primitives.sha256(b"coffer/1 hint" + server_id)[:HINT_BYTES]
 
 
@@ -63,13 +63,13 @@ class CipherState:
         """Open under the next nonce.
 
         Raises:
-            ValueError: it is not authentic.
+            ValueError: the ciphertext is not authentic.
         """
         return primitives.chacha20poly1305_open(self._key, self._nonce(), ciphertext, associated)
 
 
 class SymmetricState:
-    """The chaining key, the hash of all that was said, and the cipher once there is one (Noise, 5.2)."""
+    """The chaining key, the hash of the handshake so far, and the cipher after the first key (Noise, 5.2)."""
 
     __slots__ = ("_chaining_key", "hash", "_cipher")
 
@@ -93,23 +93,23 @@ class SymmetricState:
         return output[:_KEY_BYTES], output[_KEY_BYTES:]
 
     def encrypt_and_hash(self, plaintext: bytes) -> bytes:
-        """Seal, bound to all that was said before."""
+        """Seal a plaintext, bound to the handshake so far."""
         ciphertext = plaintext if self._cipher is None else self._cipher.encrypt(self.hash, plaintext)
         self.mix_hash(ciphertext)
         return ciphertext
 
     def decrypt_and_hash(self, ciphertext: bytes) -> bytes:
-        """Open, bound to all that was said before.
+        """Open a ciphertext that is bound to the handshake so far.
 
         Raises:
-            ValueError: it is not authentic.
+            ValueError: the ciphertext is not authentic.
         """
         plaintext = ciphertext if self._cipher is None else self._cipher.decrypt(self.hash, ciphertext)
         self.mix_hash(ciphertext)
         return plaintext
 
     def split(self) -> tuple[CipherState, CipherState]:
-        """The initiator's and the responder's sending keys."""
+        """Return the initiator's and the responder's sending keys."""
         first, second = self._hkdf(b"")
         return CipherState(first), CipherState(second)
 
@@ -122,7 +122,7 @@ class HandshakeState:
         initiator: whether this side writes the first message.
         static: this side's X25519 secret key.
         ephemeral: this side's fresh X25519 secret key.
-        remote_static: the responder's public key, which an initiator knows beforehand.
+        remote_static: the responder's public key, which an initiator knows before the handshake.
         kem_seed: the initiator's fresh ML-KEM-768 seed, 64 bytes, for the token e1.
         encapsulate: the responder's encapsulation, for the token ekem1.
     """
@@ -163,7 +163,7 @@ class HandshakeState:
         self.symmetric.mix_key(primitives.x25519(secret, public))
 
     def write_message(self, payload: bytes) -> bytes:
-        """The next message of the pattern, with `payload`."""
+        """Return the next message of the pattern, with `payload`."""
         message = bytearray()
         for token in next(self._messages):
             match token:
@@ -184,11 +184,11 @@ class HandshakeState:
         return bytes(message + self.symmetric.encrypt_and_hash(payload))
 
     def read_message_untrusted(self, message: bytes) -> bytes:
-        """The payload of the peer's next message.
+        """Return the payload of the peer's next message.
 
         Raises:
-            ValueError: the message is cut short, or not authentic.
-            KeyTextError: it carries a public key that must not be used.
+            ValueError: the message is cut short, or is not authentic.
+            KeyTextError: the message has a public key that must not be used.
         """
         for token in next(self._messages):
             match token:
@@ -220,7 +220,7 @@ def _take(message: bytes, size_bytes: int) -> tuple[bytes, bytes]:
 
 
 class NoiseTransport:
-    """The two ciphers after the handshake; every plaintext begins with its message's type."""
+    """The two ciphers after the handshake. Every plaintext begins with its message's type."""
 
     __slots__ = ("_sending", "_receiving")
 
@@ -229,14 +229,14 @@ class NoiseTransport:
         self._receiving = receiving
 
     def seal(self, kind: MessageType, body: bytes) -> bytes:
-        """The content of the next frame that this side sends."""
+        """Return the content of the next frame that this side sends."""
         return self._sending.encrypt(b"", bytes([kind]) + body)
 
     def open(self, kind: MessageType, content: bytes) -> bytes:
-        """The body of the next frame that the peer sent.
+        """Return the body of the next frame that the peer sent.
 
         Raises:
-            UnopenableError: it is not that frame, or of another type than its header says.
+            UnopenableError: the content is not that of the peer's next frame, or its type is not that of the header.
         """
         try:
             return _without_type(kind, self._receiving.decrypt(b"", content))
@@ -246,12 +246,12 @@ class NoiseTransport:
 
 def _without_type(kind: MessageType, plaintext: bytes) -> bytes:
     if plaintext[:1] != bytes([kind]):
-        raise ValueError("the type inside is not the type outside")
+        raise ValueError("the sealed type is not the type in the header")
     return plaintext[1:]
 
 
 class NoiseInitiator:
-    """The client's side: makes Hello for the server `server_id`."""
+    """The client's side of a handshake with the server whose id is `server_id`."""
 
     suite = SUITE
 
@@ -271,7 +271,7 @@ class NoiseInitiator:
         )
 
     def client_id(self) -> bytes:
-        """The id that Hello will prove, 32 bytes."""
+        """Return the id that Hello will prove, 32 bytes."""
         return self._client_id
 
     def hello(self, kind: MessageType) -> bytes:
@@ -279,10 +279,10 @@ class NoiseInitiator:
         return bytes([SUITE]) + self._hint + self._state.write_message(bytes([kind]))
 
     def finish(self, kind: MessageType, content: bytes) -> tuple[bytes, Transport]:
-        """Open the server's answer: its body, and the transport for what follows.
+        """Open the server's answer, and return its body and the transport for all later frames.
 
         Raises:
-            UnopenableError: the answer is not from the server that was addressed.
+            UnopenableError: the answer does not come from the server that was addressed.
         """
         try:
             body = _without_type(kind, self._state.read_message_untrusted(content))
@@ -293,7 +293,7 @@ class NoiseInitiator:
 
 
 class NoiseResponder:
-    """The server's side. `keys` maps the hint of each of the server's keys to its X25519 secret."""
+    """The server's side of a handshake. `keys` maps the hint of each of the server's keys to its X25519 secret."""
 
     suite = SUITE
 
@@ -309,14 +309,14 @@ class NoiseResponder:
         self._encapsulate = encapsulate
 
     def read_hello(self, kind: MessageType, content: bytes) -> bytes:
-        """Return the client's id, 32 bytes, proven. Suite and hint are checked before any public-key operation.
+        """Return the proven id of the client, 32 bytes. Suite and hint are checked before any public-key operation.
 
         Raises:
-            UnopenableError: the Hello is damaged, or for another server.
+            UnopenableError: the Hello is damaged, or is for another server.
         """
         secret = self._keys.get(content[1 : 1 + HINT_BYTES])
         if content[:1] != bytes([SUITE]) or secret is None:
-            raise UnopenableError("a Hello for another server, or of a suite that is not known")
+            raise UnopenableError("the Hello is for another server, or of an unknown suite")
         self._state = HandshakeState(
             protocol_name=PROTOCOL_NAME,
             prologue=PROLOGUE,
@@ -329,13 +329,13 @@ class NoiseResponder:
         try:
             body = _without_type(kind, self._state.read_message_untrusted(content[1 + HINT_BYTES :]))
         except (ValueError, KeyTextError):
-            raise UnopenableError("a Hello that cannot be opened") from None
+            raise UnopenableError("the Hello cannot be opened") from None
         if body:
-            raise UnopenableError("a Hello with more than it may say")
+            raise UnopenableError("the Hello has a body")
         return self._state.remote_static
 
     def answer(self, kind: MessageType, body: bytes) -> tuple[bytes, Transport]:
-        """The content of the answer, and the transport for what follows."""
+        """Return the content of the answer, and the transport for all later frames."""
         content = self._state.write_message(bytes([kind]) + body)
         receiving, sending = self._state.symmetric.split()
         return content, NoiseTransport(sending, receiving)

@@ -164,7 +164,7 @@ def test_a_file_that_does_not_exist_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o700 | 0o001])
 def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "my client.key", identity("web").file_text(), mode)
-    with pytest.raises(KeyTextError, match=rf"/my client\.key: others can read it \(mode 0{mode:o}\)") as caught:
+    with pytest.raises(KeyTextError, match=rf"/my client\.key: other users can access it \(mode 0{mode:o}\)") as caught:
         keyfile.read(path)
     assert caught.value.hint == f"chmod 600 '{path}'"
 
@@ -280,7 +280,7 @@ def test_a_credential_of_a_service_with_its_own_user_shows_the_mask_of_an_acl(cr
 @pytest.mark.parametrize("mode", [0o404, 0o444, 0o460])
 def test_a_credential_that_others_can_use_is_refused(credential_file: Path, mode: int) -> None:
     credential_file.chmod(mode)
-    with pytest.raises(KeyTextError, match="others can read it"):
+    with pytest.raises(KeyTextError, match="other users can access it"):
         keyfile.read_as(Credential.from_text, credential_file, is_systemds=True)
 
 

@@ -28,7 +28,7 @@ def test_history_of_what_is_not_held(published: Operator, run: Run) -> None:
     store.close()
     rows = lines(run("history"))[1:]
     assert len(rows) == 3
-    assert all(row.endswith("its changes are not held any more") for row in rows)
+    assert all(row.endswith("the server does not hold its changes any more") for row in rows)
     for command in (("rollback", "1"), ("diff", "1"), ("show", "1")):
         done = run(*command)
         assert done.code == 1

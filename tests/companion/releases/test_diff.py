@@ -105,7 +105,7 @@ def test_values_under_different_note_keys_are_not_said_to_differ(operator: Opera
     operator.shut_out(other.identity)
     wanted = operator.publication("[web]\na = 1\nc = 1", "web")
     operator.make(Retirement(who="laptop", publication=wanted, told=lambda publisher: None).draft)
-    remark = "sealed again under another note key, so which of its values changed cannot be told"
+    remark = "sealed again under another note key, so its values cannot be compared"
     assert shown(compared(operator, 2, 4)) == {"web": ("~", {}, remark)}
     # The names of keys can be compared.
     assert shown(compared(operator, 1, 4)) == {"web": ("~", {"b": "-", "c": "+"}, remark)}

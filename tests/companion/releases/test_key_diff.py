@@ -48,7 +48,7 @@ def test_another_key_altogether_hides_what_changed_unless_it_is_restated() -> No
     before, after = {A: note("web", a=1, b=1)}, {B: note("web", a=9, b=9)}
     (hidden,) = Comparison(before=before, after=after).changes()
     assert hidden.keys == ()
-    assert "cannot be told" in hidden.remark
+    assert "cannot be compared" in hidden.remark
     restated = Comparison(before=before, after=after, restated={A: note("web", a=1, b=2)})
     assert changes(restated) == {"web": ("~", {"b": "~"}, "1 public key added, 1 public key removed")}
 
@@ -93,7 +93,7 @@ def test_hashes_under_different_note_keys_are_not_compared() -> None:
     comparison = Comparison(before={A: note("web", a=1, b=1)}, after={A: note("web", a=2, c=1)}, incomparable={A})
     (change,) = comparison.changes()
     assert {key.key: key.change for key in change.keys} == {"b": "-", "c": "+"}
-    assert "cannot be told" in change.remark
+    assert "cannot be compared" in change.remark
     # Another host tells more.
     before, after = {A: note("web", a=1), B: note("web", a=1)}, {A: note("web", a=2), B: note("web", a=2)}
     assert changes(Comparison(before=before, after=after, incomparable={A})) == {"web": ("~", {"a": "~"}, "")}

@@ -166,7 +166,7 @@ def test_an_identity_that_cannot_be_used_stops_it(config: Path, key: Path, capfd
     keyfile.create(key)
     key.chmod(0o644)
     assert cli.run(["init", str(address_of(unused_host()))]) == 2
-    assert f"{key}: others can read it" in capfd.readouterr().err
+    assert f"{key}: other users can access it" in capfd.readouterr().err
     assert not config.exists()
 
 
