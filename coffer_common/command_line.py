@@ -29,6 +29,7 @@ class Option(Record):
     Attributes:
         name: without the dashes.
         metavar: its value, as the help shows it.
+        choices: all of its values, if the metavar does not list them.
         help: what it does.
         group: under which title the help shows it.
         letter: if it has one, it can also be typed as `-LETTER`.
@@ -38,6 +39,7 @@ class Option(Record):
 
     name: str
     metavar: str | None = None
+    choices: tuple[str, ...] = ()
     help: str
     group: str = GENERAL
     letter: str | None = None

@@ -73,12 +73,23 @@ _JSON: Final = Option(name="json", group=OUTPUT, help="Print one JSON object.")
 _SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _CONFIG, _STATE)
 _FORMAT: Final = Option(
     name="format",
-    metavar="raw|shell|dotenv|json|toml|docker|null",
+    metavar="FORMAT",
+    choices=("raw", "shell", "dotenv", "json", "toml", "docker", "compose", "systemd", "gitlab", "github", "null"),
     group=OUTPUT,
-    help="Print in this format. raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; a "
-    "failure prints `(exit N)`. dotenv: a .env file, as python-dotenv reads it. json: one object. toml: one document. docker: a file for "
-    "--env-file. null: NAME=VALUE, each ended by a NUL, as env -0 prints. Dates are written as in TOML, and bytes in base64, except in "
-    "raw. In all formats but json and toml, dots and dashes in keys become underscores.",
+    help="Print in this format. raw (the default): one value, exactly, with a newline on a terminal only. shell: export lines for eval; "
+    "a failure prints `(exit N)`. dotenv: a .env file, exact for python-dotenv. json: one object. toml: one document. docker: a "
+    "file for docker run --env-file. compose: a file for Docker Compose's env_file. systemd: an EnvironmentFile. gitlab: a report "
+    "for artifacts:reports:dotenv. github: lines for $GITHUB_ENV; the commands that mask the secrets in the log go to stderr. "
+    "null: NAME=VALUE, each ended by a NUL, as env -0 prints. Dates are written as in TOML, and bytes in base64, except in raw. In "
+    "all formats but json and toml, dots and dashes in keys become underscores. A key whose value a format cannot hold is refused "
+    "by name.",
+)
+_OUTPUT_FILE: Final = Option(
+    name="output",
+    letter="o",
+    metavar="FILE",
+    group=OUTPUT,
+    help="Write to FILE, with mode 0600, in place of stdout. FILE is replaced as a whole, and not touched if nothing changes.",
 )
 _NO_NEWLINE: Final = Option(name="no-newline", letter="n", group=OUTPUT, help="With raw: add no newline, not even on a terminal.")
 _TO_DIR: Final = Option(
@@ -114,12 +125,13 @@ _ASKING: Final = (0, 1, 2, 3, 4, 5)
 GET: Final = Command(
     line=f"{PROGRAM} get",
     help="Print secrets, or write them to files.",
-    options=(*NAMING, *_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _FORMAT, _NO_NEWLINE, _TO_DIR),
+    options=(*NAMING, *_SOURCE, _TIMEOUT, _NO_CACHE, _MAX_STALE, _FORMAT, _NO_NEWLINE, _OUTPUT_FILE, _TO_DIR),
     arguments=(Arguments(metavar="KEY", help="The secrets to take, in this order; without a KEY, all of them. raw takes exactly one."),),
     examples=(
         "coffer-client get db.url",
         'eval "$(coffer-client get --format shell)"',
         "coffer-client get --format json smtp.host smtp.port",
+        "coffer-client get --format systemd -o /run/shop.env",
         "coffer-client get --to-dir /run/shop/secrets --only 'smtp.*'",
     ),
     exits=(*_ASKING, 6),

@@ -2,7 +2,7 @@
 
 How each type is written:
 
-    type              raw, --to-dir  shell, dotenv, docker, null, run  json          toml
+    type              raw, --to-dir  variables (all others, run)       json          toml
     ----------------  -------------  --------------------------------  ------------  ------------
     text              as it is       as it is                          string        string
     integer           42             42                                number        integer
@@ -22,12 +22,9 @@ What each format is, and what it is for:
 
     raw     one value alone; a newline is added on a terminal only (never with -n, and never to bytes)
     shell   `export NAME='VALUE'` lines, for eval in sh, bash and zsh
-    dotenv  `NAME="VALUE"` lines, with the escapes of python-dotenv, which reads them back exactly
-    json    one object; an integer has all its digits, which readers with floats alone (JavaScript, jq before 1.7) round beyond 2^53
-    toml    one flat document; a key that is not bare is quoted ("db.url" = …), so that reading it gives the keys themselves, not tables
-    docker  NAME=VALUE lines for `docker run --env-file`; that has no quotes and no escapes, so a value with a line break is refused
-            (compose and podman have rules of their own, and remove quotes around a value)
     null    NAME=VALUE, each ended by a NUL, as `env -0` prints it: for xargs -0
+    dotenv, docker, compose, systemd, gitlab, github
+            files of variables, each for the readers that env_files.py names
 
 In json, toml and --to-dir a name is the key as it is; in the others, and in `run`, dots and dashes become underscores. Only raw, --to-dir,
 json and toml can hold a value with a NUL.
@@ -43,11 +40,11 @@ from typing import Final
 
 from coffer_protocol.shard import SecretValue
 
+from . import env_files
 from .naming import PLAIN, Naming, environment, variable_flaw
 from .text import Secrets, text_of
+from .variables import SHELL_NAMES
 
-# docker reads lines with Go's bufio.MaxScanTokenSize, which includes the end of the line.
-_DOCKER_LINE_BYTES: Final = 64 * 1024 - 1
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
@@ -55,34 +52,20 @@ def shell(secrets: Secrets, naming: Naming = PLAIN) -> str:
     """Return `export` lines for `eval` in sh, bash and zsh.
 
     Raises:
-        EnvironmentNameError, NoSuchKeyError: as `environment`.
+        EnvironmentNameError: as `environment`; or a name is that of a variable of a shell's own.
+        NoSuchKeyError: as `environment`.
     """
-    return "".join(f"export {name}={_shell_quote(text)}\n" for name, text in environment(secrets, naming).items())
+    variables = environment(secrets, naming, place="a shell", flaw=_shell_flaw)
+    return "".join(f"export {name}={_shell_quote(text)}\n" for name, text in variables.items())
+
+
+def _shell_flaw(name: str, text: str) -> str | None:
+    return f"gives {name!r}, which a shell uses for itself" if name in SHELL_NAMES else variable_flaw(name, text)
 
 
 def _shell_quote(text: str) -> str:
     # Between single quotes, a shell takes every character literally except the quote itself.
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def dotenv(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """Return a .env file that python-dotenv reads back exactly, even with its interpolation, which is on by default.
-
-    Raises:
-        EnvironmentNameError, NoSuchKeyError: as `environment`.
-    """
-    return "".join(f"{name}={_dotenv_quote(text)}\n" for name, text in environment(secrets, naming).items())
-
-
-def _dotenv_quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    # python-dotenv expands ${NAME:-DEFAULT} between quotes of either kind and has no escape for it. A variable without a name is
-    # never set, so ${:-$} becomes a dollar that is not expanded again.
-    escaped = escaped.replace("${", "${:-$}{")
-    # Before 1.2.3, it took an escaped backslash at the end for an escaped quote. An empty expansion between them prevents that.
-    if escaped.endswith("\\"):
-        escaped += "${:-}"
-    return f'"{escaped}"'
 
 
 def json_object(secrets: Secrets, naming: Naming = PLAIN) -> str:
@@ -127,25 +110,6 @@ def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def docker(secrets: Secrets, naming: Naming = PLAIN) -> str:
-    """Return an env file as docker/cli's pkg/kvfile reads it: every character of a value is literal.
-
-    Raises:
-        EnvironmentNameError: as `environment`; or a value has a line break, ends in a carriage return, or makes a line too long.
-        NoSuchKeyError: as `environment`.
-    """
-    variables = environment(secrets, naming, place="an env file for docker", flaw=_docker_flaw)
-    return "".join(f"{name}={text}\n" for name, text in variables.items())
-
-
-def _docker_flaw(name: str, text: str) -> str | None:
-    if "\n" in text or text.endswith("\r"):
-        return "has a line break in its value, which would end it there (use --to-dir and mount the file)"
-    if len(f"{name}={text}".encode()) > _DOCKER_LINE_BYTES:
-        return "makes a line longer than 64 KiB, which docker does not read (use --to-dir and mount the file)"
-    return variable_flaw(name, text)
-
-
 def null(secrets: Secrets, naming: Naming = PLAIN) -> str:
     """Return `NAME=VALUE` texts, each ended by a NUL, as `env -0` prints an environment and `xargs -0` reads it.
 
@@ -157,9 +121,13 @@ def null(secrets: Secrets, naming: Naming = PLAIN) -> str:
 
 FORMATS: Final[Mapping[str, Callable[[Secrets, Naming], str]]] = {
     "shell": shell,
-    "dotenv": dotenv,
+    "dotenv": env_files.dotenv,
     "json": json_object,
     "toml": toml,
-    "docker": docker,
+    "docker": env_files.docker,
+    "compose": env_files.compose,
+    "systemd": env_files.systemd,
+    "gitlab": env_files.gitlab,
+    "github": env_files.github,
     "null": null,
 }

@@ -158,7 +158,7 @@ def environment(
         NoSuchKeyError: a pattern of `naming` matches no key.
     """
     texts = {key: text_of(value) for key, value in naming.select(secrets).items()}
-    return naming.rename(texts, place=place, spell=_underscored, flaw=flaw, error=EnvironmentNameError)
+    return naming.rename(texts, place=place, spell=variable_name, flaw=flaw, error=EnvironmentNameError)
 
 
 def environment_flaws(secrets: Secrets) -> list[tuple[tuple[str, ...], str]]:
@@ -168,8 +168,9 @@ def environment_flaws(secrets: Secrets) -> list[tuple[tuple[str, ...], str]]:
         secrets: the secrets by key.
     """
     texts = {key: text_of(value) for key, value in secrets.items()}
-    return _flaws(PLAIN._keys_by_name(texts, _underscored), texts, variable_flaw)
+    return _flaws(PLAIN._keys_by_name(texts, variable_name), texts, variable_flaw)
 
 
-def _underscored(name: str) -> str:
+def variable_name(name: str) -> str:
+    """Return the name of the variable for a key: its dots and dashes become underscores."""
     return name.translate(_TO_UNDERSCORE)

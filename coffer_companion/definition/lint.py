@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from coffer_client.delivery.naming import environment_flaws
+from coffer_client.delivery.naming import environment_flaws, variable_name
+from coffer_client.delivery.variables import SHELL_NAMES, is_steering
 
 from . import Client, Definition, Origin
 
@@ -72,6 +73,7 @@ def lint(definition: Definition, *, mode: Mode = file_mode, tracked: Tracked = g
         *_placeholders(definition),
         *_repeated(definition),
         *_unfit(definition),
+        *_taken(definition),
         *_files(definition.secret_files, mode, tracked),
     )
 
@@ -118,6 +120,23 @@ def _unfit(definition: Definition) -> Iterator[str]:
     for (places, text), found in names.items():
         refused = "`coffer-client run` and `--format shell` refuse that: rename it, or leave it out there with --except"
         yield f"{places[0]}: {_listed(found)}: {text}; {refused}"
+
+
+def _taken(definition: Definition) -> Iterator[str]:
+    """Warn about keys whose variables a shell or other programs use. A group's key is told once, with the clients that get it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for client in definition.clients.values():
+        for secret in client.secrets:
+            name = variable_name(secret.key)
+            if name in SHELL_NAMES:
+                text = f"{secret.key!r} gives {name!r}, which a shell uses for itself; `--format shell` refuses that: rename it"
+            elif is_steering(name):
+                text = f"{secret.key!r} gives {name!r}, which changes how programs run: rename it, unless that is intended"
+            else:
+                continue
+            found.setdefault((_place(client.origins[secret.key]), text), []).append(client.name)
+    for (place, text), clients in found.items():
+        yield f"{place}: {_listed(clients)}: {text}"
 
 
 def _files(paths: tuple[Path, ...], mode: Mode, tracked: Tracked) -> Iterator[str]:

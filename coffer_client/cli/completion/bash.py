@@ -41,7 +41,7 @@ def _values() -> Iterator[str]:
     for command in COMMANDS:
         for option in with_value(command):
             assert option.metavar is not None
-            yield from _case("|".join(f"{command.name}:{flag}" for flag in option.flags), offer(option.metavar))
+            yield from _case("|".join(f"{command.name}:{flag}" for flag in option.flags), offer(option.metavar, option.choices))
         if not takes_command_line(command):
             for taken in command.arguments:
                 yield from _case(f"{command.name}:", offer(taken.metavar))

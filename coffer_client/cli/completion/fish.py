@@ -54,7 +54,7 @@ def _flags(option: Option) -> str:
 def _value(option: Option) -> str:
     if option.metavar is None:
         return ""
-    offered = offer(option.metavar)
+    offered = offer(option.metavar, option.choices)
     match offered.kind:
         case Kind.NOTHING:
             return " -x"

@@ -50,9 +50,14 @@ _WHOSE: Final = ("server", "identity", "bare", "state", "config")
 ROOT_FLAGS: Final = (*VERSION.flags, *HELP.flags)
 
 
-def offer(metavar: str) -> Offer:
-    """Return what can replace a metavar. `a|b:NAME` is the word a, or a word that begins with `b:`; otherwise the name decides."""
-    if words := tuple(filter(None, (re.split("[A-Z]", part)[0] for part in metavar.split("|")))):
+def offer(metavar: str, choices: tuple[str, ...] = ()) -> Offer:
+    """Return what can replace a metavar. `a|b:NAME` is the word a, or a word that begins with `b:`; otherwise the name decides.
+
+    Args:
+        metavar: the metavar.
+        choices: all values, if the metavar does not list them.
+    """
+    if words := choices or tuple(filter(None, (re.split("[A-Z]", part)[0] for part in metavar.split("|")))):
         return Offer(kind=Kind.WORDS, words=words)
     name = re.match(r"[A-Z]+", metavar)
     return Offer(kind=_KINDS.get(name.group(), Kind.NOTHING) if name else Kind.NOTHING)

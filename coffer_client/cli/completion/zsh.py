@@ -8,7 +8,7 @@ from typing import Final
 from coffer_common.command_line import HELP, VERSION, Command, Option
 
 from ..options import COMMANDS, PROGRAM
-from .offers import Kind, brief, fill, offer, source_options, takes_command_line
+from .offers import Kind, Offer, brief, fill, offer, source_options, takes_command_line
 
 
 def script() -> str:
@@ -41,7 +41,7 @@ def _specifications(command: Command) -> Iterator[str]:
         return
     for taken in command.arguments:
         place = "*" if taken.most is None else "1" if taken.least else "1:"
-        yield f"{place}:{_escaped(taken.metavar)}:{_action(taken.metavar)}"
+        yield f"{place}:{_escaped(taken.metavar)}:{_action(offer(taken.metavar))}"
 
 
 def _help() -> tuple[str, ...]:
@@ -56,11 +56,10 @@ def _option(option: Option) -> Iterator[str]:
         else:
             # It may be given twice. The value of a letter is the next word.
             equals = "=" if flag.startswith("--") else ""
-            yield f"*{flag}{equals}{text}:{_escaped(option.metavar)}:{_action(option.metavar)}"
+            yield f"*{flag}{equals}{text}:{_escaped(option.metavar)}:{_action(offer(option.metavar, option.choices))}"
 
 
-def _action(metavar: str) -> str:
-    offered = offer(metavar)
+def _action(offered: Offer) -> str:
     match offered.kind:
         case Kind.WORDS:
             # After a space, zsh adds no words of its own.

@@ -17,7 +17,10 @@ from coffer_common.command_line import HELP, VERSION, Command, Parsed
     ("words", "reason"),
     [
         (["get", "key"], "COFFER_SERVER"),
-        (["get", "--format", "xml"], "--format: expected one of raw, shell, dotenv, json, toml, docker, null"),
+        (
+            ["get", "--format", "xml"],
+            "--format: expected one of raw, shell, dotenv, json, toml, docker, compose, systemd, gitlab, github, null",
+        ),
         (["get", "key", "--only", "*", "--upper"], "--only and --upper: raw prints one value without its name"),
         (["get", "--format", "json", "-n"], "-n can only be used with raw"),
         (["get", "--to-dir", "x", "-n"], "-n can only be used with raw"),

@@ -147,6 +147,27 @@ def test_what_no_environment_takes(own: str, warning: str, tmp_path: Path) -> No
     assert "canary" not in found_warning
 
 
+@pytest.mark.parametrize(
+    ("own", "warning"),
+    [
+        (
+            "UID='canary'",
+            "secrets.toml:5:1: web: 'UID' gives 'UID', which a shell uses for itself; `--format shell` refuses that: rename it",
+        ),
+        (
+            "public.path='canary'",
+            "secrets.toml:5:8: web: 'path' gives 'path', which a shell uses for itself; `--format shell` refuses that: rename it",
+        ),
+        (
+            "'LD.PRELOAD'='canary'",
+            "secrets.toml:5:1: web: 'LD.PRELOAD' gives 'LD_PRELOAD', which changes how programs run: rename it, unless that is intended",
+        ),
+    ],
+)
+def test_names_that_are_taken(own: str, warning: str, tmp_path: Path) -> None:
+    assert found(load_text(tmp_path, f"{clients('web', 'two')}[web]\n{own}\n"), tmp_path) == [warning]
+
+
 def test_what_no_environment_takes_from_a_group_is_told_once(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(9)]
     group = "[shared.g]\nclients=['*']\n1st='x'\n'db.url'='y'\n"

@@ -23,7 +23,7 @@ from ..command_lines import SECRETS, Configure, Served, hang_up
         (["port", "--format", "raw"], b"5432"),
         (["certificate"], b"\xff\x00"),
         (["--format=shell"], b"export db_url='postgres://'\nexport port='5432'\nexport certificate='/wA='\n"),
-        (["--format=dotenv", "port", "db.url", "port"], b'port="5432"\ndb_url="postgres://"\n'),
+        (["--format=dotenv", "port", "db.url", "port"], b"port='5432'\ndb_url='postgres://'\n"),
         (["--format=toml"], b'"db.url" = "postgres://"\nport = 5432\ncertificate = "/wA="\n'),
         (["--format=docker", "--except", "cert*", "--upper"], b"DB_URL=postgres://\nPORT=5432\n"),
         (["--format=null", "--only=db.*", "--only=port", "--prefix=APP_"], b"APP_db_url=postgres://\0APP_port=5432\0"),
@@ -35,6 +35,57 @@ def test_get_prints_what_was_asked_for(
 ) -> None:
     assert served(serving(whole, SECRETS), ["get", *words]) == 0
     assert capfdbinary.readouterr() == (shown, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "content"),
+    [
+        (["db.url"], b"postgres://"),
+        (["--format", "systemd", "port"], b"port='5432'\n"),
+        (["--format", "json", "port"], b'{\n  "port": 5432\n}\n'),
+    ],
+)
+def test_get_writes_a_file(
+    served: Served, whole: Credential, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], words: list[str], content: bytes
+) -> None:
+    path = tmp_path / "folder" / "result"
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    assert served(serving(whole, SECRETS), ["get", *words, "-o", str(path)]) == 0
+    assert path.read_bytes() == content
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+    assert capfdbinary.readouterr() == (b"", b"")
+
+
+def test_a_file_stays_if_a_format_cannot_hold_a_secret(served: Served, whole: Credential, tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    path.write_bytes(b"old")
+    assert served(serving(whole, {"GITHUB_x": "canary"}), ["get", "--format", "github", "--output", str(path)]) == 2
+    assert served(serving(whole, {"UID": "canary"}), ["get", "--format", "shell", "--output", str(path)]) != 0
+    assert path.read_bytes() == b"old"
+
+
+def test_github_gets_masks_before_variables(
+    served: Served, whole: Credential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    path = tmp_path / "environment"
+    assert served(serving(whole, {"key": "first\nsecond"}), ["get", "--format", "github", "-o", str(path)]) == 0
+    assert capfd.readouterr() == ("", "::add-mask::first\n::add-mask::second\n")
+    assert path.read_text().startswith("key<<coffer-")
+
+
+def test_github_only_on_github(
+    served: Served, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert served(serving(whole, {"key": "canary"}), ["get", "--format", "github"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "this is not GitHub Actions" in err
+    assert "canary" not in err
 
 
 def test_get_prints_json(served: Served, whole: Credential, capfd: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,10 @@ def test_commands_and_options_have_their_help(offered: Offered) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("coffer-client get --format ", {"raw", "shell", "dotenv", "json", "toml", "docker", "null"}),
+        (
+            "coffer-client get --format ",
+            {"raw", "shell", "dotenv", "json", "toml", "docker", "compose", "systemd", "gitlab", "github", "null"},
+        ),
         ("coffer-client get -n --upp", {"--upper"}),
         ("coffer-client get --only db.u", {"db.url"}),
         ("coffer-client get --format=dote", {"--format=dotenv"}),
