@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from itertools import pairwise
 
 from coffer_common.command_line import HELP, VERSION, no_such_command, parse
 from coffer_common.hardening import protect
@@ -123,6 +122,9 @@ def _version() -> int:
 
 def _wants_shell(words: list[str]) -> bool:
     """Return whether the output goes to `eval`. The line need not be one that can be parsed."""
+    # Only a failure asks.
+    from itertools import pairwise
+
     own = words[: words.index("--")] if "--" in words else words
     return words[:1] != [RUN.name] and ("--format=shell" in own or ("--format", "shell") in pairwise(own))
 

@@ -237,6 +237,8 @@ async def _greeted(connection: Connection) -> Connection:
 
 
 def _load_verification() -> None:
-    """Load what `Source.take` will need. A server works on its answer for about as long as this takes a client that has just started."""
+    """Load what `Source.take` and `sign_for` need. The server works on its answer longer than this takes a client that has just started."""
+    from coffer_protocol.release import receipt  # noqa: F401
+
     from .. import coffer  # noqa: F401
     from . import verifying  # noqa: F401

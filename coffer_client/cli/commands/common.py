@@ -107,9 +107,10 @@ def refuse_naming(parsed: Parsed, reason: str) -> None:
 
 def fetch(source: Source) -> Coffer:
     """Fetch once, and warn if the release expires soon. Raises as `retrieve`."""
+    coffer = finish(retrieve(source))
+    # Here, because it is loaded while the server works on its answer.
     from ...coffer import expiry_warning
 
-    coffer = finish(retrieve(source))
     if warning := expiry_warning(coffer.release, time.time()):
         warn(warning)
     return coffer

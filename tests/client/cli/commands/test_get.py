@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from coffer_client.config.credential import Credential
 from coffer_common import keyfile
 from coffer_protocol.identity import Identity
 from coffer_protocol.message import Get, KeyNotFound
-from tests.support import identity
+from tests.support import ROOT, identity
 
 from ...fake_server import FakeServer, Peer, Script, answering, giving, serving, unused_host
 from ..command_lines import SECRETS, Configure, Served, hang_up
@@ -229,3 +231,30 @@ def test_a_state_that_cannot_be_kept_is_told_and_no_hindrance(
     assert err.startswith("coffer-client: warning: ")
     assert "will not notice" in err
     assert err.count("\n") == 1
+
+
+ORDER = """if 1:
+    import sys
+    events = []
+    def note(event, arguments):
+        if event in ("import", "socket.connect"):
+            events.append(arguments[0] if event == "import" else event)
+    sys.addaudithook(note)
+    from coffer_client.cli.main import run
+    code = run(["get", "db.url"])
+    print()
+    print(*events)
+    sys.exit(code)
+"""
+
+
+def test_what_an_answer_needs_is_loaded_while_the_server_works_on_it(configured: Configure, whole: Credential) -> None:
+    with FakeServer(serving(whole, SECRETS)) as server:
+        configured(server, whole)
+        done = subprocess.run([sys.executable, "-c", ORDER], cwd=ROOT, capture_output=True, text=True, check=True)
+    secret, order = done.stdout.splitlines()
+    assert secret == "postgres://"
+    before, _, after = order.partition(" socket.connect ")
+    late = {"coffer_client.coffer", "coffer_client.redacted", "coffer_client.conversation.verifying", "coffer_protocol.release.receipt"}
+    assert late <= {*after.split()}
+    assert not late & {*before.split()}
