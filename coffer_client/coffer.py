@@ -38,9 +38,6 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "date": ("a date", "date"),
     "time": ("a time of day", "time"),
 }
-_DAY_S: Final = 86400
-# An operator may need this long to publish again, with a holiday in between.
-EXPIRY_WARNING_S: Final = 30 * _DAY_S
 
 
 class Release(Record):
@@ -317,13 +314,15 @@ def _moment(seconds: int) -> dt.datetime | None:
 
 
 def expiry_warning(release: Release, now: float) -> str | None:
-    """Return a warning if a release expires within 30 days, otherwise None.
+    """Return a warning if a release expires soon (`head.is_ending`), otherwise None.
 
     Args:
         release: an accepted release.
         now: seconds since 1970.
     """
-    if release.expires_s is None or release.expires_s - now > EXPIRY_WARNING_S:
+    from coffer_protocol.release.head import is_ending
+
+    if release.expires_s is None or not is_ending(issued=release.issued_s, expires=release.expires_s, now=now):
         return None
     # Few fetches end in a warning.
     from datetime import timedelta

@@ -7,6 +7,7 @@ Modules:
     definitions.py   `check`, `explain`
     imports.py       `import`
     uploads.py       `upload`, `diff`, `rollback`
+    renewal.py       `renew`
     inspecting.py    `history`, `show`, `verify`
     status.py        `status`
     publishers.py    `publishers`
@@ -21,7 +22,7 @@ from coffer_common.application import Program
 
 from .. import PROGRAM
 from ..errors import EXITS
-from . import definitions, imports, inspecting, publishers, runner, setup, status, uploads
+from . import definitions, imports, inspecting, publishers, renewal, runner, setup, status, uploads
 
 app = Program(
     PROGRAM,
@@ -41,6 +42,7 @@ for name, command in (
     ("upload", uploads.upload),
     ("diff", uploads.diff),
     ("rollback", uploads.rollback),
+    ("renew", renewal.renew),
     ("address", setup.address),
     ("history", inspecting.history),
     ("show", inspecting.show),

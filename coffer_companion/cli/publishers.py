@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,9 +12,11 @@ from coffer_common.application import Application
 from coffer_common.errors import UsageError
 from coffer_protocol.address import check_name
 from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
+from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
 from ..errors import PublishersDifferError
+from ..releases.adoption import wait
 from ..releases.commit import based
 from ..releases.publishers import Addition, Publisher, Retirement, publishers
 from ..releases.reader import publisher_line
@@ -36,9 +38,11 @@ from .options import (
     publication,
     read_public_text,
 )
-from .output import show_json, show_table, tell, warn
+from .output import CLIENTS_SHOWN, show_json, show_table, tell, warn
 from .runner import execute
 from .uploads import carry_out
+
+_ID_DIGITS: Final = 8
 
 app = Application(name="publishers", help="List, add and retire publishers of a coffer.")
 
@@ -123,6 +127,9 @@ def retire(
     keep_note_key: Annotated[
         bool, typer.Option("--keep-note-key", help="Keep the note key, which the retired publisher knows, and seal nothing again.")
     ] = False,
+    stolen: Annotated[
+        bool, typer.Option("--stolen", help="Print the new address for clients, and which of them have not signed for the retirement.")
+    ] = False,
     coffer: CofferOption = None,
     server: ServerOption = None,
     identity: IdentityOption = None,
@@ -133,7 +140,16 @@ def retire(
     allow_removals: RemovalsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Retire a publisher: make a release after which clients do not trust it, under a note key that it does not know."""
+    """Retire a publisher: make a release after which clients do not trust it, under a note key that it does not know.
+
+    A thief of its key who also has the server can hide that release from clients. Only the new address that --stolen prints ends that, once
+    a client has it.
+    """
+    if stolen and keep_note_key:
+        raise UsageError(
+            "a thief who has the publisher's key has the note key too, so --stolen needs the definition",
+            hint="coffer-companion publishers retire KEY FILE --stolen",
+        )
     if (file is None) != keep_note_key:
         raise UsageError(
             "the retired publisher knows the note key: name the definition, so that the note key can be replaced "
@@ -154,7 +170,28 @@ def retire(
         _tell_command(publisher_line("remove", target.coffer, format_id(publisher.sign)))
 
     retirement = Retirement(who=_who(who), publication=wanted, told=told)
-    _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+    release = _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+    if stolen and release is not None:
+        _tell_after_theft(target, release, as_json)
+
+
+def _tell_after_theft(target: Target, release: SignedHead, as_json: bool) -> None:
+    """Print the new address, and the clients that may not know of the retirement."""
+    tell("Give every client this address. It binds when the client starts next, whatever the thief has made it believe:")
+    typer.echo(_address(target), err=as_json)
+    adoption = execute(partial(wait, target, timeout_s=0))
+    unsigned = [client for client in adoption.clients if client.signed < release.head.serial]
+    if len(unsigned) < len(adoption.clients):
+        signed = ", ".join(dict.fromkeys(client.name for client in adoption.clients if client not in unsigned))
+        tell(f"These clients have signed for release {release.head.serial}, so they know of it: {signed}")
+    if unsigned:
+        tell(f"The thief may hold each client that has not signed for release {release.head.serial} or a later one:")
+    for client in unsigned[:CLIENTS_SHOWN]:
+        told = "cannot sign" if client.is_bare else f"has signed for release {client.signed}" if client.signed else "has never signed"
+        tell(f"  {client.name} ({format_id(client.id)[:_ID_DIGITS]}) {told}")
+    if len(unsigned) > CLIENTS_SHOWN:
+        tell(f"  … and {len(unsigned) - CLIENTS_SHOWN} more")
+    tell("`coffer-companion status` shows who has signed since. The thief knows the secrets that this publisher has seen: rotate them")
 
 
 def _who(text: str) -> str | PublicKey:
@@ -168,7 +205,9 @@ def _tell_command(line: str) -> None:
     tell(f"\n  {line}\n")
 
 
-def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_json: bool, *, allow_removals: bool = False) -> None:
+def _change(
+    target: Target, change: Addition | Retirement, dry_run: bool, as_json: bool, *, allow_removals: bool = False
+) -> SignedHead | None:
     try:
         release = carry_out(target, change.draft, dry_run, allow_removals, as_json, yes=False)
     except PublishersDifferError as error:
@@ -176,6 +215,7 @@ def _change(target: Target, change: Addition | Retirement, dry_run: bool, as_jso
         raise PublishersDifferError(str(error), hint=hint) from None
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}; clients follow it by themselves")
+    return release
 
 
 def _address(target: Target) -> str:

@@ -7,6 +7,7 @@ Modules:
     shards.py            a definition -> what a release must hold
     upload.py            publishes a definition
     rollback.py          publishes an old release again
+    renewal.py           publishes the newest release again, with a later expiry
     plan.py              what an upload would change, by client and key name
     diff.py              what differs between two releases
     key_diff.py          what differs between two notes, key by key
@@ -15,6 +16,6 @@ Modules:
     contents.py          the clients and the names of the secrets in a release
     publishers.py        who may publish a coffer
     publisher_entry.py   a publisher's entry in the tree
-    adoption.py          which client has fetched which release
+    adoption.py          which client has, and uses, which release
     audit.py             whether the server holds exactly what was signed
 """

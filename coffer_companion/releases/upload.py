@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+from coffer_protocol.release.head import is_ending
 from coffer_protocol.release.notes import Note, NoteKeys
 
 from .commit import Base, Draft
@@ -13,9 +13,6 @@ from .diff import Held, notes_of
 from .plan import Plan
 from .publisher_entry import PublisherEntry, publishers_among
 from .shards import DefinitionDifference, Wanted, client_changes, entries_that_hold, find_difference, holds, publisher_as_client
-
-# Clients warn of an expiry this long before it, so an upload renews from then on.
-RENEWAL_S: Final = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +189,8 @@ class Publication:
         # A second release within one second renews nothing, and the server would refuse it.
         if expires == (None if self.lifetime_s is None else int(base.now) + self.lifetime_s):
             return False
-        return self.renew or (expires is not None and expires - base.now < RENEWAL_S)
+        # Once clients warn of the expiry, every upload renews.
+        return self.renew or is_ending(issued=base.release.head.issued, expires=expires, now=base.now)
 
 
 def _newest(base: Base) -> Held | None:

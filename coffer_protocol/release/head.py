@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 DEFAULT_LIFETIME_S: Final = 400 * 86400
+# A person may need this long to publish again, with a holiday in between. A release with a shorter life is renewed by a timer.
+_NOTICE_S: Final = 30 * 86400
+_NOTICE_SHARE: Final = 1 / 4
 
 # COSE_Sign1's protected header: algorithm EdDSA (RFC 9053).
 _PROTECTED: Final = bytes.fromhex("a10127")
@@ -233,3 +236,13 @@ def verify_untrusted(signed: bytes, *, publishers: Collection[bytes]) -> SignedH
             "has changed it"
         ) from None
     return SignedHead(head=head, signed=signed)
+
+
+def is_ending(*, issued: int, expires: int | None, now: float) -> bool:
+    """Return whether people should be told that a release expires: in its last 30 days, or in the last quarter of a shorter life.
+
+    Args:
+        issued, expires: the head's.
+        now: seconds since 1970.
+    """
+    return expires is not None and expires - now <= min(_NOTICE_S, (expires - issued) * _NOTICE_SHARE)

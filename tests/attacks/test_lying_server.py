@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 from coffer_protocol import cbor, shard
 from coffer_protocol.crypto import primitives
 from coffer_protocol.identity import Identity, PublicKey
+from coffer_protocol.message import Held
 from coffer_protocol.release import blob as blobs
 from coffer_protocol.release.head import Head, claimed_untrusted
 from coffer_protocol.release.listing import leaf_of
 from coffer_protocol.release.notes import Note, NoteKeys
+from coffer_server.store.base import Receipt
 
 from .conftest import Team, ok
 
@@ -240,3 +245,58 @@ def test_8_the_text_of_a_note_on_a_terminal(team: Team) -> None:
         assert "\x1b" not in done.stdout + done.stderr
         assert "\u202e" not in done.stdout + done.stderr
         assert "no one" not in done.stdout
+
+
+def test_9_a_hidden_retirement(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    assert ok(team.get("web")) == "first"
+    before = team.server.store.state()
+    # Its key is stolen, and it is retired.
+    team.server.store.remove_publisher(coffer=team.coffer, publisher=team.identity("two").id(), now=int(time.time()))
+    retired = team.companion("one", "publishers", "retire", "two", "secrets.toml", "--stolen")
+    (address,) = [line for line in ok(retired).splitlines() if line.startswith("coffer://")]
+    assert "has signed for release 2" in retired.stderr
+    assert newest(team).serial == 3
+    after = team.server.store.state()
+    # The server hides that, and lets the thief publish. What the client has seen allows it, and the client follows.
+    team.server.store.put_back(before)
+    team.let_in("two")
+    ok(team.upload("two", {"web": "stolen"}, trusts=("one", "two")))
+    ok(team.upload("two", {"web": "stolen again"}, trusts=("one", "two")))
+    assert newest(team).serial == 4
+    assert ok(team.get("web")) == "stolen again"
+    # The thief sees what the client has signed.
+    told = json.loads(team.companion("two", "status", "--json", trusts=("one", "two")).stdout)
+    (signed,) = told["clients"][0]["receipts"]
+    # The new address ends it at once, also for what the client keeps: the thief's serial is even higher than that of the retirement.
+    held = team.run("web", "client", "get", "a", "--server", address, "--identity", "own.key")
+    assert (held.stdout, held.returncode) == ("", 5), held.stderr
+    assert "is not trusted" in held.stderr
+    team.server.store.put_back(after)
+    free = team.run("web", "client", "get", "a", "--server", address, "--identity", "own.key")
+    assert ok(free) == "first"
+    assert "held" in ok(team.companion("one", "status", "--require-adopted"))
+    # Should the server ever show what the client has signed under the thief, that is evidence.
+    held_4 = Held(serial=signed["serial"], sha256=bytes.fromhex(signed["sha256"]), use=0, receipt=bytes.fromhex(signed["receipt"]))
+    team.server.store.record_adoption([], [Receipt(coffer=team.coffer, client=team.identity("web").id(), held=held_4)])
+    shown = team.companion("one", "status")
+    assert shown.returncode == 5
+    assert "web" in shown.stderr
+    assert "for a release 4" in shown.stderr
+
+
+def test_9_what_the_server_alone_can_hide_ends_with_the_expiry(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    ok(team.companion("one", "renew", "--expires", "1d"))
+    assert ok(team.get("web")) == "first"
+    before = team.server.store.state()
+    ok(team.upload("one", {"web": "second"}))
+    team.server.store.put_back(before)
+    # A newer release is hidden, and the client cannot know.
+    assert ok(team.get("web", "--max-stale", "0")) == "first"
+    team.clocks_ahead_s["web"] = 86400.0
+    late = team.get("web", "--max-stale", "0")
+    assert (late.stdout, late.returncode) == ("", 5)
+    assert "expired" in late.stderr

@@ -101,11 +101,15 @@ def test_times_beyond_the_calendar_are_none() -> None:
     assert (release.issued, release.expires) == (None, None)
 
 
+def release_with(left: timedelta | None) -> Release:
+    """A release that was made a year ago, and has so much time left."""
+    expires_s = ISSUED + int(left.total_seconds()) if left else None
+    return Release(coffer="shop", serial=7, signed_sha256=bytes(32), issued_s=ISSUED - 365 * 86400, expires_s=expires_s)
+
+
 @pytest.mark.parametrize(("left", "shown"), [(timedelta(days=30), "30d"), (timedelta(days=12, hours=5), "12d"), (timedelta(hours=5), "5h")])
 def test_it_warns_from_thirty_days_before_the_end(left: timedelta, shown: str) -> None:
-    warning = expiry_warning(
-        Release(coffer="shop", serial=7, signed_sha256=bytes(32), issued_s=ISSUED, expires_s=ISSUED + int(left.total_seconds())), ISSUED
-    )
+    warning = expiry_warning(release_with(left), ISSUED)
     assert warning is not None
     assert f"in {shown}:" in warning
     assert "coffer-companion upload" in warning
@@ -113,8 +117,7 @@ def test_it_warns_from_thirty_days_before_the_end(left: timedelta, shown: str) -
 
 @pytest.mark.parametrize("left", [timedelta(days=30, seconds=1), None])
 def test_it_does_not_warn_earlier(left: timedelta | None) -> None:
-    expires_s = ISSUED + int(left.total_seconds()) if left else None
-    assert expiry_warning(Release(coffer="shop", serial=7, signed_sha256=bytes(32), issued_s=ISSUED, expires_s=expires_s), ISSUED) is None
+    assert expiry_warning(release_with(left), ISSUED) is None
 
 
 # ------------------------------------------------------------------------------------------------------- values of one type

@@ -67,6 +67,26 @@ def test_a_publisher_goes_without_a_definition(published: Operator, run: Run) ->
     assert good(run("rollback", "2", "--allow-removals")).code == 0
 
 
+def test_after_a_theft_there_is_a_new_address_and_who_may_be_held(published: Operator, run: Run) -> None:
+    laptop = Identity.generate()
+    published.let_in(laptop, "laptop")
+    good(run("publishers", "add", laptop.public_text(), "--name", "laptop"))
+    published.shut_out(laptop)
+    published.fetch("web")
+    file = published.home / "definition.toml"
+    assert run("publishers", "retire", "laptop", "--stolen", "--keep-note-key").code == 2
+    assert "--stolen" in run("publishers", "retire", "laptop", "--stolen").err + run("publishers", "retire", "--help").out
+    done = good(run("publishers", "retire", "laptop", file, "--stolen"))
+    (line,) = [line for line in done.out.splitlines() if line.startswith("coffer://")]
+    address = ServerAddress.from_text(line)
+    assert (address.publishers, address.serial) == ((published.identity.publisher_key(),), 5)
+    # Nobody has signed for it yet.
+    assert "that has not signed for release 5" in done.err
+    digits = {name: format_id(published.client(name).id())[:8] for name in ("web", "job")}
+    assert f"  web ({digits['web']}) has signed for release 4\n" in done.err
+    assert f"  job ({digits['job']}) has never signed\n" in done.err
+
+
 def test_publishers_that_are_none(published: Operator, run: Run) -> None:
     assert run("publishers", "add", "laptop").code == 2
     assert run("publishers", "add", published.identity.public_text(), "--name", "My Laptop").code == 2
