@@ -7,7 +7,7 @@ import pytest
 from coffer_protocol import cbor
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import BadSignatureError, NotAReleaseError, UntrustedPublisherError
-from coffer_protocol.release.head import Head, sign, verify_untrusted
+from coffer_protocol.release.head import Head, is_ending, sign, verify_untrusted
 from tests.support import identity, vectors
 
 VECTORS = vectors("releases")
@@ -145,3 +145,13 @@ def test_a_head_that_lacks_a_key_is_refused(key: str) -> None:
 def test_what_is_no_cose_sign1_of_ours(parts: Any) -> None:
     with pytest.raises(NotAReleaseError):
         verify_untrusted(cbor.encode(parts), publishers={KEY})
+
+
+@pytest.mark.parametrize(
+    ("lifetime_days", "left_days", "expected"),
+    [(400, 31, False), (400, 30, True), (120, 30, True), (40, 11, False), (40, 10, True), (8, 3, False), (8, 2, True), (8, -1, True)],
+)
+def test_people_are_told_of_an_expiry_in_time_and_not_all_the_time(lifetime_days: int, left_days: int, expected: bool) -> None:
+    expires = lifetime_days * 86400
+    assert is_ending(issued=0, expires=expires, now=expires - left_days * 86400) is expected
+    assert not is_ending(issued=0, expires=None, now=expires)
