@@ -52,7 +52,7 @@ def ids(clients: int) -> list[bytes]:
 
 
 def blob(client: bytes) -> bytes:
-    """What stands for a sealed shard: as little to be compressed."""
+    """Return random bytes in place of a sealed shard, which cannot be compressed either."""
     return random.Random(client).randbytes(SHARD_BYTES)
 
 

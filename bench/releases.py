@@ -4,10 +4,9 @@
     python -m bench.releases --clients 1000 10000
 
 A real server process, and a process of its own for each step: the first upload, a change of one client, a look at the history, and the
-rollback of that change. Clients are known by bare keys, for making 100,000 full ones would take longer than all the rest; each has five
-secrets. Making the definition is not part of the seconds; the memory that it takes stands under `before`, beside the peak. `seconds` is
-the time to wait, `CPU s` the companion's own part in it, which tells more where a machine is shared; `x` is how many times that of the
-size before.
+rollback of that change. Clients are known by bare keys, because making 100,000 full ones would take longer than all the rest; each has
+five secrets. Making the definition is not part of the seconds; its memory is shown under `before`, next to the peak. `seconds` is the time
+to wait. `CPU s` is the companion's own part in it, which tells more if the machine is shared; `x` is its ratio to that of the size before.
 """
 
 from __future__ import annotations

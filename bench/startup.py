@@ -2,9 +2,9 @@
 
     python -m bench.startup [--runs N] [--upgrade-pip]
 
-A virtual environment is made first and Coffer installed into it from the sources with a plain `pip install`, for an editable install
-makes Python itself slower. The commands run in turn, A B C A B C, so that a change of the machine's speed meets all of them; each ratio is
-the median of the ratios within one turn. `pass` and `age` (Debian's packages, and gnupg) stand beside where they are installed.
+First a virtual environment is made, and Coffer is installed into it from the sources with a plain `pip install`: an editable install makes
+Python itself slower. The commands run in turn, A B C A B C, so that a change of the machine's speed meets all of them; each ratio is
+the median of the ratios within one turn. `pass` and `age` (Debian's packages, and gnupg) are measured too, if they are installed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How soon a release reaches all who watch: a real server process, and as many real sockets as there are watchers.
+"""Measure how soon a release reaches all watching clients: a real server process, and as many real sockets as there are watchers.
 
     python -m bench.watchers [--watchers N] [--rounds N]
 
 Every watcher's key has its own shard; a release that changes one of them is news for all. The time is taken from OkCommit to the last
-byte of the last OkGet, on the clock that all processes share. The watchers live in two processes that are as cheap as can be: until the
-last has its answer they only look for where frames end, and open what has come afterwards. Server and watchers share the machine's cores:
-read it beside their number.
+byte of the last OkGet, on the clock that all processes share. The watchers are in two processes that do as little as possible: until the
+last has its answer they only look for the ends of frames, and open what has come afterwards. Server and watchers share the machine's cores,
+so read the result together with their number.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Modules:
     trust_store.py       what a client remembers of its coffer, and the sealed cache
     conversation/        the conversation with a server
     io/                  sockets
-    config/              which server, as which client, and how
+    config/              the settings: server, credential, and how to ask
     delivery/            how secrets reach a script, a file, or a template
     process/             how secrets reach a command
     cli/                 the command line

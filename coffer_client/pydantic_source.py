@@ -14,15 +14,13 @@
 
 Earlier sources take precedence: here an argument of `Settings()` comes before the environment, and that before Coffer.
 
-`extra` in the `model_config` decides about keys that no field wants. By pydantic-settings' default they are an error. But an operator adds
-a key before the application that reads it is deployed, so an application wants "ignore".
+`extra` in the `model_config` decides about keys that no field has. By pydantic-settings' default they are an error. But an operator adds a
+key before the application that reads it is deployed, so an application should have "ignore".
 
 A ValidationError shows its inputs. Values from here hide themselves in it: in its `str()` and `repr()`, in logs and in tracebacks. There
-are
-two exceptions: booleans, which cannot hide themselves, and the error's `json()`, which writes the values out. So a field's own validator
-    must
-not put its value into the text of an error. Once validated, a value is as plain as its field's type: SecretStr hides a text, Secret[…] any
-other value.
+are two exceptions: booleans, which cannot hide themselves, and the error's `json()`, which writes the values out. So the validator of a
+field must not put its value into the text of an error. After validation, a value is as plain as its field's type: SecretStr hides a text,
+and Secret[…] any other value.
 """
 
 from __future__ import annotations

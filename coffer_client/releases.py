@@ -160,7 +160,7 @@ class Releases:
             self._source = self._open_source(network(), self._messages.append)
             self._network = network
         if self._network is not network:
-            # Nothing else can continue what waits in an event loop.
+            # A wait that was begun in an event loop can continue only there.
             raise RuntimeError("a watch is used either with `async` or without: this one was begun in the other way")
         return self._source
 

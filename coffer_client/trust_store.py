@@ -1,8 +1,8 @@
-"""What this client remembers between its runs: whom it trusts, the newest release it has accepted, and the sealed answer itself.
+"""What this client remembers between its runs: the keys that it trusts, the newest release that it has accepted, and the sealed answer.
 
 There is a set of files for each identity and address (the server's id and the coffer). Because of `.trust`, a release that goes back or
-belongs to another history is refused (docs/protocol.md, 7). `.cache` is the OkGet as it came, still sealed, for when no server answers;
-it is verified at each use as strictly as on the first day. Both are written under one lock, never go back to an older release, and take a
+belongs to another history is refused (docs/protocol.md, 7). `.cache` is the OkGet, still sealed, for the case that no server answers; it
+is verified at each use as strictly as on the first day. Both are written under one lock, never go back to an older release, and take a
 newer one only if it was accepted under what they hold. If the address has several hosts, `.host` names the one that served last.
 """
 
@@ -76,12 +76,12 @@ class Cached(Record):
 
 
 class _Record(Record):
-    """The trust, and what the address said that it grew from. If the operator's address changes either, the address counts.
+    """The trust, and the address from which it grew. If the operator's address has other publishers or another serial, the address counts.
 
     Attributes:
         root: the publishers of that address.
-        root_serial: its serial; 0 if it had none.
-        trust: what is known.
+        root_serial: the serial of that address; 0 if it had none.
+        trust: the trust.
     """
 
     root: tuple[bytes, ...]
@@ -111,10 +111,10 @@ class _Record(Record):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Parse what `encode` made.
+        """Return the record that `encode` encoded.
 
         Raises:
-            DecodeError: `encode` did not make this.
+            DecodeError: `encode` did not make these bytes.
             _OldRecordError: a Coffer from before the protocol was revised made it.
         """
         match cbor.decode(data):
@@ -178,7 +178,7 @@ class Memory:
         self._address = wanted.address
         self._root = wanted.address.publishers
         self._warn = warn
-        # Both ids in full: somebody who can choose an id that begins alike must not share the file.
+        # Both ids in full: an attacker can choose an id that begins alike, and must not share the file.
         name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
         self._trust_path, self._lock_path, self._host_path = (
             os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock", "host")
@@ -192,10 +192,10 @@ class Memory:
         self._is_warned = False
 
     def recall(self) -> Trust:
-        """Return what is known, and so demanded of the next release: what was remembered, or otherwise what the address says.
+        """Return the trust, from which the demands of the next release follow: the remembered one, or otherwise that of the address.
 
-        What was remembered may be older than the serial in the address. Then the heads that were missed begin after it, and the address's
-        serial is demanded too.
+        The remembered trust may be older than the serial in the address. Then the missed heads begin after that trust's release, and the
+        address's serial is demanded too.
 
         Raises:
             StateError: the file is damaged. Without it, an old release could pass for the newest.
@@ -223,8 +223,8 @@ class Memory:
             return self._initial
         from dataclasses import replace
 
-        # If the address starts at a release that this client has not seen, nothing else counts: the heads up to there are signed by
-        # publishers that the address need not name, so nobody could follow them under it.
+        # If the address starts at a release that this client has not seen, nothing else counts: the heads up to there may be signed by
+        # publishers that the address does not name, so this client could not follow them.
         if _serial(trust) < self._address.serial:
             return replace(self._initial, latest=trust.latest)
         return replace(trust, publishers=self._initial.publishers, servers=None, hosts=None, lowest=self._initial.lowest)
@@ -233,7 +233,7 @@ class Memory:
         """Return the server's hosts: first the one that served last, then those that heads have named, then the address's.
 
         Args:
-            trust: what `recall` gave.
+            trust: the result of `recall`.
         """
         hosts = self._address.hosts
         if trust.hosts is not None:
@@ -266,7 +266,7 @@ class Memory:
 
         Args:
             trust: the trust that follows from the release (`Trust.after`).
-            body: the body of the OkGet, as it came.
+            body: the body of the OkGet.
             under: the trust that `recall` returned and under which the release was accepted.
             host: the host that it came from.
             now: seconds since 1970.
@@ -313,7 +313,7 @@ class Memory:
         try:
             _write(self._cache_path, cbor.encode({"version": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
         except OSError as error:
-            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so nothing is kept for when no server answers")
+            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so there is no cache if no server answers")
 
     def cached(self) -> Cached | None:
         """Return the last answer, unverified; None if no answer can be read."""
@@ -362,8 +362,7 @@ class Memory:
     def _give_up(self, error: OSError) -> None:
         self._warn_once(
             f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}), so this client will not notice if the "
-            "server goes back to an old release, and nothing is kept for when it does not answer: name a folder that can be written with "
-            "--state DIR"
+            "server goes back to an old release, and has no cache if it does not answer: name a folder that can be written with --state DIR"
         )
 
     def _warn_once(self, message: str) -> None:

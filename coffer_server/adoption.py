@@ -23,10 +23,10 @@ FLUSH_S: Final = 1.0
 
 
 class Record(Protocol):
-    """Records what was noted."""
+    """A function that records fetches and receipts."""
 
     async def __call__(self, fetches: Iterable[tuple[str, Fetch]], receipts: Iterable[Receipt]) -> None:
-        """Do it, or raise StoreError."""
+        """Record fetches and receipts, or raise StoreError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,9 @@ class Noted:
     """What the store does not know yet about one coffer.
 
     Attributes:
-        fetches: by client.
-        receipts: by client and use.
-        watching: the lowest serial that each client's sessions watch at, by client.
+        fetches: the last fetch of each client.
+        receipts: the last receipt for each client and use.
+        watching: the lowest serial at which each client's sessions watch.
     """
 
     fetches: Mapping[bytes, Fetch]
@@ -98,7 +98,7 @@ class Adoption:
 
 
 def merged(recorded: Iterator[Fetch], noted: Noted) -> Iterator[Fetch]:
-    """Return what is known of a coffer's clients: what is recorded, with what is noted, which is newer, in its place."""
+    """Yield the last fetch of each client of a coffer: the noted one if there is one, because it is newer, otherwise the recorded one."""
     left = dict(noted.fetches)
     for fetch in recorded:
         newer = left.pop(fetch.id, fetch)

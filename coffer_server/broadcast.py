@@ -29,7 +29,7 @@ class Watcher(Protocol):
 
     @property
     def serial(self) -> int:
-        """The serial that it watches at."""
+        """The serial at which it watches."""
 
     def reach(self, fetched: Fetched | None) -> None:
         """Give the watcher what the new release has for its client. With `None`, the watcher must look in the store itself."""
@@ -39,7 +39,7 @@ class Watcher(Protocol):
 
 
 class Broadcast:
-    """All sessions that watch, by coffer, and the releases that they have not been told of yet.
+    """All sessions that watch, by coffer, and the releases that have not reached them yet.
 
     Attributes:
         is_stopping: whether the server is stopping, so that no session may wait.
@@ -63,7 +63,7 @@ class Broadcast:
         return self._newest.get(coffer, 0)
 
     def watched(self, coffer: str) -> dict[bytes, int]:
-        """Return the lowest serial that each client's sessions watch at."""
+        """Return the lowest serial at which each client's sessions watch."""
         lowest: dict[bytes, int] = {}
         for watcher in self._of_coffer.get(coffer, ()):
             lowest[watcher.client] = min(watcher.serial, lowest.get(watcher.client, watcher.serial))

@@ -48,7 +48,7 @@ class Channel:
         return self._session.is_over
 
     async def first_message(self) -> Message:
-        """The Hello.
+        """Return the peer's first message, which is a Hello.
 
         Raises:
             RemoteProtocolError: something else came.
@@ -57,7 +57,7 @@ class Channel:
             return await self.next_message()
 
     async def next_message(self) -> Message:
-        """The peer's next message.
+        """Return the peer's next message.
 
         Raises:
             RemoteProtocolError: the peer broke the protocol, or closed.
@@ -65,7 +65,7 @@ class Channel:
         return await self._next_message(trio.current_time() + SILENCE_S)
 
     async def next_message_whenever(self) -> Message:
-        """As `next_message`, from a peer that may be silent for as long as the caller lets it."""
+        """Return the peer's next message, however long the peer is silent. Raises as `next_message`."""
         return await self._next_message(math.inf)
 
     async def _next_message(self, deadline: float) -> Message:

@@ -340,7 +340,7 @@ def block_client(folder: Folder, client: ClientId) -> None:
 
 @client_app.command("unblock")
 def unblock_client(folder: Folder, client: ClientId) -> None:
-    """Unblock a client by its id: the server gives it again what the current release has for it, and it has its former rights."""
+    """Unblock a client by its id: it gets its shard of the current release again, and has its former rights."""
     state = StateFolder(folder)
     state.check(["client", "unblock", str(folder), client])
     id_ = parse_id(client)

@@ -42,7 +42,7 @@ class Settings:
         upload_shards: the limit of the number of clients that one upload names.
         keep_releases: how many of a coffer's last releases are held with all their contents.
         keep_days: for how many days a release is held after another has followed it, whatever their number.
-        still_s: after how many seconds, at most, a watcher is told that there is no newer release.
+        still_s: the longest time in seconds after which a watcher hears that there is no newer release.
         log_level: one of `LOG_LEVELS`.
         log_format: `text` for people, `json` for machines.
     """
@@ -189,8 +189,8 @@ _COMMENTS: Final = {
     "upload_bytes": "The limit of the size of one upload, in bytes.",
     "upload_shards": "The limit of the number of clients that one upload names.",
     "keep_releases": "How many of a coffer's last releases are held with all their contents, for `history` and `rollback`.",
-    "keep_days": "Releases that were current within so many days are held, too. Signed heads are kept for ever.",
-    "still_s": f"A watcher is told that there is no newer release after at most so many seconds, from 1 to {STILL_S}.",
+    "keep_days": "Releases that were current within this many days are held, too. Signed heads are kept for ever.",
+    "still_s": f"A watcher hears that there is no newer release after at most this many seconds, from 1 to {STILL_S}.",
     "log_level": "debug, info, warning or error.",
     "log_format": "text for people, json for machines. Both go to stderr.",
 }

@@ -1,7 +1,7 @@
 """The server's errors.
 
-The peer is told of a `RefusedError`, as an Error message with its `code` (docs/protocol.md, 3). All other errors are for the operator of
-this server; the peer is told no more than `busy` or `internal`.
+A `RefusedError` goes to the peer, as an Error message with its `code` (docs/protocol.md, 3). All other errors are for the operator of this
+server; the peer gets only `busy` or `internal`.
 
     CofferError
     ├── SettingsError
@@ -54,10 +54,10 @@ class StoreError(CofferError):
 
 
 class OldStateError(StoreError):
-    """The database is of a Coffer from before the protocol was revised.
+    """The database was made before the protocol was revised.
 
     Args:
-        name: the database's.
+        name: the name of the database.
     """
 
     def __init__(self, name: str) -> None:
@@ -135,7 +135,7 @@ class NotHeldError(RefusedError):
 
 
 class UnsupportedError(RefusedError):
-    """A question that this server does not answer, or not any more."""
+    """This server does not answer the question, or does not answer it any more."""
 
     code = "unsupported"
 

@@ -1,4 +1,4 @@
-"""Find a publisher by what a person knows of it."""
+"""Finds a publisher by its name, or by the beginning of a key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coffer_protocol.identity import format_id
 
 from .store.base import Publisher
 
-# Fewer digits are too easily those of another key as well.
+# Fewer digits may by chance be those of another key too.
 _LEAST_DIGITS: Final = 8
 
 
@@ -18,11 +18,11 @@ def find(who: str, among: Sequence[Publisher]) -> Publisher | None:
     """Return the publisher that has this name, or whose fingerprint, publisher key or id is this or begins like this.
 
     Args:
-        who: as a person has typed it.
-        among: those of one coffer.
+        who: the text that a person has typed.
+        among: the publishers of one coffer.
 
     Returns:
-        None if no publisher is meant: it may be a public key text, or a file.
+        The publisher; None if no publisher matches: the text may be a public key text, or the path of a file.
 
     Raises:
         KeyTextError: more than one publisher's key begins like this.

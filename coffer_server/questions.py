@@ -32,9 +32,9 @@ class Answerer:
     Attributes:
         store: the server's store.
         asker: the id of the session.
-        noted: what the store does not have yet about a coffer's adoption.
+        noted: returns what the store does not have yet about a coffer's adoption.
         now: seconds since 1970.
-        version: of this program.
+        version: the version of this program.
     """
 
     store: Store
@@ -47,9 +47,9 @@ class Answerer:
         """Return the answer to a question. Blocks, for as long as a list of all clients takes.
 
         Raises:
-            DeniedError: the asker may not know it, or there is no such coffer or release.
+            DeniedError: the asker has no right to the answer, or there is no such coffer or release.
             NotHeldError: the release is not held any more.
-            UnsupportedError: this server does not answer it.
+            UnsupportedError: this server does not answer this question.
             LimitError: the answer would be longer than a Tell may be.
         """
         store, asker = self.store, self.asker
@@ -69,7 +69,7 @@ class Answerer:
                 with store.past(coffer=coffer, publisher=asker, ids=ids) as past:
                     return questions.tell_past(past)
             case Fetches(coffer=coffer):
-                # What is noted now is looked at before the store: what it has taken over meanwhile is then there twice, and not missing.
+                # This reads the notes before the store. A fetch that is recorded meanwhile is then in both, and not missing.
                 noted = self.noted(coffer)
                 with store.fetches(coffer=coffer, publisher=asker) as recorded:
                     return questions.tell_fetches(merged(recorded, noted))

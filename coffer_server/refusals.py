@@ -1,4 +1,4 @@
-"""What is refused leaves a trace in the log, and never more than a line a minute for each kind and address."""
+"""Counts refusals, and logs them: at most a line a minute for each kind and address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from .logs import log
 
 _QUIET_S: Final = 60.0
-# What is remembered of addresses is bounded: the one that was refused longest ago is forgotten first.
+# The number of addresses that are remembered. The one that was refused longest ago is forgotten first.
 _ADDRESSES: Final = 4096
 
 
@@ -25,7 +25,7 @@ class Refusal(StrEnum):
 
 
 class _Recent:
-    """What was refused to one address since the last line about it."""
+    """The refusals of one kind to one address since the last line about them."""
 
     __slots__ = ("count", "logged")
 
@@ -38,10 +38,10 @@ class Refusals:
     """Counts refusals, and logs them.
 
     Args:
-        clock: gives the time in seconds, from any point on.
+        clock: returns the time in seconds, from any point on.
 
     Attributes:
-        counts: how many refusals there were of each kind since the start.
+        counts: the number of refusals of each kind since the start.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -54,8 +54,8 @@ class Refusals:
 
         Args:
             kind: what was refused.
-            address: the peer's.
-            client: as much of the peer's id as a log shows.
+            address: the peer's address.
+            client: the part of the peer's id that a log shows.
         """
         self.counts[kind] += 1
         recent = self._recent.setdefault((kind, address), _Recent())

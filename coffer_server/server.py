@@ -95,7 +95,7 @@ async def _admit(service: Service, sessions: trio.Nursery, stream: trio.SocketSt
 
 
 async def open_listeners(hosts: Sequence[Host]) -> list[trio.SocketListener]:
-    """Listeners on every one of `hosts`.
+    """Return listeners on every one of `hosts`.
 
     Raises:
         ListenError: there cannot be one. No listener stays open.

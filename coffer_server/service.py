@@ -45,11 +45,11 @@ class Service:
         settings: the server's settings.
         folder: the folder that holds uploads in progress.
         now: returns the time in seconds since 1970.
-        version: of this program.
+        version: the version of this program.
         broadcast: brings releases to the sessions that wait for them.
         adoption: the fetches that the store does not have yet.
         write_status: the outcome of the last write to the store.
-        unfinished: bounds what all peers have sent of messages that are not whole.
+        unfinished: bounds the unfinished messages of all peers.
         refusals: counts and logs what is refused.
     """
 

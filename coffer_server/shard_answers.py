@@ -93,7 +93,7 @@ class ShardAnswers:
     def take(self, held: Held) -> None:
         """Keep a receipt of the client. It is not verified: only publishers know the client's signing key.
 
-        A receipt for a release that this session has not been given would stand in the way of later ones, and is passed over.
+        A receipt for a release that this session has not delivered is ignored, because it would keep later ones out.
         """
         if self.serial is not None and held.serial <= self.serial:
             self._service.adoption.note_receipt(Receipt(coffer=self.coffer, client=self.client, held=held))

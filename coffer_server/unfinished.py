@@ -1,4 +1,4 @@
-"""The bound on what all peers together have sent of messages that are not whole yet (docs/protocol.md, 9)."""
+"""The bound on the unfinished messages of all peers together (docs/protocol.md, 9)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Sender(Protocol):
 
 
 class Unfinished:
-    """What each peer has sent of a message that is not whole yet.
+    """The size of each peer's unfinished message.
 
     Args:
-        limit_bytes: how much that may be in all. If it is more, the peer with the longest message is cut off.
+        limit_bytes: the limit of the sum. Beyond it, the peer with the longest message is cut off.
     """
 
     def __init__(self, limit_bytes: int = UNFINISHED_BYTES) -> None:
@@ -28,7 +28,7 @@ class Unfinished:
         self.total_bytes = 0
 
     def note(self, sender: Sender, size_bytes: int) -> None:
-        """Take note of how much a peer has sent of its message: 0 if that is whole, or if the session has ended."""
+        """Note the size of the part of a message that a peer has sent: 0 if the message is whole, or the session has ended."""
         self.total_bytes += size_bytes - self._sizes.pop(sender, 0)
         if size_bytes:
             self._sizes[sender] = size_bytes

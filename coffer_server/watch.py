@@ -53,7 +53,7 @@ class Watch:
         return fetched.serial > self._serial or fetched.coffer != self._coffer
 
     def reach(self, fetched: Fetched | None) -> None:
-        """There is a release, and this is what it has for the client; None: that is for the watcher itself to find out."""
+        """Take what a new release has for the client. With None, the watcher must look in the store itself."""
         if fetched is not None and not self._wants(fetched):
             return
         if fetched is not None and self._waiting is not None and self._shards.give_now(fetched):

@@ -23,6 +23,58 @@ REFUSED = {
     re.compile(r"\bis\s+none\b", re.IGNORECASE): "negate the verb",
     re.compile(r"\bbeside\b", re.IGNORECASE): "say `in addition to`, `next to`, or `other`",
     re.compile(r"\banew\b", re.IGNORECASE): "say `again`",
+    re.compile(r"\bwhoever\b", re.IGNORECASE): "say `a user who`, `a client that`, or `everybody who`",
+    re.compile(r"\bstands?\b", re.IGNORECASE): "say `is`, `comes`, `means`, or `replaces`",
+    re.compile(r"\blets?\s+go\s+of\b", re.IGNORECASE): "say `closes`, `releases`, or `drops`",
+    re.compile(r"\bwho\s+has\s+it\b", re.IGNORECASE): "say who: `the client that has it`",
+}
+# A function does something, so none of these begins its docstring: a verb does.
+NO_VERBS = {
+    "a",
+    "an",
+    "the",
+    "this",
+    "that",
+    "these",
+    "those",
+    "it",
+    "its",
+    "all",
+    "every",
+    "each",
+    "both",
+    "another",
+    "other",
+    "what",
+    "which",
+    "who",
+    "whose",
+    "whether",
+    "where",
+    "when",
+    "how",
+    "if",
+    "in",
+    "on",
+    "at",
+    "of",
+    "by",
+    "for",
+    "from",
+    "with",
+    "under",
+    "as",
+    "after",
+    "before",
+    "because",
+    "so",
+    "no",
+    "not",
+    "only",
+    "one",
+    "there",
+    "our",
+    "same",
 }
 # Names that begin an error with a capital and have no other.
 NAMES = {*(kind.name.title() for kind in MessageType), "Coffer", "Debian", "Linux", "Python"}
@@ -91,6 +143,27 @@ def public_docstrings(source: house.Source) -> Iterator[tuple[int, str]]:
                 todo += node.body
 
 
+def function_docstrings(source: house.Source) -> Iterator[tuple[int, str]]:
+    """The docstring of each public function and method, but not of properties, which are nouns."""
+    todo: list[ast.stmt] = list(source.tree.body)
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.ClassDef(name=name) if not name.startswith("_"):
+                todo += node.body
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if not name.startswith("_"):
+                is_noun = any(isinstance(decorator, ast.Name) and decorator.id.endswith("property") for decorator in node.decorator_list)
+                if not is_noun and (docstring := ast.get_docstring(node)):
+                    yield node.lineno, docstring
+
+
+def begins_with_verb(docstring: str) -> bool:
+    """Whether a docstring may begin with a verb in the imperative: "Return", and not "The", "Returns" or "Returning"."""
+    first = docstring.split()[0].strip(".,:;`'\"").lower()
+    is_other_form = (first.endswith("ing") and first != "bring") or (first.endswith("s") and not first.endswith("ss"))
+    return first not in NO_VERBS and not is_other_form
+
+
 def faults_of(source: house.Source) -> Iterator[str]:
     for line, text in texts(source):
         yield from (f"{source.name}:{line}: {refusal}" for refusal in refusals(text))
@@ -100,6 +173,9 @@ def faults_of(source: house.Source) -> Iterator[str]:
     for line, docstring in public_docstrings(source):
         if docstring and len(docstring.split()) < 4:
             yield f"{source.name}:{line}: {docstring!r}: a docstring has at least four words"
+    for line, docstring in function_docstrings(source):
+        if not begins_with_verb(docstring):
+            yield f"{source.name}:{line}: {docstring.splitlines()[0]!r}: a function's docstring begins with a verb"
 
 
 def folder_of(source: house.Source) -> str:
@@ -121,13 +197,29 @@ def test_the_documents_are_in_plain_english(name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["where it is", "Where there are", "One. Of these, two", "Of these", "a\n\n  Of these", "the key is none", "beside it", "made anew"],
+    [
+        "where it is",
+        "Where there are",
+        "One. Of these, two",
+        "Of these",
+        "a\n\n  Of these",
+        "the key is none",
+        "beside it",
+        "made anew",
+        "Whoever asks",
+        "it stands first",
+        "lets go of the lock",
+        "who has it",
+    ],
 )
 def test_what_is_refused(text: str) -> None:
     assert list(refusals(text))
 
 
-@pytest.mark.parametrize("text", ["somewhere it", "the folder where coffer.toml is", "One of these", "nonesuch", "besides", "a new one"])
+@pytest.mark.parametrize(
+    "text",
+    ["somewhere it", "the folder where coffer.toml is", "One of these", "nonesuch", "besides", "a new one", "a standby", "understand"],
+)
 def test_what_is_not_refused(text: str) -> None:
     assert not list(refusals(text))
 
@@ -142,3 +234,13 @@ def test_errors_that_are_refused(error: str) -> None:
 )
 def test_errors_that_are_not_refused(error: str) -> None:
     assert flaw(error) is None
+
+
+@pytest.mark.parametrize("docstring", ["The key.", "What is to change.", "Returns the key.", "Sending it.", "As `send`."])
+def test_docstrings_of_functions_that_are_refused(docstring: str) -> None:
+    assert not begins_with_verb(docstring)
+
+
+@pytest.mark.parametrize("docstring", ["Return the key.", "Raise X if it fails.", "Pass it on.", "Do what `send` does."])
+def test_docstrings_of_functions_that_are_not_refused(docstring: str) -> None:
+    assert begins_with_verb(docstring)

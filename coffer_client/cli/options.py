@@ -69,7 +69,7 @@ _MAX_STALE: Final = Option(
     help="If no server answers, use a cache that is at most this old: 30m, 12h, 7d; 0 for never. Default: COFFER_MAX_STALE, or 7d.",
 )
 _JSON: Final = Option(name="json", group=OUTPUT, help="Print one JSON object.")
-# Which server is asked, as whom, and what is remembered about it.
+# The server, the credential, and what is remembered about the server.
 _SOURCE: Final = (_SERVER, _IDENTITY, _BARE, _CONFIG, _STATE)
 _FORMAT: Final = Option(
     name="format",

@@ -1,4 +1,4 @@
-"""Which server a client talks to, as whom, and how.
+"""The settings of a client: the server that it asks, its credential, and how it asks.
 
 Modules:
     settings.py     all settings together: from arguments, variables, files, and default places

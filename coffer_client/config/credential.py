@@ -1,4 +1,4 @@
-"""Who this client is: its identity, and which of its two keys the server knows."""
+"""A client's credential: its identity, and which of its two keys the server knows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Credential(Record):
         if not self.bare:
             return self.identity.file_text()
         return (
-            "# A Coffer identity, known by its bare NaCl key. Whoever can read this file is its owner.\n"
+            "# A Coffer identity, known by its bare NaCl key. Everybody who can read this file can act as this client.\n"
             f"{_ID_COMMENT}{self.id_text()}\n"
             f"{self.identity.secret_text()}\n"
         )

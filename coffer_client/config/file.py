@@ -1,7 +1,8 @@
 """A configuration file, in TOML: read strictly, only if no other user can have written it, and changed in place.
 
-Whoever writes a client's file names its server and its publisher, and so decides what `run` puts into an environment. A file that belongs
-to another user, or that other users can write, is refused, as ssh does with its files and git with repositories of other users.
+A client's file names its server and its publisher. So a user who can write the file decides what `run` puts into an environment. A file
+that belongs to another user, or that other users can write, is refused: so does ssh with its files, and git with repositories of other
+users.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def read(path: str, *, is_named: bool = False) -> dict[str, str]:
 
     Args:
         path: the absolute path of the file.
-        is_named: whether the user has named it, and so vouches for its owner. A file that other users can write is refused all the same.
+        is_named: whether the user has named it, and so trusts its owner. A file that other users can write is refused in any case.
 
     Raises:
         ConfigurationError: the file cannot be read, belongs to another user, can be written by other users, is not TOML, or has a key that

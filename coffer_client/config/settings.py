@@ -1,4 +1,4 @@
-"""Which server, as which client, and how: from arguments, then variables, then files, then the default places."""
+"""The settings of a fetch: from arguments, then variables, then files, then the default places."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Settings(Record):
 
     Attributes:
         address: the server's address. Its id is the plain one if the credential is bare.
-        trust: what a client knows of the coffer if it has nothing but this address.
-        credential: who asks.
+        trust: what a client knows about the coffer if it has nothing but this address.
+        credential: the client's credential.
         state: the folder for what is remembered; None for the default folders.
         cache: whether a cache is kept and used.
         timeout_s: how long a whole fetch may take, in seconds; None for the default.
@@ -179,7 +179,7 @@ def trust_of(address: ServerAddress) -> Trust:
 def load_credential(
     identity: Identity | paths.Path | None, *, bare: bool, environment: Environment, config: paths.Path | None = None
 ) -> Credential:
-    """Load who asks. The arguments and errors are as for `load`."""
+    """Load the client's credential. The arguments and errors are as for `load`."""
     return _load_credential(identity, bare, configuration_of(environment, config))
 
 
@@ -216,8 +216,8 @@ def find_identity(configured: Configuration) -> Found:
     """Return the path of the identity if no argument names it, and where that was found. The text of COFFER_IDENTITY_TEXT is left out. The
     path is empty if that is the default place and this user has no home folder.
 
-    What this process itself was given comes before what is written down for other processes too: first a variable, then the credential that
-    systemd gives to a service (`LoadCredential=coffer-identity:PATH`), then `identity` in a file, then the default place.
+    A place of this process alone comes before one that other processes use too: first a variable, then the credential that systemd gives to
+    a service (`LoadCredential=coffer-identity:PATH`), then `identity` in a file, then the default place.
 
     Raises:
         ConfigurationError: as `Configuration.find`.

@@ -1,4 +1,4 @@
-"""A client's conversation with a server. Nothing here waits by itself: `network.py` says what it needs of the world, and `io/` gives it.
+"""A client's conversation with a server. Nothing here waits by itself: `network.py` has the interfaces that it needs, and `io/` has them.
 
 Modules:
     network.py      the interfaces to connections, time and files

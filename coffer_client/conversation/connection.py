@@ -1,4 +1,4 @@
-"""One connection to one host: a session over a stream, under a deadline, with a clear error for each thing that can go wrong."""
+"""One connection to one host: a session over a stream, under a deadline, with a clear error for each fault."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Connection:
             session: a session with the server that should answer.
             stream: a connection to the host.
             host: the host that the stream is connected to.
-            credential: who asks.
+            credential: the client's credential.
             deadline_s: as the attribute.
         """
         self.host: Final = host
@@ -132,7 +132,7 @@ class Connection:
     async def receive(self, expected: type[M]) -> M:
         """Return the server's next message if the protocol lets only one type follow. Raises as `next_message`."""
         message = await self.next_message()
-        # The session lets nothing through that may not follow.
+        # The session refuses a message that may not follow.
         assert isinstance(message, expected)
         return message
 

@@ -1,4 +1,4 @@
-"""What a conversation with a server needs from the world: connections, the time, and this machine's files.
+"""What a conversation with a server needs from its surroundings: connections, the time, and this machine's files.
 
 The conversation itself (the other modules of this folder) is written once, as coroutines that wait for a `Network` and for nothing else.
 There are two networks. That of `io/blocking.py` has plain sockets: each wait is over when its call returns, so no event loop is needed.

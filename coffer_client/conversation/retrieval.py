@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S: Final = 10.0
 # A weekend, and the days that it takes to notice.
 DEFAULT_MAX_STALE_S: Final = 7 * 86400.0
-# Errors that do not speak against the server: another host may serve, or the same one later, or the cache.
+# Errors that do not mean that the server lies: another host may serve, or the same one later, or the cache.
 PASSING: Final = (UnreachableError, BusyServerError)
 
 

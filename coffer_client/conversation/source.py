@@ -1,11 +1,11 @@
-"""Get a client's secrets from the server of one address, or from the cache of its last answer, and verify them either way.
+"""Gets a client's secrets from the server of one address, or from the cache of its last answer, and verifies them in both cases.
 
 For those who edit this module
 ==============================
 
 The model
 ---------
-A `Source` joins four things that know nothing of each other:
+A `Source` joins four parts that do not know each other:
 
     Settings      which server and coffer, as which client          fixed when the program starts
     Network       how to wait for a server                          sockets or an event loop (`coffer_client.io`)
@@ -22,8 +22,8 @@ A `Source` joins four things that know nothing of each other:
 
 Invariants
 ----------
-1. Only `take` and `from_cache` make a `Coffer`, and both verify first. A cached answer is verified as strictly as a fresh one: the disk
-   is as little trusted as the network.
+1. Only `take` and `from_cache` make a `Coffer`, and both verify first. A cached answer is verified as strictly as a fresh one: this module
+   trusts the disk no more than the network.
 2. Trust never goes back. `Memory.record` refuses to replace trust that has changed since it was recalled; `take` then recalls and verifies
    again. Two processes that accept different releases at the same moment therefore end with the newer one. The loop ends, because each
    further turn needs another process that has accepted a newer release.
@@ -178,8 +178,8 @@ class Source:
         The secrets are here already, so it is no error if the receipt does not arrive.
 
         Args:
-            release: it.
-            connection: one that has given a release.
+            release: the release.
+            connection: a connection that has given a release.
             use: `message.USE_ONCE` or `message.USE_FOLLOWED`.
         """
         credential = self.wanted.credential

@@ -1,4 +1,4 @@
-"""Verifies a server's answer under what is known of its coffer, and asks the server for the heads of releases that were missed."""
+"""Verifies a server's answer under the trust in its coffer, and asks the server for the heads of releases that were missed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Verdict(Record):
-    """What an answer was found to be.
+    """The result of a verification.
 
     Attributes:
         accepted: the secrets, and the head under which they were accepted.
-        trust: what is known from now on.
-        restarts: the restarts on the way to that release, which a person must be told.
+        trust: the trust from now on.
+        restarts: the restarts on the way to that release, of which a person must hear.
     """
 
     accepted: Accepted
@@ -35,13 +35,13 @@ class Verdict(Record):
 
 
 def accept(answer: SealedAnswer, wanted: Settings, trust: Trust, *, now: float | None) -> Accepted:
-    """Return what the body of an OkGet holds, verified and opened.
+    """Verify and open the body of an OkGet.
 
     Args:
-        answer: the body as decoded, with nothing in it verified.
-        wanted: as which client.
-        trust: what is known of the coffer, and so what is demanded.
-        now: seconds since 1970; None for an answer from the cache, which stays good after its release has expired.
+        answer: the decoded body, in which nothing is verified yet.
+        wanted: the client's settings.
+        trust: the trust in the coffer, from which the demands follow.
+        now: seconds since 1970; None for an answer from the cache, which may be used after its release has expired.
 
     Raises:
         ReleaseError, ShardError: the body does not verify.
@@ -67,16 +67,16 @@ async def accept_asking(answer: SealedAnswer, wanted: Settings, trust: Trust, co
     try:
         accepted = accept(answer, wanted, trust, now=now)
     except (UntrustedPublisherError, ChainError) as refused:
-        # Suite 0 has no questions: a bare client is told of new publishers by a new address.
+        # Suite 0 has no questions: a bare client learns of new publishers only from a new address.
         if wanted.credential.bare:
             raise
         try:
             walk = await _walk(connection, trust, to=answer.signed)
         except BusyServerError:
-            # Heads that cannot be had are no answer: another host is asked.
+            # Without these heads there is no answer: another host is asked.
             raise
         except ServerError:
-            # The server gave this client a release, but it does not tell the heads of the demanded coffer: the release is of another one.
+            # The server gave this client a release, but not the heads of the demanded coffer: the release is of another coffer.
             raise refused from None
         trust, restarts = walk.trust, walk.restarts
         accepted = accept(answer, wanted, trust, now=now)

@@ -106,7 +106,7 @@ def _toml_value(value: SecretValue) -> str:
 
 
 def _toml_text(text: str) -> str:
-    # A JSON string is a basic string of TOML, except that TOML also wants this one control character escaped.
+    # A JSON string is a basic string of TOML, except that TOML also demands an escape for this one control character.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -119,7 +119,7 @@ def _stands(path: str, data: bytes, access: Access) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(status.st_mode):
-        # Replacing the link would leave the file that others read as it was. Following it would write where the link's maker wants.
+        # Replacing the link would not change the file that readers use. Following it would write to a place of the link's maker.
         raise OutputError(f"{path} is a symbolic link to {os.readlink(path)}: name that file, or remove the link")
     if not stat.S_ISREG(status.st_mode):
         raise OutputError(f"{path} is not a regular file: name another one, or leave out -o to print the result")

@@ -108,7 +108,7 @@ class SocketStream(Stream):
         except TimeoutError:
             raise
         except OSError:
-            # A reset means what the end of the stream means: the server has closed.
+            # A reset means the same as the end of the stream: the server has closed.
             return b""
 
     async def close(self) -> None:
@@ -124,5 +124,5 @@ class SocketStream(Stream):
         # A timeout of 0 would make the socket non-blocking.
         if left_s <= 0:
             raise TimeoutError
-        # Nobody's deadline is more than a day away, and years would be too much for the system's clock.
+        # No deadline is more than a day away, and years would be too much for the system's clock.
         self._socket.settimeout(min(left_s, _DAY_S))

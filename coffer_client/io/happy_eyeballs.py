@@ -55,8 +55,8 @@ def dial(places: Sequence[Endpoint], *, deadline_s: float) -> _socket.socket:
     The next attempt begins when the last one has failed, or has not connected after a while.
 
     Args:
-        places: where to connect, in the system's order.
-        deadline_s: until when, on the monotonic clock.
+        places: the addresses, in the system's order.
+        deadline_s: the end of the time for this, on the monotonic clock.
 
     Raises:
         ConnectionError: every attempt failed; the text is the reason of the last failure.

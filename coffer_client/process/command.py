@@ -67,8 +67,8 @@ def execute(command: Sequence[str], variables: Mapping[bytes, bytes]) -> NoRetur
         CommandNotExecutableError: it cannot be executed.
     """
     numbers = list(_IGNORED_BY_PYTHON)
-    # Python only records an interrupt, to handle it later; once another program runs, nobody would handle it. A SIGINT that is ignored
-    # stays ignored.
+    # Python only records an interrupt, to handle it later, and another program would never handle it. A SIGINT that is ignored stays
+    # ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
     before = [(number, signal.signal(number, signal.SIG_DFL)) for number in numbers]

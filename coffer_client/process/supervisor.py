@@ -29,10 +29,10 @@ from .relay import Relay
 RESTART: Final = "restart"
 # How long a command may take to end before it is restarted, as with container runtimes; then it is killed.
 GRACE_S: Final = 10.0
-# How long the relay may take to pass on the command's output after somebody has ended both. Container runtimes kill after 10 s.
+# How long the relay may take to pass on the command's output after an ending signal. Container runtimes kill after 10 s.
 DRAIN_S: Final = 2.0
-# These signals are not blocked: the two that nobody can block, those for errors of this process itself, and those that a terminal sends
-# to a background job that wants to use it.
+# These signals are not blocked: the two that cannot be blocked, those for errors of this process itself, and those that a terminal sends
+# to a background job that uses it.
 _NOT_TAKEN: Final = frozenset(
     {
         signal.SIGKILL,
@@ -48,9 +48,9 @@ _NOT_TAKEN: Final = frozenset(
         signal.SIGTTOU,
     }
 )
-# Somebody who sends one of these wants the command to end; then it is not restarted.
+# One of these means that the command must end, so it is not restarted.
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
-# To a command a hang-up may mean something else; once the command has ended, it does not.
+# For a command a hang-up may mean something else, but not after the command has ended.
 _ENDING_RELAY: Final = _ENDING | {signal.SIGHUP}
 
 Variables = Mapping[bytes, bytes]
@@ -90,7 +90,7 @@ class OnChange:
 
 
 class Supervisor:
-    """One command, and the releases that it is told about. It works in the main thread, because signals are that thread's."""
+    """One command, and the releases that it gets. It works in the main thread, because signals are that thread's."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Supervisor:
             used: called with each release once the command uses it: it was started or restarted with it, was sent the signal, or the
                 other command ended with 0; or the release changes nothing for a command that does.
             naming: which secrets the command gets, under which names.
-            relay: passes on the command's output and hides every secret that it is told about; None if the command writes directly.
+            relay: passes on the command's output and hides the secrets in it; None if the command writes directly.
             grace_s: how many seconds the command has to end before it is restarted.
             drain_s: how many seconds `relay` has to finish after the command has ended, if this process was asked to end before.
 

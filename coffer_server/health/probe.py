@@ -1,4 +1,4 @@
-"""The probe of a running server: whether its store can be read and written, found out when somebody asks."""
+"""The probe of a running server: finds out whether its store can be read and written, when the health is asked for."""
 
 from __future__ import annotations
 

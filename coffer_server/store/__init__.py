@@ -1,4 +1,4 @@
-"""Keep what the server holds: publishers, releases, blobs, and the log of everything that happened to them.
+"""The store of the server: publishers, releases, blobs, and the log of everything that happened to them.
 
     base.py             what a store does: the `Store` protocol, its values, and the errors of each method
     open.py             opens a store: in an SQLite file, or in a PostgreSQL database that several servers share

@@ -83,10 +83,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What the current release has that an earlier one has not, read one by one, the entries first.
+    """The changes from an earlier release to the current one, which are read one by one, the entries first.
 
     Attributes:
-        signed: the current release's.
+        signed: the *signed* of the current release.
         changed: its entries that the earlier one does not have, in the order of their ids.
         gone: the ids that only the earlier one has, in their order.
     """
@@ -98,7 +98,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A client's receipt for a release of a coffer: `held` as it came, which is not verified."""
+    """A client's receipt for a release of a coffer. `held` is not verified."""
 
     coffer: str
     client: bytes
@@ -168,7 +168,7 @@ class Store(Reads, Protocol):
         """
 
     def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
-        """Raise DeniedError if the id is not that of a publisher of this coffer, or there is no such coffer: the same text."""
+        """Raise DeniedError if the id is not that of a publisher of this coffer, or if there is no such coffer. The text is the same."""
 
     def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
         """Return the current release of a coffer, or None if it has no release yet.
@@ -244,7 +244,7 @@ class Store(Reads, Protocol):
         """
 
     def fetches(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Iterator[Fetch]]:
-        """Return what `record_adoption` has recorded for a coffer. Nobody is known to watch.
+        """Return what `record_adoption` has recorded for a coffer. The result does not say which clients watch.
 
         Args:
             coffer: the coffer's name.

@@ -73,7 +73,7 @@ def check_held(serial: int, *, held: bool | None) -> None:
 
 
 def check_comparable(serial: int, *, held: bool) -> None:
-    """Raise UnsupportedError if a release is not held, because then nobody knows what has changed since."""
+    """Raise UnsupportedError if a release is not held, because the changes since then are not known."""
     if not held:
         raise UnsupportedError(f"release {serial} is not held here, so what has changed since then is not known: ask for all entries")
 
@@ -96,7 +96,7 @@ def verify_head_untrusted(
     Args:
         signed: the signed head, as the publisher sent it.
         coffer: the coffer that was opened.
-        author: the publisher whose session this is. It may sign only in its own name.
+        author: the publisher of this session. It cannot commit a head that names another publisher.
         publishers: the publisher keys in the server's table for this coffer.
         last: the current release, or None if there is no release; then any serial and `prev` are allowed.
         now: seconds since 1970.

@@ -177,7 +177,7 @@ def test_without_stdin_there_is_nobody_to_ask_and_nothing_to_read(configured: Co
         asked = client_with("<&-", "trust", "reset")
         read = client_with("<&-", "render", "-")
     assert (asked.returncode, read.returncode) == (2, 2)
-    assert "stdin is no terminal to answer at" in asked.stderr
+    assert "stdin is not a terminal, so nobody can answer" in asked.stderr
     assert read.stderr == "coffer-client: -: the template cannot be read: Bad file descriptor\n"
 
 

@@ -314,7 +314,7 @@ def test_a_cache_that_cannot_be_written_leaves_the_trust(tmp_path: Path) -> None
     remember(own, after(7))
     assert memory(tmp_path / "state").recall() == after(7)
     assert len(warnings) == 1
-    assert "nothing is kept" in warnings[0]
+    assert "there is no cache if" in warnings[0]
 
 
 # ------------------------------------------------------------------------------------------------------------------- hosts

@@ -32,7 +32,7 @@ def tell(message: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write to stderr. If stderr is gone, as a terminal may be, nobody is left to read it, and the command continues."""
+    """Write to stderr. If stderr cannot be written, because its terminal is gone, the command continues."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -66,7 +66,7 @@ def wanted(parsed: Parsed, identity: Identity | None = None) -> settings.Setting
 
     Args:
         parsed: the command line.
-        identity: who asks, if it should not be looked for.
+        identity: the identity, if it should not be looked for.
     """
     return settings.load(
         server=parsed.text("server"),

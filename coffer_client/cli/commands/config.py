@@ -33,7 +33,7 @@ class Row:
     """A setting as it is shown.
 
     Attributes:
-        key: what it is called in a file.
+        key: its name in a file.
         value: None if it is not set, or if it is a secret.
         origin, place: as in `Found`.
     """

@@ -27,7 +27,7 @@ def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False,
     is_failing = False
     for event in events:
         if isinstance(event, CofferError):
-            # At the start somebody who has just typed the command can correct it. Later there may be nobody.
+            # At the start, the person who has typed the command can correct it. Later there may be nobody.
             if not has_begun and not isinstance(event, PASSING):
                 raise event
             if not is_failing:

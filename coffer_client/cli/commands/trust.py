@@ -34,7 +34,7 @@ def _reset(memory: Memory, known: settings.Settings, *, is_confirmed: bool) -> N
     )
     if not is_confirmed:
         if not sys.stdin.isatty():
-            raise UsageError(f"stdin is no terminal to answer at: {question}", hint="--yes answers yes")
+            raise UsageError(f"stdin is not a terminal, so nobody can answer: {question}", hint="--yes answers yes")
         say(f"{question} [y/N] ")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UsageError("not confirmed: nothing was changed")

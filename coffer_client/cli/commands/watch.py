@@ -34,7 +34,7 @@ def main(parsed: Parsed) -> None:
             run_shell(command, run.command_environment(coffer, os.environb, naming(parsed)))
             watcher.use(coffer.release)
         except (NamingError, NoSuchKeyError, CommandFailedError) as error:
-            # At the start somebody who has just typed the command can correct it. Later the next release may differ.
+            # At the start, the person who has typed the command can correct it. Later the next release may differ.
             if not has_begun and not isinstance(error, CommandFailedError):
                 raise
             tell(f"release {coffer.release.serial}: {error}")

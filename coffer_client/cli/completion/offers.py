@@ -44,7 +44,7 @@ _KINDS: Final = {
     "PATTERN": Kind.KEYS,  # a key is the simplest pattern
     "TEMPLATE": Kind.FILES,
 }
-# The options that say which server is asked, and as whom.
+# The options that name the server and the credential.
 _WHOSE: Final = ("server", "identity", "bare", "state", "config")
 # The root's options, as they are typed.
 ROOT_FLAGS: Final = (*VERSION.flags, *HELP.flags)

@@ -30,8 +30,8 @@ from ...trust_store import Folders, Memory
 from .step import OK, WARN, Step, failed, skipped
 
 _DISTRIBUTIONS: Final = ("coffer-secrets", "PyNaCl", "cryptography", "cbor2")
-ADDRESS_ANEW: Final = "ask your operator again for the address, which `coffer-companion address` prints"
-STATE_ANEW: Final = "restore the file; or, if the server is known to be right: coffer-client trust reset"
+ADDRESS_AGAIN: Final = "ask your operator again for the address, which `coffer-companion address` prints"
+STATE_AGAIN: Final = "restore the file; or, if the server is known to be right: coffer-client trust reset"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Asked:
 
 
 def examine_versions() -> Step:
-    """Show what is installed, for somebody who is asked for help."""
+    """Show what is installed, for a person who is asked for help."""
     versions = (f"{name} {_version(name)}" for name in _DISTRIBUTIONS)
     sentence = f"Python {platform.python_version()}, {', '.join(versions)}, {primitives.openssl_version()}"
     return Step(name="versions", state=OK, sentence=sentence)
@@ -93,7 +93,7 @@ def mend_configuration(asked: Asked, error: CofferError) -> str:
         if str(broken) == str(error):
             return "repair that file, or name another one with --config (/dev/null: no file)"
     if not isinstance(error, ConfigurationError):
-        return ADDRESS_ANEW
+        return ADDRESS_AGAIN
     if not asked.server and asked.configured.find("server") is None:
         return "`coffer-client config` shows what is in force; `coffer-client init ADDRESS` writes a configuration"
     return "correct it in the option, the variable or the file that sets it"
@@ -125,7 +125,7 @@ def mend_identity(asked: Asked, error: CofferError) -> str:
     if path.endswith(keyfile.PUBLIC_SUFFIX):
         return f"name the identity itself: {path.removesuffix(keyfile.PUBLIC_SUFFIX)}"
     if mode & 0o077:
-        return f"chmod 600 {path}; and make a new key if somebody may have read this one"
+        return f"chmod 600 {path}; and make a new identity if somebody may have read this one"
     return "restore it from a copy; or make a new one (`coffer-client keygen PATH`), and send its line to your operator"
 
 
@@ -145,7 +145,7 @@ def examine_state(memory: Memory, folders: Folders) -> Step:
     try:
         seen = memory.recall().seen
     except StateError as error:
-        return failed("state", error, STATE_ANEW)
+        return failed("state", error, STATE_AGAIN)
     mend = "name a folder that can be written, with --state or COFFER_STATE"
     if folders.state is None:
         return Step(name="state", state=WARN, sentence="this user has no home folder, so nothing is remembered", mend=mend)

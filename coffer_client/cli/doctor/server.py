@@ -29,7 +29,7 @@ from ...io.blocking import finish
 from ...io.happy_eyeballs import dial
 from ...trust_store import Memory
 from ..exits import exit_code
-from .machine import ADDRESS_ANEW, STATE_ANEW
+from .machine import ADDRESS_AGAIN, STATE_AGAIN
 from .step import FAIL, OK, WARN, Step, attempt, failed, skipped
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 OF_A_RELEASE: Final = ("known", "release", "expiry", "clock")
 # Clocks that are right differ a little.
 _CLOCK_STEP: Final = timedelta(minutes=5)
-_PUBLISH_ANEW: Final = "your operator publishes again: coffer-companion upload"
+_PUBLISH_AGAIN: Final = "your operator publishes again: coffer-companion upload"
 
 
 def examine_hosts(source: Source, memory: Memory, clock: Callable[[], float], resolve: Resolve) -> Iterator[Step]:
@@ -81,7 +81,7 @@ def _resolve(host: Host, resolve: Resolve) -> Sequence[Endpoint] | Step:
     try:
         return resolve(host.name.encode(), host.port)
     except OSError as error:
-        return failed("name", unresolved(host, error), f"{ADDRESS_ANEW}, or look at this machine's DNS", subject=str(host))
+        return failed("name", unresolved(host, error), f"{ADDRESS_AGAIN}, or look at this machine's DNS", subject=str(host))
 
 
 def _name(place: Endpoint) -> str:
@@ -110,7 +110,7 @@ def _examine_places(source: Source, host: Host, places: Sequence[Endpoint]) -> S
 
 
 def _failure(host: Host, at: Host, reason: str) -> str:
-    # A step's subject stands before its sentence.
+    # A step's subject comes before its sentence.
     return reason if at == host else f"{at}: {reason}"
 
 
@@ -136,11 +136,11 @@ def _hello(source: Source, host: Host) -> Host | CofferError | Step:
     except StateError:
         return skipped("hello", "it needs the state, which has the id by which the server answers", subject=str(host))
     except UnopenableError as error:
-        return failed("hello", error, f"what answers there is another server: {ADDRESS_ANEW}", subject=str(host))
+        return failed("hello", error, f"another server answers there: {ADDRESS_AGAIN}", subject=str(host))
     except TimeoutError:
         return failed("hello", _silent(host, source), "look at the server's log, and try again", subject=str(host))
     except UnreachableError as error:
-        return failed("hello", error, f"the server has another id, or is no Coffer server: {ADDRESS_ANEW}", subject=str(host))
+        return failed("hello", error, f"the server has another id, or is not a Coffer server: {ADDRESS_AGAIN}", subject=str(host))
     except CofferError as error:
         return failed("hello", error, "look at the server's log, and try again in a minute", subject=str(host))
     return host
@@ -192,13 +192,13 @@ def _refused(source: Source, refusal: CofferError) -> Step:
 def _mend_release(error: CofferError) -> str:
     match error:
         case ExpiredReleaseError():
-            return f"look at the clock (`date`); if it is right, {_PUBLISH_ANEW}"
+            return f"look at the clock (`date`); if it is right, {_PUBLISH_AGAIN}"
         case UntrustedPublisherError():
-            return f"if that publisher is right, {ADDRESS_ANEW}"
+            return f"if that publisher is right, {ADDRESS_AGAIN}"
         case ReleaseError():
-            return f"show this to your operator: docs/releases-client.md says what each refusal means; most often {_PUBLISH_ANEW}"
+            return f"show this to your operator: docs/releases-client.md says what each refusal means; most often {_PUBLISH_AGAIN}"
         case StateError():
-            return STATE_ANEW
+            return STATE_AGAIN
     return "look at the server's log, and try again"
 
 
@@ -207,7 +207,7 @@ def _examine_expiry(coffer: Coffer, now: datetime) -> Step:
     if expires is None:
         return Step(name="expiry", state=OK, sentence="the release does not expire")
     if expiry_warning(coffer.release, now.timestamp()):
-        return Step(name="expiry", state=WARN, sentence=_expiry(expires, now), mend=_PUBLISH_ANEW)
+        return Step(name="expiry", state=WARN, sentence=_expiry(expires, now), mend=_PUBLISH_AGAIN)
     return Step(name="expiry", state=OK, sentence=_expiry(expires, now))
 
 

@@ -27,7 +27,7 @@ VERSION: Final = 1
 
 metadata: Final = MetaData()
 
-# Databases from before the protocol was revised have a table of another name, by which they are told.
+# Databases from before the protocol was revised have a table of another name, by which they are recognised.
 OLD_VERSION_TABLE: Final = "schema_version"
 schema_version: Final = Table("coffer_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
@@ -141,7 +141,7 @@ fetches: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# For each client and use, its receipt of the highest serial (docs/protocol.md, 7), as it came.
+# For each client and use, its receipt of the highest serial (docs/protocol.md, 7), not verified.
 receipts: Final = Table(
     "receipts",
     metadata,

@@ -28,7 +28,7 @@ function __coffer_client_is_own
     not set -q start[1]
 end
 
-# Succeeds if this command was typed; "" stands for no command.
+# Succeeds if this command was typed; "" means no command.
 function __coffer_client_is --argument-names command
     set -l words (commandline -opc)
     test "$words[2]" = "$command"; and __coffer_client_is_own

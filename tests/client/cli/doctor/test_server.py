@@ -123,7 +123,7 @@ def answer_with_noise(peer: Peer) -> None:
     [
         (hang_up, 3, "the server has another id"),
         (fall_silent, 3, "look at the server's log"),
-        (answer_with_noise, 5, "what answers there is another server"),
+        (answer_with_noise, 5, "another server answers there"),
         (answering(lambda hello: Error(code="busy", sentence="later")), 3, "try again in a minute"),
     ],
 )
