@@ -11,12 +11,13 @@ import typer
 from coffer_common.application import Application
 from coffer_common.errors import UsageError
 from coffer_protocol.address import check_name
+from coffer_protocol.errors import ProtocolError, ReleaseError, UnreachableError
 from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
 from ..errors import PublishersDifferError
-from ..releases.adoption import wait
+from ..releases.adoption import Client, wait
 from ..releases.commit import based
 from ..releases.publishers import Addition, Publisher, Retirement, publishers
 from ..releases.reader import publisher_line
@@ -165,12 +166,22 @@ def retire(
         wanted = publication(definition, expires)
         warn((*definition.warnings, *lint.lint(definition)))
 
+    found: list[Publisher] = []
+
     def told(publisher: Publisher) -> None:
+        found.append(publisher)
         # The server's table has the key of every publisher, but may have another name for it.
         _tell_command(publisher_line("remove", target.coffer, format_id(publisher.sign)))
 
     retirement = Retirement(who=_who(who), publication=wanted, told=told)
-    release = _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+    try:
+        release = _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+    except (PublishersDifferError, ProtocolError, ReleaseError, UnreachableError):
+        # The server may be the thief's.
+        if stolen and found:
+            tell("Even without that release, a client that has this address refuses the stolen key from its next start on:")
+            typer.echo(_address(target, without=found[-1].sign), err=as_json)
+        raise
     if stolen and release is not None:
         _tell_after_theft(target, release, as_json)
 
@@ -187,11 +198,18 @@ def _tell_after_theft(target: Target, release: SignedHead, as_json: bool) -> Non
     if unsigned:
         tell(f"The thief may hold each client that has not signed for release {release.head.serial} or a later one:")
     for client in unsigned[:CLIENTS_SHOWN]:
-        told = "cannot sign" if client.is_bare else f"has signed for release {client.signed}" if client.signed else "has never signed"
-        tell(f"  {client.name} ({format_id(client.id)[:_ID_DIGITS]}) {told}")
+        tell(f"  {client.name} ({format_id(client.id)[:_ID_DIGITS]}) {_last_signed(client)}")
     if len(unsigned) > CLIENTS_SHOWN:
         tell(f"  … and {len(unsigned) - CLIENTS_SHOWN} more")
     tell("`coffer-companion status` shows who has signed since. The thief knows the secrets that this publisher has seen: rotate them")
+
+
+def _last_signed(client: Client) -> str:
+    if client.unknown:
+        return f"has signed for a release {client.unknown[-1].serial} that is not known here"
+    if client.signed:
+        return f"has signed for release {client.signed}"
+    return "cannot sign" if client.is_bare else "has never signed"
 
 
 def _who(text: str) -> str | PublicKey:
@@ -218,6 +236,8 @@ def _change(
     return release
 
 
-def _address(target: Target) -> str:
+def _address(target: Target, without: bytes | None = None) -> str:
+    """Return the address for clients, without the publisher key that they must not trust."""
     state = PublisherState.load(target.state_file)
-    return str(target.client_address(state.publishers or target.roots(), 0 if state.seen is None else state.seen.serial))
+    publishers = (state.publishers or target.roots()) - ({without} if without else set())
+    return str(target.client_address(publishers, 0 if state.seen is None else state.seen.serial))

@@ -287,6 +287,22 @@ def test_9_a_hidden_retirement(team: Team) -> None:
     assert "for a release 4" in shown.stderr
 
 
+def test_9_a_server_that_refuses_the_retirement(team: Team) -> None:
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    ok(team.upload("two", {"web": "stolen"}, trusts=("one", "two")))
+    assert ok(team.get("web")) == "stolen"
+    team.server.lies.refuses = True
+    refused = team.companion("one", "publishers", "retire", "two", "secrets.toml", "--stolen")
+    assert refused.returncode == 4
+    (address,) = [line for line in refused.stdout.splitlines() if line.startswith("coffer://")]
+    # The server still gives the thief's release, and the client does not take it, nor what it has kept.
+    held = team.run("web", "client", "get", "a", "--server", address, "--identity", "own.key")
+    assert (held.stdout, held.returncode) == ("", 5), held.stderr
+    assert "is not trusted" in held.stderr
+
+
 def test_9_what_the_server_alone_can_hide_ends_with_the_expiry(team: Team) -> None:
     ok(team.upload("one", {"web": "first"}))
     ok(team.companion("one", "renew", "--expires", "1d"))
