@@ -19,6 +19,7 @@ Modules:
     errors.py            the tree of errors
     pydantic_source.py   secrets as the fields of a pydantic-settings class
     trust_store.py       what a client remembers of its coffer, and the sealed cache
+    evidence_store.py    the evidence of two histories that a client keeps
     conversation/        the conversation with a server
     io/                  sockets
     config/              the settings: server, credential, and how to ask

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any, Final, TypeVar, overload
 
+    from coffer_protocol.errors import CofferError
     from coffer_protocol.release.coffer import Accepted
 
     D = TypeVar("D")
@@ -87,12 +88,15 @@ class Coffer(Mapping[str, SecretValue]):
 
     Attributes:
         release: the release that the secrets belong to.
-        stale: how long ago the server gave the secrets, if no server answered and they come from the cache; otherwise None.
+        stale: how long ago a server gave the secrets, if they come from the cache; None if a server gave them now. An age is true, and
+            None is not.
+        refusal: if they come from the cache because the answer of a server was refused, the error that says what the server did; otherwise
+            None.
     """
 
-    __slots__ = ("_values", "release", "stale")
+    __slots__ = ("_values", "refusal", "release", "stale")
 
-    def __init__(self, accepted: Accepted, *, stale: timedelta | None = None) -> None:
+    def __init__(self, accepted: Accepted, *, stale: timedelta | None = None, refusal: CofferError | None = None) -> None:
         head = accepted.release.head
         self._values = {secret.key: redact(secret.value) for secret in accepted.secrets}
         self.release: Final = Release(
@@ -103,6 +107,7 @@ class Coffer(Mapping[str, SecretValue]):
             expires_s=head.expires,
         )
         self.stale: Final = stale
+        self.refusal: Final = refusal
 
     def __getitem__(self, key: str) -> SecretValue:
         """Return the value under `key`.

@@ -4,10 +4,12 @@ There is a set of files for each identity and address (the server's id and the c
 belongs to another history is refused (docs/protocol.md, 7). `.cache` is the OkGet, still sealed, for the case that no server answers; it
 is verified at each use as strictly as on the first day. Both are written under one lock, never go back to an older release, and take a
 newer one only if it was accepted under what they hold. If the address has several hosts, `.host` names the one that served last.
+`.evidence` has the pairs of heads that show two histories, until a person has looked (`evidence_store`).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 from coffer_common import files, paths
@@ -23,19 +25,26 @@ from coffer_protocol.release.trust import Seen, Trust
 from .errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Final, Self
 
     from .config.settings import Environment, Settings
+    from .evidence_store import KeptEvidence
 
 # The file holds a few keys of 32 bytes.
 _TRUST_LIMIT_BYTES: Final = 1 << 20
+# The file holds nine pairs of heads at most.
+_EVIDENCE_LIMIT_BYTES: Final = 1 << 20
 # The file holds a DNS name or an address, and a port.
 _HOST_LIMIT_BYTES: Final = 1 << 10
 _VERSION: Final = 1
 # The cache says when its release was last fetched with this precision. An exact time would cost every fetch a write to the disk.
 _REFRESH_S: Final = 60.0
 _KEY_BYTES: Final = 32
+# What it means if a file cannot be read or written.
+_NO_TRUST: Final = "this client will not notice if the server goes back to an old release"
+_NO_CACHE: Final = "there is no cache if no server answers"
+_NO_EVIDENCE: Final = "nobody will be told of it after this run"
 
 
 class Folders(Record):
@@ -164,7 +173,7 @@ def _keys(values: list[cbor.Value]) -> tuple[bytes, ...]:
 class Memory:
     """The files of one address and identity.
 
-    If they cannot be read or written, fetching goes on: `warn` is called once, and this process remembers in memory.
+    If one of them cannot be read or written, fetching goes on: `warn` is called once for each, and this process remembers in memory.
     """
 
     def __init__(self, wanted: Settings, folders: Folders, *, warn: Callable[[str], None]) -> None:
@@ -180,8 +189,9 @@ class Memory:
         self._warn = warn
         # Both ids in full: an attacker can choose an id that begins alike, and must not share the file.
         name = f"{wanted.trust.coffer}@{format_id(wanted.address.server)}.{wanted.credential.id_text()}"
-        self._trust_path, self._lock_path, self._host_path = (
-            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None for kind in ("trust", "lock", "host")
+        self._trust_path, self._lock_path, self._host_path, self._evidence_path = (
+            os.path.join(folders.state, f"{name}.{kind}") if folders.state is not None else None
+            for kind in ("trust", "lock", "host", "evidence")
         )
         self._cache_path = os.path.join(folders.cache, f"{name}.cache") if folders.cache is not None else None
         self._initial = wanted.trust
@@ -189,7 +199,12 @@ class Memory:
         self._unwritten: Trust | None = None
         # The host that served last in this process.
         self._last_host: str | None = None
-        self._is_warned = False
+        # The evidence that could not be written.
+        self._unwritten_evidence: tuple[KeptEvidence, ...] = ()
+        # The evidence that this process has told of.
+        self._told: tuple[KeptEvidence, ...] = ()
+        # What was warned of.
+        self._warned: set[str] = set()
 
     def recall(self) -> Trust:
         """Return the trust, from which the demands of the next release follow: the remembered one, or otherwise that of the address.
@@ -254,12 +269,12 @@ class Memory:
     def _write_host(self, host: Host) -> None:
         assert self._host_path is not None
         try:
-            _write(self._host_path, f"{host}\n".encode())
+            files.replace(self._host_path, f"{host}\n".encode())
         except OSError:
             # The file only saves time.
             return
 
-    def record(self, trust: Trust, body: bytes, *, under: Trust, host: Host, now: float) -> bool:
+    def record(self, trust: Trust, body: bytes, *, under: Trust, host: Host, now: float, restarts: Sequence[Evidence] = ()) -> bool:
         """Remember a release that has been accepted, and the host that served it.
 
         If another process has remembered a newer release in the meantime, that one is kept.
@@ -270,6 +285,7 @@ class Memory:
             under: the trust that `recall` returned and under which the release was accepted.
             host: the host that it came from.
             now: seconds since 1970.
+            restarts: the restarts on the way to that release, which are kept as evidence.
 
         Returns:
             Whether this is done. If not, nothing was remembered: another process has remembered a release since `under`, and this one is
@@ -290,30 +306,66 @@ class Memory:
                 old = self._read()
                 if _has_gone_on(known := self._known(old), since=under):
                     return _is_overtaken(trust, by=known)
-                # The cache is written first. A client that is killed between the two then has a cache that is newer than its trust; one
-                # that is older would be refused.
-                self._refresh_cache(Cached(body=body, fetched_at=int(now)))
                 record = _Record(root=self._root, root_serial=self._address.serial, trust=trust)
-                if record != old:
-                    _write(self._trust_path, record.encode())
-                self._unwritten = None
+                is_written = self._write(
+                    None if record == old else record.encode(),
+                    self._add_evidence(restarts, host, now),
+                    self._refreshed(Cached(body=body, fetched_at=int(now))),
+                )
+                self._unwritten = None if is_written else trust
         except OSError as error:
             self._give_up(error)
             if _has_gone_on(known := self.recall(), since=under):
                 return _is_overtaken(trust, by=known)
             self._unwritten = trust
+            self._add_evidence(restarts, host, now)
         return True
 
-    def _refresh_cache(self, new: Cached) -> None:
+    def _write(self, trust: bytes | None, evidence: bytes | None, cache: bytes | None) -> bool:
+        """Write those files that are given, and return whether the trust is written, or need not be.
+
+        If the disk is nearly full, what keeps this client safe is the first that gets room: the trust, then evidence, then the cache. They
+        get their names in the opposite order. A client that is killed between two of them then has a cache that is newer than its trust;
+        one that is older would be refused. And it will see a restart once more, rather than never tell of it.
+        """
+        new_trust = self._stage(self._trust_path, trust, _NO_TRUST)
+        new_evidence = self._stage(self._evidence_path, evidence, _NO_EVIDENCE)
+        new_cache = self._stage(self._cache_path, cache, _NO_CACHE)
+        if self._move(new_evidence, self._evidence_path, _NO_EVIDENCE):
+            self._unwritten_evidence = ()
+        self._move(new_cache, self._cache_path, _NO_CACHE)
+        return self._move(new_trust, self._trust_path, _NO_TRUST) or trust is None
+
+    def _stage(self, path: str | None, data: bytes | None, loss: str) -> str | None:
+        """Write `data` to a new file for `path`, and return its name; None if there is nothing to write, or it cannot be written."""
+        if path is None or data is None:
+            return None
+        try:
+            files.make_folders(os.path.dirname(path))
+            return files.stage(path, data)
+        except OSError as error:
+            self._warn_of(path, "written", error, loss)
+        return None
+
+    def _move(self, new: str | None, path: str | None, loss: str) -> bool:
+        """Give a file that was staged its name, and return whether it has it."""
+        if path is None or new is None:
+            return False
+        try:
+            files.move(new, path)
+        except OSError as error:
+            self._warn_of(path, "written", error, loss)
+            return False
+        return True
+
+    def _refreshed(self, new: Cached) -> bytes | None:
+        """Return the new content of the cache; None if it can stay as it is, or none is kept."""
         if self._cache_path is None:
-            return
+            return None
         old = self.cached()
         if old is not None and old.body == new.body and 0 <= new.fetched_at - old.fetched_at < _REFRESH_S:
-            return
-        try:
-            _write(self._cache_path, cbor.encode({"version": _VERSION, "fetched_at": new.fetched_at, "body": new.body}))
-        except OSError as error:
-            self._warn_once(f"{self._cache_path} cannot be written ({error.strerror}), so there is no cache if no server answers")
+            return None
+        return cbor.encode({"version": _VERSION, "fetched_at": new.fetched_at, "body": new.body})
 
     def cached(self) -> Cached | None:
         """Return the last answer, unverified; None if no answer can be read."""
@@ -327,8 +379,97 @@ class Memory:
                 return Cached(body=body, fetched_at=at)
         return None
 
+    def evidence(self) -> tuple[KeptEvidence, ...]:
+        """Return the evidence that nobody has acknowledged yet, the oldest first.
+
+        Raises:
+            StateError: the file is damaged.
+        """
+        written = self._written_evidence()
+        if not self._unwritten_evidence:
+            return written
+        from . import evidence_store
+
+        return evidence_store.joined(written, self._unwritten_evidence)
+
+    def untold_evidence(self) -> str | None:
+        """Return a warning about the evidence that is kept; None if nothing is kept, or this process has warned of it already."""
+        try:
+            kept = self.evidence()
+        except StateError as error:
+            return f"{error}\nhint: {error.hint}"
+        if not kept or kept == self._told:
+            return None
+        from . import evidence_store
+
+        self._told = kept
+        return evidence_store.tell(kept)
+
+    def _written_evidence(self) -> tuple[KeptEvidence, ...]:
+        path = self._evidence_path
+        if path is None:
+            return ()
+        try:
+            data = files.read(path, limit_bytes=_EVIDENCE_LIMIT_BYTES)
+        except NotADirectoryError:
+            data = None
+        except OSError as error:
+            self._warn_of(path, "read", error, "nobody is told of the evidence in it")
+            return ()
+        if data is None:
+            # So it is at most clients, and the module that parses evidence is not loaded.
+            return ()
+        from . import evidence_store
+
+        return evidence_store.decode(data, path)
+
+    def keep_evidence(self, new: Evidence, *, host: Host, now: float) -> None:
+        """Keep two heads, of which a server has shown the second one in an answer that was refused, until a person has looked at them.
+
+        Args:
+            new: the two heads.
+            host: the host that has shown the second one.
+            now: seconds since 1970.
+        """
+        try:
+            if self._lock_path is None:
+                raise FileNotFoundError("this user has no home folder")
+            with files.Lock(self._lock_path):
+                self._write(None, self._add_evidence((new,), host, now), None)
+        except OSError as error:
+            self._add_evidence((new,), host, now)
+            self._warn_of(self._evidence_path or "the evidence", "written", error, _NO_EVIDENCE)
+
+    def _add_evidence(self, new: Sequence[Evidence], host: Host, now: float) -> bytes | None:
+        """Let this process remember evidence, and return the new content of the file: None if it stays as it is."""
+        if not new and not self._unwritten_evidence:
+            return None
+        from . import evidence_store
+
+        pieces = [evidence_store.KeptEvidence(evidence=each, seen_at=int(now), host=host) for each in new]
+        self._unwritten_evidence = evidence_store.joined(self._unwritten_evidence, pieces)
+        try:
+            written = self._written_evidence()
+        except StateError:
+            # A person may want to look at the damaged file.
+            return None
+        kept = evidence_store.joined(written, self._unwritten_evidence)
+        return None if kept == written else evidence_store.encode(kept)
+
+    def clear_evidence(self) -> bool:
+        """Remove the evidence, which a person has looked at, and return whether there was any.
+
+        Raises:
+            OSError: the file cannot be removed.
+        """
+        unwritten, self._unwritten_evidence = self._unwritten_evidence, ()
+        if self._lock_path is None or self._evidence_path is None or not os.path.exists(self._evidence_path):
+            return bool(unwritten)
+        with files.Lock(self._lock_path):
+            return files.remove(self._evidence_path)
+
     def forget(self) -> bool:
-        """Remove what is remembered, and return whether there was anything.
+        """Remove trust, cache and host, and return whether there was anything. Evidence stays until a person has looked at it.
 
         Raises:
             OSError: a file cannot be removed.
@@ -360,20 +501,34 @@ class Memory:
             ) from None
 
     def _give_up(self, error: OSError) -> None:
-        self._warn_once(
-            f"{self._trust_path or 'the state'} cannot be used ({error.strerror or error}), so this client will not notice if the "
-            "server goes back to an old release, and has no cache if it does not answer: name a folder that can be written with --state DIR"
-        )
+        """Warn of everything that is not kept if the folder of the trust cannot be used."""
+        if self._trust_path is None:
+            self._warn_once(_NO_TRUST, f"this user has no home folder, so {_NO_TRUST}, and {_NO_CACHE}: name a folder with --state DIR")
+            return
+        self._warn_of(self._trust_path, "used", error, _NO_TRUST)
+        if self._cache_path is not None:
+            self._warn_of(self._cache_path, "written", error, _NO_CACHE)
 
-    def _warn_once(self, message: str) -> None:
-        if not self._is_warned:
-            self._is_warned = True
+    def _warn_of(self, path: str, what: str, error: OSError, loss: str) -> None:
+        """Warn that a file cannot be used, once for each loss.
+
+        Args:
+            path: the file that this is about.
+            what: what cannot be done with it.
+            error: what the system says, perhaps about another file that is needed first.
+            loss: what that means.
+        """
+        reason = error.strerror or str(error)
+        if error.filename is not None and os.fspath(error.filename) != path:
+            reason = f"{os.fspath(error.filename)}: {reason}"
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space on that disk" if is_full else "name a folder that can be written with --state DIR"
+        self._warn_once(loss, f"{path} cannot be {what} ({reason}), so {loss}: {remedy}")
+
+    def _warn_once(self, loss: str, message: str) -> None:
+        if loss not in self._warned:
+            self._warned.add(loss)
             self._warn(message)
-
-
-def _write(path: str, data: bytes) -> None:
-    files.make_folders(os.path.dirname(path))
-    files.replace(path, data)
 
 
 def _serial(trust: Trust) -> int:
@@ -392,11 +547,13 @@ def _is_overtaken(trust: Trust, *, by: Trust) -> bool:
         ForkError: the two are different releases with the same serial.
     """
     if _serial(trust) == _serial(by) and trust.seen != by.seen:
+        from coffer_protocol.release.chain import ADVICE
+
         assert trust.seen is not None
         assert by.seen is not None
         error = ForkError(
             f"two processes of this client were given two different releases with the serial {_serial(by)}",
-            hint="the operator resolves this by publishing again: coffer-companion upload FILE",
+            hint=ADVICE,
         )
         shown = trust.seen.signed
         raise error.with_evidence(None if shown is None else Evidence(kind=FORK, known=by.seen.signed, shown=shown))
@@ -415,3 +572,16 @@ def describe(trust: Trust) -> str:
     lines += [f"server {format_id(server)}" for server in trust.servers or ()]
     lines += [f"host {host}" for host in trust.hosts or ()]
     return "".join(f"{line}\n" for line in lines)
+
+
+def as_json(trust: Trust) -> dict[str, object]:
+    """Return a trust for a JSON document."""
+    seen = trust.seen
+    return {
+        "coffer": trust.coffer,
+        "release": None if seen is None else {"serial": seen.serial, "signed_sha256": seen.signed_sha256.hex()},
+        "lowest": trust.lowest,
+        "publishers": list(map(format_id, trust.publishers)),
+        "servers": list(map(format_id, trust.servers or ())),
+        "hosts": list(trust.hosts or ()),
+    }

@@ -51,12 +51,29 @@ def replace(path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Callabl
     Raises:
         OSError: the file cannot be written; the old one is untouched.
     """
-    new = _temporary(path)
+    new = stage(path, data, mode=mode, prepare=prepare)
     try:
-        write_new(new, data, mode=mode, prepare=prepare)
         move(new, path)
     except OSError as error:
         raise _about(path, error) from None
+
+
+def stage(path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Callable[[int], None] | None = None) -> str:
+    """Do the first half of `replace`: write `data` to a new file in the folder of `path`, and return its name for `move`.
+
+    A caller that writes several files stages all of them first: only then is it certain that the disk takes them.
+
+    Arguments are those of `replace`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        new = _temporary(path)
+        write_new(new, data, mode=mode, prepare=prepare)
+    except OSError as error:
+        raise _about(path, error) from None
+    return new
 
 
 def create(path: Path, data: bytes, *, mode: int = OWNER_ONLY) -> None:
@@ -66,9 +83,8 @@ def create(path: Path, data: bytes, *, mode: int = OWNER_ONLY) -> None:
         FileExistsError: the name exists, even as a link that leads nowhere. It is untouched.
         OSError: the file cannot be written, and does not exist.
     """
-    new = _temporary(path)
+    new = stage(path, data, mode=mode)
     try:
-        write_new(new, data, mode=mode)
         move_new(new, path)
     except OSError as error:
         raise _about(path, error) from None

@@ -41,7 +41,7 @@ EXITS: Final = (
     Exit(code=2, meaning="wrong usage, configuration or names", errors=(ConfigurationError, KeyTextError)),
     Exit(code=3, meaning="the server cannot be reached, or cannot serve now", errors=(UnreachableError, BusyServerError)),
     Exit(code=4, meaning="the server does not know this client", errors=(KeyNotFoundError, RefusedClientError)),
-    Exit(code=5, meaning="refused: the answer does not verify", errors=(ProtocolError, ReleaseError, ShardError)),
+    Exit(code=5, meaning="refused: the answer does not verify, and no cache may be used", errors=(ProtocolError, ReleaseError, ShardError)),
     Exit(code=6, meaning="no such key", errors=(NoSuchKeyError,)),
     Exit(code=126, meaning="run: the command cannot be executed", errors=(CommandNotExecutableError,)),
     Exit(code=127, meaning="run: the command was not found", errors=(CommandNotFoundError,)),

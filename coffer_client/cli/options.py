@@ -66,7 +66,8 @@ _MAX_STALE: Final = Option(
     name="max-stale",
     metavar="TIME",
     group=CACHE,
-    help="If no server answers, use a cache that is at most this old: 30m, 12h, 7d; 0 for never. Default: COFFER_MAX_STALE, or 7d.",
+    help="If no server answers, or the answer is refused, use a cache that is at most this old: 30m, 12h, 7d; 0 for never. Default: "
+    "COFFER_MAX_STALE, or 7d.",
 )
 _JSON: Final = Option(name="json", group=OUTPUT, help="Print one JSON object.")
 # The server, the credential, and what is remembered about the server.
@@ -278,17 +279,32 @@ RENDER: Final = Command(
 )
 TRUST: Final = Command(
     line=f"{PROGRAM} trust",
-    help="Show what this client remembers and trusts; with `reset`, delete it.",
-    options=(*_SOURCE, Option(name="yes", help="Answer yes to the question whether everything that is remembered shall be deleted.")),
+    help="Show what this client remembers and trusts, and the evidence that it has kept; with `clear` or `reset`, delete one of the two.",
+    options=(
+        *_SOURCE,
+        Option(
+            name="json",
+            group=OUTPUT,
+            help="Print one JSON object. It has each signed head of the evidence in hex, for somebody else to verify.",
+        ),
+        Option(name="yes", help="Answer yes to the question whether everything that is remembered shall be deleted."),
+    ),
     arguments=(
         Arguments(
-            metavar="reset",
-            help="Delete what is remembered, and begin again with what the address says. Do this only if the operator has confirmed that "
-            "the server is right.",
+            metavar="clear|reset",
+            help="clear: remove the evidence (two heads of one serial, a head that does not follow, a history that was begun again), of "
+            "which this client warns at each use until then. Do this when somebody has looked at it. reset: delete what is remembered, "
+            "and begin again with what the address says; the evidence stays. Do this only if the operator has confirmed that the server "
+            "is right.",
             most=1,
         ),
     ),
-    examples=("coffer-client trust", "coffer-client trust reset --yes"),
+    examples=(
+        "coffer-client trust",
+        "coffer-client trust --json > evidence.json",
+        "coffer-client trust clear",
+        "coffer-client trust reset --yes",
+    ),
 )
 KEYGEN: Final = Command(
     line=f"{PROGRAM} keygen",

@@ -29,9 +29,10 @@ Invariants
    further turn needs another process that has accepted a newer release.
 3. An answer is recorded before it is handed out, so that the server cannot go back behind a release that an application has used. If the
    disk refuses the record, `warn` gets a sentence and the fetch goes on: an application must start.
-4. An answer that is refused changes nothing on the disk. A bad answer is never worse than no answer.
-5. Each error keeps its type up to here. The caller tells "no answer" (try the next host, then the cache) from "a bad answer" by the type
-   alone (`coffer_client.errors`).
+4. An answer that is refused changes neither trust nor cache. A bad answer is never worse than no answer. If it shows another history, its
+   head is kept as evidence together with the one that was accepted, and told of at each use until a person has looked.
+5. Each error keeps its type up to here. The caller tells "no answer", "a bad answer" and "a refusal that is believed" from one another by
+   the type alone (`retrieval`): after the first two the next host is asked, and then the cache is used.
 6. This folder waits for nothing of its own: no socket, no thread, no sleep. Each wait goes through `Network`, so the same coroutine runs in
    a program without an event loop, in asyncio and in trio; a test holds this. Files are read through `Network.call`, because they block.
 7. `connect` keeps the trust that it recalled for the first `take`, and the modules that verify are loaded while the server works on its
@@ -43,7 +44,7 @@ from __future__ import annotations
 import os
 import time
 
-from coffer_protocol.errors import CofferError, UnreachableError
+from coffer_protocol.errors import CofferError, ReleaseError, UnreachableError
 from coffer_protocol.lean import TYPE_CHECKING
 
 from ..errors import CacheError
@@ -62,8 +63,9 @@ if TYPE_CHECKING:
     from ..coffer import Coffer, Release
     from ..config.settings import Settings
     from .network import Network
+    from .verifying import Verdict
 
-# A clock that is right is corrected a little now and then. One that is further behind the cache was wrong, and cannot tell its age.
+# A clock that is right is corrected a little now and then. If it is further behind the cache, it is or was wrong, and tells no age.
 _CLOCK_STEP_S: Final = 300.0
 
 
@@ -147,9 +149,20 @@ class Source:
             StateError: what is remembered is damaged.
             ProtocolError, UnreachableError, TimeoutError: as `Connection.next_message`, when the server is asked.
         """
+        from ..coffer import Coffer
+
+        try:
+            verdict = await self._accept(answer, connection)
+        except ReleaseError as error:
+            if error.evidence is not None:
+                await self.network.call(self._memory.keep_evidence, error.evidence, host=connection.host, now=self._clock())
+            raise
+        await self.tell_evidence()
+        return Coffer(verdict.accepted)
+
+    async def _accept(self, answer: OkGet, connection: Connection) -> Verdict:
         from coffer_protocol.release.coffer import SealedAnswer
 
-        from ..coffer import Coffer
         from .verifying import accept_asking
 
         sealed = SealedAnswer.decode_untrusted(answer.coffer)
@@ -161,16 +174,22 @@ class Source:
             if under is None:
                 under = await self.network.call(self._memory.recall)
             verdict = await accept_asking(sealed, self.wanted, under, connection, now=now)
-            if await self.network.call(self._memory.record, verdict.trust, answer.coffer, under=under, host=connection.host, now=now):
-                break
+            if await self.network.call(
+                self._memory.record,
+                verdict.trust,
+                answer.coffer,
+                under=under,
+                host=connection.host,
+                now=now,
+                restarts=verdict.restarts,
+            ):
+                return verdict
             under = None
-        release = verdict.accepted.release
-        for _ in verdict.restarts:
-            self.warn(
-                f"the history of coffer {release.head.coffer!r} was begun again, and release {release.head.serial} is part of the new one: "
-                "ask your operator whether that was meant"
-            )
-        return Coffer(verdict.accepted)
+
+    async def tell_evidence(self) -> None:
+        """Warn of the evidence that is kept and that nobody has acknowledged, if there is any that this process has not told of."""
+        if warning := await self.network.call(self._memory.untold_evidence):
+            self.warn(warning)
 
     async def sign_for(self, release: Release, connection: Connection, *, use: int) -> None:
         """Send the receipt for a release that was accepted (docs/protocol.md, 7). A client with a bare key cannot sign.
@@ -191,11 +210,14 @@ class Source:
             )
             await connection.send_if_open(held)
 
-    async def from_cache(self, max_stale: timedelta) -> Coffer:
+    async def from_cache(self, max_stale: timedelta, *, refusal: CofferError | None = None) -> Coffer:
         """Return what a server gave last, verified as if it came now; its release may have expired since.
+
+        If this machine's clock is behind the time of that fetch, it is wrong or was wrong then, and no age is too high: `warn` says so.
 
         Args:
             max_stale: how long ago the server may have given it, at most.
+            refusal: why the answer of a server was refused in the place of which this one is used; None if there was no answer.
 
         Raises:
             CacheError: the cache cannot be used; the text says why.
@@ -203,7 +225,7 @@ class Source:
         """
         from datetime import timedelta
 
-        from coffer_common import durations
+        from coffer_common import durations, times
         from coffer_protocol.release.coffer import SealedAnswer
 
         from ..coffer import Coffer
@@ -213,9 +235,8 @@ class Source:
         cached = await self.network.call(self._memory.cached)
         if cached is None:
             raise CacheError("it is empty")
-        stale = timedelta(seconds=max(0.0, now - cached.fetched_at))
-        if cached.fetched_at - now > _CLOCK_STEP_S:
-            raise CacheError("this machine's clock was set back after it was fetched, so its age is unknown")
+        # Whatever a clock says, it is not fresh: an application may ask for the truth of this.
+        stale = max(timedelta.resolution, timedelta(seconds=now - cached.fetched_at))
         if stale > max_stale:
             raise CacheError(f"it was fetched {durations.show(stale)} ago, and max-stale is {durations.show(max_stale)}")
         trust = await self.network.call(self._memory.recall)
@@ -223,7 +244,12 @@ class Source:
             accepted = accept(SealedAnswer.decode_untrusted(cached.body), self.wanted, trust, now=None)
         except CofferError as error:
             raise CacheError(f"it does not verify: {error}", hint=error.hint) from error
-        return Coffer(accepted, stale=stale)
+        if cached.fetched_at - now > _CLOCK_STEP_S:
+            self.warn(
+                f"this machine's clock says {times.show(now)}, and when the cache was fetched it said {times.show(cached.fetched_at)}: it "
+                "is behind now, or was ahead then, so nobody knows how old the cache is: set the clock"
+            )
+        return Coffer(accepted, stale=stale, refusal=refusal)
 
 
 async def _greeted(connection: Connection) -> Connection:

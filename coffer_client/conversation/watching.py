@@ -19,9 +19,9 @@ from coffer_protocol.message import USE_FOLLOWED, Get, OkGet, Still, Watch
 
 from ..coffer import Coffer, Release
 from ..config.credential import Credential
-from ..errors import BusyServerError, ConfigurationError
+from ..errors import ConfigurationError
 from .connection import Connection
-from .retrieval import DEFAULT_TIMEOUT_S, PASSING, combined
+from .retrieval import DEFAULT_TIMEOUT_S, Failures, asks_on
 from .source import Source
 
 # A server sends Still at least every 60 s. If it is silent for 1.5 times as long, the server or the way to it is gone.
@@ -46,8 +46,8 @@ def demand_watchable(credential: Credential) -> None:
 class Watcher:
     """The releases of a source, each as soon as it is published.
 
-    If a host cannot serve, the next one is tried. If none could, the watcher waits a random part of a time that doubles with each failure,
-    up to a minute (capped exponential backoff with full jitter).
+    If a host cannot serve, or its answer is refused, the next one is tried. If none gives a good answer, the watcher waits a random part of
+    a time that doubles with each failure, up to a minute (capped exponential backoff with full jitter).
     """
 
     def __init__(
@@ -89,32 +89,34 @@ class Watcher:
     async def events(self) -> AsyncGenerator[Coffer | CofferError, None]:
         """Yield without end: a `Coffer` for every release that is newer than the last one, and an error for every attempt that failed.
 
-        An attempt fails if no host could serve, or if one refused. What was yielded before stays valid, and the caller decides whether to
-        go on. Closing the generator closes its session.
+        An attempt fails if no host gives a good answer, or if one says that it does not serve this client. What was yielded before stays
+        valid, and the caller decides whether to go on. Closing the generator closes its session.
         """
+        await self._source.tell_evidence()
         while True:
             error: CofferError | None = None
-            failures: list[UnreachableError | BusyServerError] = []
+            failures = Failures(self._source)
             for host in await self._source.hosts():
                 try:
                     async with await self._source.connect(host, deadline_s=self._in_s(DEFAULT_TIMEOUT_S)) as connection:
                         ends_s = self._in_s(SESSION_TIMEOUT_S * self._uniform(_SHORTEST_SESSION, 1))
                         coffer: Coffer | None = await self._get(connection)
+                        failures.tell()
                         while coffer is not None:
                             if coffer.release.serial > self._serial:
                                 self._serial = coffer.release.serial
                                 yield coffer
                             coffer = await self._watch(connection, ends_s)
                     break
-                except PASSING as failure:
-                    failures.append(failure)
                 except TimeoutError:
-                    failures.append(UnreachableError(f"{host}: the server has become silent"))
-                except CofferError as refusal:
-                    error = refusal
-                    break
+                    failures.add(host, UnreachableError(f"{host}: the server has become silent"))
+                except CofferError as failure:
+                    if not asks_on(failure):
+                        error = failure
+                        break
+                    failures.add(host, failure)
             else:
-                error = combined(failures)
+                error = failures.combined()
             if error is not None:
                 yield error
                 await self._source.network.sleep(self._backoff_s())

@@ -96,7 +96,7 @@ class Walk:
         """Return the error for a server whose heads end before `to`."""
         seen = self._start.seen
         since = "its first release" if seen is None else f"release {seen.serial}"
-        error = ChainError(f"the server shows no way from {since} of {self._start.coffer!r} to the release that it gave", hint=_ADVICE)
+        error = ChainError(f"the server shows no way from {since} of {self._start.coffer!r} to the release that it gave", hint=ADVICE)
         # A reader that has seen no release has no evidence against the server.
         return error.with_evidence(None if seen is None else Evidence(kind=BROKEN_CHAIN, known=seen.signed, shown=self._to))
 
@@ -136,16 +136,17 @@ def check_follows(release: SignedHead, seen: Seen, *, by_hash: bool = True) -> N
     if head.serial == seen.serial and release.sha256 != seen.signed_sha256:
         raise ForkError(
             f"release {head.serial} of {head.coffer!r}, as the server shows it, is not the release {head.serial} that was seen before",
-            hint=_ADVICE,
+            hint=ADVICE,
         ).with_evidence(Evidence(kind=FORK, known=seen.signed, shown=release.signed))
     raise ChainError(
         f"release {head.serial} of {head.coffer!r}, as the server shows it, does not follow release {seen.serial}: a release between them "
         "is missing, or one was replaced",
-        hint=_ADVICE,
+        hint=ADVICE,
     ).with_evidence(Evidence(kind=BROKEN_CHAIN, known=seen.signed, shown=release.signed))
 
 
-_ADVICE: Final = (
+ADVICE: Final = (
     "the server was set back to an old state, hides a release, or shows different releases to different readers. The operator restores its "
-    "newest backup; if the history is lost, this begins it again: coffer-companion upload --restore FILE"
+    "newest backup; if the history is lost, this begins it again: coffer-companion upload --restore FILE. If the operator knows that the "
+    "server is right, a client forgets what it has seen: coffer-client trust reset"
 )

@@ -131,10 +131,11 @@ def check_head_untrusted(signed: bytes, demand: Demand, *, now: float | None, ma
         if release.head.issued < seen.issued and not release.head.restart:
             raise IssuedEarlierError(
                 f"release {release.head.serial} of {demand.coffer!r} was issued at {_when(release.head.issued)}, before release "
-                f"{seen.serial}, which was seen already: its publisher's clock is wrong",
-                hint="the operator publishes again: coffer-companion upload FILE",
+                f"{seen.serial}, which was seen already and was issued at {_when(seen.issued)}: its publisher's clock was behind, or that "
+                "of the release before was ahead",
+                hint="the operator sets the publisher's clock, and publishes again: coffer-companion upload FILE",
             )
-    _check_not_ahead(release, demand, time)
+    _check_not_ahead(release, demand, time, now)
     return release
 
 
@@ -151,7 +152,8 @@ def _check_expiry(release: SignedHead, demand: Demand, time: int | None) -> None
             hint="the operator publishes one that is valid for longer: coffer-companion upload --expires never FILE",
         )
     raise ExpiredReleaseError(
-        f"{told} this machine's clock", hint="if the clock is right, the operator publishes again: coffer-companion upload FILE"
+        f"{told} this machine's clock: nobody has published since, the server hides newer releases, or this clock is ahead",
+        hint="look at this machine's clock (date). If it is right, the operator publishes again: coffer-companion upload FILE",
     )
 
 
@@ -161,7 +163,8 @@ def _check_serial(release: SignedHead, demand: Demand) -> None:
         raise RollbackError(
             f"the server gave release {head.serial} of {head.coffer!r}, and release {highest} has been seen before or is demanded: "
             "the server was set back to an old state, or hides newer releases",
-            hint="the operator restores the server's newest backup, or publishes again: coffer-companion upload --restore FILE",
+            hint="the operator restores the server's newest backup; if it is lost, this begins the history again: coffer-companion upload "
+            "--restore FILE",
         )
     if highest and head.serial > highest + SERIAL_JUMP:
         raise SerialJumpError(
@@ -173,19 +176,28 @@ def _check_serial(release: SignedHead, demand: Demand) -> None:
         raise ForkError(
             f"release {head.serial} of {head.coffer!r} is not the release {seen.serial} that was seen before: two different releases with "
             "this serial were signed, and the server shows them to different readers",
-            hint="tell the operator, who publishes again: coffer-companion upload FILE",
+            hint=chain.ADVICE,
         ).with_evidence(Evidence(kind=FORK, known=seen.signed, shown=release.signed))
 
 
-def _check_not_ahead(release: SignedHead, demand: Demand, time: int | None) -> None:
+def _time_text(now: float | None, demand: Demand) -> str:
+    """Return what the reader's time is, and whose word that is."""
+    assert now is not None
+    if now >= demand.latest:
+        return f"it is {_when(int(now))} by this machine's clock"
+    return f"it is {_when(demand.latest)} by a release that was seen before (this machine's clock says {_when(int(now))})"
+
+
+def _check_not_ahead(release: SignedHead, demand: Demand, time: int | None, now: float | None) -> None:
     if time is None or release.head.issued <= time + ISSUED_AHEAD_S:
         return
     if demand.seen is None and time < CLOCK_START:
         raise ClockError(f"this machine's clock says {_when(time)}, which cannot be: set it, and try again")
     raise IssuedAheadError(
-        f"release {release.head.serial} of {release.head.coffer!r} was issued at {_when(release.head.issued)}, and it is {_when(time)} by "
-        "this machine's clock: one of the two clocks is wrong",
-        hint="if it is the publisher's, the operator publishes again: coffer-companion upload --restore FILE",
+        f"release {release.head.serial} of {release.head.coffer!r} was issued at {_when(release.head.issued)}, and "
+        f"{_time_text(now, demand)}: this clock is behind, or the publisher's was ahead",
+        hint="look at this machine's clock (date). If it is right, the operator sets the publisher's clock, and begins the history again: "
+        "coffer-companion upload --restore FILE",
     )
 
 

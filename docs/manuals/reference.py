@@ -50,7 +50,14 @@ FILES: Final = (
         name="$XDG_STATE_HOME/coffer/client/*.trust",
         text="The newest release that was seen and the publishers that are trusted, by server, coffer and identity: `trust` shows them.",
     ),
-    Entry(name="$XDG_CACHE_HOME/coffer/client/*.cache", text="The server's last answer, still sealed. It is used when no server answers."),
+    Entry(
+        name="$XDG_STATE_HOME/coffer/client/*.evidence",
+        text="Pairs of signed heads that show two histories: `trust` shows them, and `trust clear` removes them.",
+    ),
+    Entry(
+        name="$XDG_CACHE_HOME/coffer/client/*.cache",
+        text="The server's last answer, still sealed. It is used when no server answers, or the answer is refused.",
+    ),
 )
 # The exit code of an interrupted command is in no row of the table, because there is no error behind it.
 _INTERRUPTED: Final = Exit(code=EXIT_INTERRUPTED, meaning="interrupted, as by Ctrl-C")

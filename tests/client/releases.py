@@ -35,6 +35,7 @@ def make_head(
     prev: bytes | None = None,
     publishers: tuple[bytes, ...] | None = None,
     servers: tuple[bytes, ...] | None = None,
+    restart: bool = False,
 ) -> Head:
     """A head of one leaf, by the publisher whom every address of these tests names where no other is given."""
     return Head(
@@ -48,6 +49,7 @@ def make_head(
         prev=prev,
         publishers=publishers,
         servers=servers,
+        restart=restart,
     )
 
 
@@ -62,6 +64,7 @@ def make_body(
     prev: bytes | None = None,
     publishers: tuple[bytes, ...] | None = None,
     servers: tuple[bytes, ...] | None = None,
+    restart: bool = False,
 ) -> bytes:
     """What a server gives to this client in OkGet."""
     key = BareKey(id=credential.identity.plain_id()) if credential.bare else credential.identity.public()
@@ -70,7 +73,15 @@ def make_body(
     alg = blobs.alg_of(key)
     leaf = tree.Leaf(coffer=COFFER, client_id=key.id, alg=alg, since=serial, blob_sha256=sha256(blob))
     head = make_head(
-        root=leaf.hash(), serial=serial, issued=issued, expires=expires, by=by, prev=prev, publishers=publishers, servers=servers
+        root=leaf.hash(),
+        serial=serial,
+        issued=issued,
+        expires=expires,
+        by=by,
+        prev=prev,
+        publishers=publishers,
+        servers=servers,
+        restart=restart,
     )
     return SealedAnswer(signed=heads.sign(head, by), index=0, path=(), alg=alg, since=serial, blob=blob).encode()
 

@@ -21,6 +21,8 @@ from .releases import NOW
 
 # Nothing here takes so long; it ends a test that would hang.
 PLENTY_S = 30.0
+# A `max_stale` with which the cache never stands in.
+NEVER = timedelta()
 
 
 class Client:
@@ -50,10 +52,10 @@ class Client:
         """Fetch once."""
         return finish(retrieve(self.source(address, max_stale=max_stale, timeout_s=timeout_s)))
 
-    def fetch_from(self, script: Script, *, serial: int = 0) -> Coffer:
+    def fetch_from(self, script: Script, *, serial: int = 0, max_stale: timedelta | None = None) -> Coffer:
         """Fetch once from a server that follows a script."""
         with FakeServer(script) as server:
-            return self.fetch(server.address(bare=self.credential.bare, serial=serial))
+            return self.fetch(server.address(bare=self.credential.bare, serial=serial), max_stale=max_stale)
 
     def fetch_from_nobody(self, *, max_stale: timedelta | None = None) -> Coffer:
         """Fetch once while no server answers."""

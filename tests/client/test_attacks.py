@@ -8,6 +8,7 @@ much, for a session's frames cannot be read, replayed or changed (test_fetching.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +43,7 @@ from tests.support import identity
 
 from .fake_server import FakeServer, Peer, Script, address_of, giving, giving_in_turn, hosting
 from .releases import NOW, PUBLISHER, History, make_body, make_head
-from .sources import Client
+from .sources import NEVER, Client
 
 THIEF = identity("publisher2")
 
@@ -61,11 +62,18 @@ def client(tmp_path: Path, whole: Credential, history: History) -> Client:
     return client
 
 
-def refused(client: Client, script: Script, error: type[Exception], match: str | None = None) -> None:
-    """The client refuses what the script gives, says so, and knows what it knew before."""
+def refused(client: Client, script: Script, error: type[Exception], match: str = ".") -> None:
+    """The client refuses what the script gives, knows what it knew before, and goes on with its cache if it may, or says so."""
     before = client.trust()
     with pytest.raises(error, match=match):
-        client.fetch_from(script)
+        client.fetch_from(script, max_stale=NEVER)
+    assert before.seen is not None
+    coffer = client.fetch_from(script)
+    assert coffer.release.serial == before.seen.serial
+    assert coffer.stale
+    assert isinstance(coffer.refusal, error)
+    assert re.search(match, str(coffer.refusal))
+    assert any(str(coffer.refusal) in warning for warning in client.warnings)
     assert client.trust() == before
 
 
@@ -80,7 +88,7 @@ def test_arbitrary_software_is_arbitrary_secrets(client: Client, whole: Credenti
         peer.answer_questions(lambda serial: [strange] if serial == 3 else [])
 
     refused(client, script, ChainError, "no way from release 2")
-    refused(client, giving(forged), BadSignatureError, "not good")
+    refused(client, giving(forged), BadSignatureError, "not valid")
 
 
 @pytest.mark.parametrize("kind", [MessageType.PART, MessageType.OK_GET])
@@ -104,7 +112,9 @@ def test_endless_data(client: Client, kind: MessageType) -> None:
         refused(client, script, UnopenableError, "longer than 2097152 bytes")
     else:
         # What is cut short is no answer; the cache stands in.
-        assert client.fetch_from(script).stale == timedelta()
+        coffer = client.fetch_from(script)
+        assert coffer.stale
+        assert coffer.refusal is None
 
 
 def test_fast_forward(client: Client, whole: Credential, history: History) -> None:
@@ -128,12 +138,16 @@ def test_indefinite_freeze(client: Client, history: History) -> None:
 
 
 def test_malicious_mirrors(client: Client, history: History) -> None:
-    """One host of several lies: the client says so, and takes nothing; a host that only fails is passed over."""
+    """One host of several lies: the client says so, and takes nothing of it; another host is asked, as if that one had failed."""
     with FakeServer(hosting(history, newest=1)) as liar, FakeServer(hosting(history)) as honest:
-        with pytest.raises(RollbackError):
-            client.fetch(address_of(liar.host, honest.host))
-        assert honest.connections == 0
-        assert client.fetch(address_of(honest.host, liar.host)).release.serial == 3
+        coffer = client.fetch(address_of(liar.host, honest.host))
+        assert (coffer.release.serial, coffer.stale, coffer.refusal) == (3, None, None)
+        (warning,) = client.warnings
+        assert warning.startswith(f"what came from {liar.host} was refused, and another host was asked (the server gave release 1 ")
+    with FakeServer(hosting(history, newest=1)) as liar, FakeServer(hosting(history, newest=2)) as other:
+        with pytest.raises(RollbackError, match="release 1 "):
+            client.fetch(address_of(liar.host, other.host), max_stale=NEVER)
+        assert (liar.connections, other.connections) == (1, 1)
     with FakeServer(lambda peer: None) as closed, FakeServer(hosting(history)) as honest:
         assert client.fetch(address_of(closed.host, honest.host)).release.serial == 3
 
@@ -166,9 +180,9 @@ def test_a_fork_is_a_rollback_too(client: Client, whole: Credential) -> None:
 def test_slow_retrieval(client: Client) -> None:
     """A byte now and then does not keep the client: there is one deadline for everything, and then the cache."""
     with pytest.raises(UnreachableError, match="no answer within"), FakeServer(dripping) as server:
-        client.fetch(server.address(), timeout_s=0.3, max_stale=timedelta())
+        client.fetch(server.address(), timeout_s=0.3, max_stale=NEVER)
     with FakeServer(dripping) as server:
-        assert client.fetch(server.address(), timeout_s=0.3).stale == timedelta()
+        assert client.fetch(server.address(), timeout_s=0.3).stale
 
 
 def dripping(peer: Peer) -> None:
@@ -251,4 +265,4 @@ def test_what_is_replayed_from_another_session_opens_nothing(client: Client, his
     with FakeServer(giving_in_turn(record, replay)) as server:
         client.fetch(server.address())
         with pytest.raises(UnopenableError):
-            client.fetch(server.address())
+            client.fetch(server.address(), max_stale=NEVER)

@@ -133,7 +133,8 @@ def test_the_first_is_what_the_cache_has_where_no_server_answers(client: Client,
         watch(client, server.address(), on_failure=failures.append, max_stale=timedelta(days=1)) as releases,
     ):
         first = next(releases)
-        assert (dict(first), first.stale) == ({"n": 1}, timedelta())
+        assert (dict(first), first.refusal) == ({"n": 1}, None)
+        assert first.stale
         assert dict(next(releases)) == {"n": 2}
     assert [type(failure) for failure in failures] == [BusyServerError]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -17,11 +18,13 @@ from coffer_client.trust_store import Folders, Memory, find_folders
 from coffer_protocol import cbor
 from coffer_protocol.address import Host, ServerAddress
 from coffer_protocol.errors import ForkError
+from coffer_protocol.release import head as heads
+from coffer_protocol.release.evidence import BROKEN_CHAIN, FORK, RESTART, Evidence
 from coffer_protocol.release.trust import Seen, Trust
 from tests.support import identity
 
 from .fake_server import address_of
-from .releases import NOW, PUBLISHER
+from .releases import NOW, PUBLISHER, make_head
 
 HOST = Host(name="coffer.example")
 ADDRESS = address_of(HOST)
@@ -301,9 +304,11 @@ def test_where_nothing_can_be_written_the_process_remembers_for_itself(tmp_path:
     assert own.recall() == after(7)
     assert own.cached() is None
     remember(own, after(8))
-    assert len(warnings) == 1
     assert "will not notice" in warnings[0]
-    assert "--state DIR" in warnings[0]
+    assert "there is no cache" in warnings[-1]
+    assert all("--state DIR" in warning for warning in warnings)
+    # Two facts about two files, each of them once.
+    assert len(warnings) == (2 if folder else 1)
 
 
 def test_a_cache_that_cannot_be_written_leaves_the_trust(tmp_path: Path) -> None:
@@ -315,6 +320,102 @@ def test_a_cache_that_cannot_be_written_leaves_the_trust(tmp_path: Path) -> None
     assert memory(tmp_path / "state").recall() == after(7)
     assert len(warnings) == 1
     assert "there is no cache if" in warnings[0]
+
+
+@pytest.mark.parametrize("room", ["for nothing", "for the trust"])
+def test_on_a_full_disk_each_file_is_named_and_the_trust_comes_first(tmp_path: Path, room: str) -> None:
+    warnings: list[str] = []
+    remember(memory(tmp_path), after(5), b"old")
+    (trust,), (cache,) = tmp_path.glob("*.trust"), tmp_path.glob("*.cache")
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state=str(tmp_path), cache=str(tmp_path)), warn=warnings.append)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10 if room == "for nothing" else trust.stat().st_size + 100, before[1]))
+    try:
+        for _ in range(2):
+            assert remember(own, after(7), bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    # This process goes on from what it knows, and another one from what could be written.
+    assert own.recall() == after(7)
+    assert memory(tmp_path).recall() == after(5 if room == "for nothing" else 7)
+    lost = [
+        (trust, "this client will not notice if the server goes back to an old release"),
+        (cache, "there is no cache if no server answers"),
+    ]
+    assert warnings == [
+        f"{path} cannot be written (File too large), so {loss}: name a folder that can be written with --state DIR"
+        for path, loss in (lost if room == "for nothing" else lost[1:])
+    ]
+    # What was there is whole, and nothing is left over.
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".cache", ".lock", ".trust"]
+    # Once there is room again, all is written.
+    assert remember(own, after(7), bytes(10_000))
+    assert memory(tmp_path).recall() == after(7)
+    assert len(warnings) == (2 if room == "for nothing" else 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------- evidence
+
+
+def piece(number: int, *, kind: str = FORK) -> Evidence:
+    known, shown = (heads.sign(make_head(serial=7, root=bytes([each]) * 32), PUBLISHER) for each in (0, number))
+    return Evidence(kind=kind, known=known, shown=shown)
+
+
+def test_evidence_is_kept_until_it_is_cleared(tmp_path: Path) -> None:
+    own = memory(tmp_path / "state")
+    assert own.evidence() == ()
+    assert not own.clear_evidence()
+    own.keep_evidence(piece(1), host=HOST, now=NOW + 0.5)
+    # It is the same evidence, whoever shows it again.
+    own.keep_evidence(piece(1), host=Host(name="two.example"), now=NOW + 10)
+    own.keep_evidence(piece(2, kind=BROKEN_CHAIN), host=HOST, now=NOW + 20)
+    (path,) = (tmp_path / "state").glob("*.evidence")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    kept = memory(tmp_path / "state").evidence()
+    assert [(each.evidence, each.seen_at, each.host) for each in kept] == [
+        (piece(1), NOW, HOST),
+        (piece(2, kind=BROKEN_CHAIN), NOW + 20, HOST),
+    ]
+    # To forget what is trusted is not to have looked at the evidence.
+    remember(own, after(7))
+    assert own.forget()
+    assert own.evidence() == kept
+    assert own.clear_evidence()
+    assert (own.evidence(), memory(tmp_path / "state").evidence()) == ((), ())
+
+
+def test_a_restart_is_kept_with_the_release_that_is_accepted(tmp_path: Path) -> None:
+    own = memory(tmp_path)
+    restart = piece(1, kind=RESTART)
+    assert own.record(after(7), BODY, under=own.recall(), host=HOST, now=NOW, restarts=(restart,))
+    assert [each.evidence for each in memory(tmp_path).evidence()] == [restart]
+    assert memory(tmp_path).recall() == after(7)
+
+
+def test_evidence_that_cannot_be_written_is_kept_by_this_process_until_it_can(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    (tmp_path / "state").touch()
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state=str(tmp_path / "state"), cache=None), warn=warnings.append)
+    for _ in range(2):
+        own.keep_evidence(piece(1), host=HOST, now=NOW)
+    assert [each.evidence for each in own.evidence()] == [piece(1)]
+    assert [warning for warning in warnings if "nobody will be told of it after this run" in warning and ".evidence cannot be" in warning]
+    (tmp_path / "state").unlink()
+    # It is written with whatever is written next.
+    assert remember(own, after(7))
+    assert [each.evidence for each in memory(tmp_path / "state").evidence()] == [piece(1)]
+
+
+def test_evidence_without_a_home_is_kept_by_this_process() -> None:
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state=None, cache=None), warn=lambda _: None)
+    own.keep_evidence(piece(1), host=HOST, now=NOW)
+    assert [each.evidence for each in own.evidence()] == [piece(1)]
+    assert own.clear_evidence()
+    assert own.evidence() == ()
 
 
 # ------------------------------------------------------------------------------------------------------------------- hosts

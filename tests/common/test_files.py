@@ -15,7 +15,18 @@ from coffer_common.errors import MissingFileError, TextFileError
 from tests.support import ROOT
 
 CANARY = b"canary-4711"
-WRITERS: dict[str, Callable[[Path, bytes], None]] = {"replace": files.replace, "create": files.create, "write_new": files.write_new}
+
+
+def stage_and_move(path: Path, data: bytes) -> None:
+    files.move(files.stage(path, data), path)
+
+
+WRITERS: dict[str, Callable[[Path, bytes], None]] = {
+    "replace": files.replace,
+    "stage": stage_and_move,
+    "create": files.create,
+    "write_new": files.write_new,
+}
 every_writer = pytest.mark.parametrize("writer", WRITERS)
 
 
@@ -60,6 +71,16 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
         files.replace(str(path), data)
         assert path.read_bytes() == data
     assert names_in(tmp_path) == ["file"]
+
+
+def test_what_is_staged_is_whole_and_not_there_yet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    new = Path(files.stage(path, CANARY))
+    assert (path.read_bytes(), new.read_bytes(), new.parent) == (b"old", CANARY, tmp_path)
+    assert files.is_temporary(new.name)
+    files.move(new, path)
+    assert (path.read_bytes(), names_in(tmp_path)) == (CANARY, ["file"])
 
 
 def test_a_path_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 Modules:
     step.py      what a step is
-    machine.py   versions, libraries, configuration, identity, state and cache
+    machine.py   versions, libraries, configuration, identity, state, evidence and cache
     server.py    names, connections, and the release
 
 Each step is a part of a fetch and runs the same code, so that what works here works there. A fetch that works is remembered like any
@@ -59,7 +59,7 @@ def examine(
     yield credential if isinstance(credential, Step) else machine.describe_identity(asked, credential)
     yield machine.examine_mlkem(check_mlkem, None if isinstance(credential, Step) else credential)
     if isinstance(address, Step) or isinstance(credential, Step):
-        for name in ("state", "cache", "name", "tcp", "hello", *server.OF_A_RELEASE):
+        for name in ("state", "evidence", "cache", "name", "tcp", "hello", *server.OF_A_RELEASE):
             yield skipped(name, "it needs a configuration and an identity")
         return
     wanted = Settings(
@@ -75,6 +75,7 @@ def examine(
     memory = Memory(wanted, folders, warn=_ignore)
     source = Source(wanted, memory, Sockets(resolve=resolve), warn=_ignore, clock=clock)
     yield machine.examine_state(memory, folders)
+    yield machine.examine_evidence(memory)
     yield machine.examine_cache(source, memory)
     yield from server.examine_hosts(source, memory, clock, resolve)
 

@@ -14,10 +14,12 @@ from typing import Final
 
 from coffer_common import durations, files, keyfile, paths
 from coffer_protocol.crypto import primitives
-from coffer_protocol.errors import CofferError, UnavailableError
+from coffer_protocol.errors import CofferError, ReleaseError, UnavailableError
 from coffer_protocol.fallbacks import in_use
 from coffer_protocol.identity import Identity
+from coffer_protocol.release.evidence import RESTART
 
+from ... import evidence_store
 from ...config import settings
 from ...config.credential import Credential
 from ...config.lookup import Configuration
@@ -158,6 +160,21 @@ def examine_state(memory: Memory, folders: Folders) -> Step:
         return Step(name="state", state=WARN, sentence=sentence, mend=mend)
     newest = f"the newest release seen is {seen.serial}" if seen is not None and seen.signed_sha256 else "no release has been seen yet"
     return Step(name="state", state=OK, sentence=f"{folders.state}; {newest}")
+
+
+def examine_evidence(memory: Memory) -> Step:
+    """Show whether this client has kept evidence of two histories, at which nobody has looked yet."""
+    try:
+        kept = memory.evidence()
+    except StateError as error:
+        return failed("evidence", error, error.hint or "")
+    if not kept:
+        return Step(name="evidence", state=OK, sentence="no server has shown another history")
+    sentence, _, hint = evidence_store.tell(kept).partition("\nhint: ")
+    # A person has begun the history again. Anything else is a server's doing.
+    if all(each.evidence.kind == RESTART for each in kept):
+        return Step(name="evidence", state=WARN, sentence=sentence, mend=hint)
+    return failed("evidence", ReleaseError(sentence), hint)
 
 
 def examine_cache(source: Source, memory: Memory) -> Step:

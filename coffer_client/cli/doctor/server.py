@@ -10,7 +10,6 @@ from coffer_common import durations, times
 from coffer_protocol.address import Host
 from coffer_protocol.errors import (
     CofferError,
-    ExpiredReleaseError,
     KeyNotFoundError,
     ReleaseError,
     UnopenableError,
@@ -191,12 +190,10 @@ def _refused(source: Source, refusal: CofferError) -> Step:
 
 def _mend_release(error: CofferError) -> str:
     match error:
-        case ExpiredReleaseError():
-            return f"look at the clock (`date`); if it is right, {_PUBLISH_AGAIN}"
         case UntrustedPublisherError():
             return f"if that publisher is right, {ADDRESS_AGAIN}"
         case ReleaseError():
-            return f"show this to your operator: docs/releases-client.md says what each refusal means; most often {_PUBLISH_AGAIN}"
+            return error.hint or "show this to your operator: docs/releases-client.md says what each refusal means"
         case StateError():
             return STATE_AGAIN
     return "look at the server's log, and try again"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +58,7 @@ from tests.support import identity, vectors
 from ..fake_server import SERVER, FakeServer, Peer, Script, address_of, answering, giving, giving_in_turn, hosting, serving, unused_host
 from ..io.test_happy_eyeballs import black_hole, closed, place
 from ..releases import NOW, SERIAL, History, make_body, signed_of
-from ..sources import Client
+from ..sources import NEVER, Client
 
 PLENTY_S = 30.0
 # What a silent server is given: long enough for a handshake on a busy machine.
@@ -483,13 +484,76 @@ def test_a_silent_host_leaves_time_for_the_next(whole: Credential) -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [giving(b"\x80"), answering(lambda hello: KeyNotFound(client=hello.client)), answering(lambda _: Error(code="suite", sentence=""))],
+    [answering(lambda hello: KeyNotFound(client=hello.client)), answering(lambda _: Error(code="suite", sentence=""))],
 )
-def test_the_next_host_is_not_asked_where_one_has_answered(first: Script, whole: Credential) -> None:
+def test_the_next_host_is_not_asked_where_one_does_not_serve_this_client(first: Script, whole: Credential) -> None:
     with FakeServer(first) as one, FakeServer(serving(whole, SECRETS)) as two:
         with pytest.raises(CofferError):
             ask(address_of(one.host, two.host), whole)
         assert (one.connections, two.connections) == (1, 0)
+
+
+BAD_ANSWERS = [giving(b"\x80"), tampered, out_of_turn, answering(lambda _: Error(code="unsupported", sentence="what is that"))]
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS)
+def test_the_next_host_is_asked_after_a_bad_answer_and_that_is_told(bad: Script, whole: Credential) -> None:
+    told: list[str] = []
+    with FakeServer(bad) as one, FakeServer(serving(whole, SECRETS)) as two:
+        source = forgetful(address_of(one.host, two.host), whole, warn=told.append)
+        coffer = finish(retrieve(source))
+    assert (dict(coffer), coffer.stale, coffer.refusal) == (SECRETS, None, None)
+    (warning,) = told
+    assert warning.startswith(f"what came from {one.host} was refused, and another host was asked (")
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS)
+def test_a_bad_answer_is_never_worse_than_no_answer(bad: Script, tmp_path: Path, whole: Credential) -> None:
+    client = Client(tmp_path, whole)
+    client.fetch_from(serving(whole, SECRETS))
+    with FakeServer(bad) as server:
+        coffer = client.fetch(server.address())
+        assert dict(coffer) == SECRETS
+        assert coffer.stale
+        assert coffer.refusal is not None
+        assert exit_code(coffer.refusal) == 5
+        (warning,) = client.warnings
+        assert warning.startswith("what came from the server was refused, so release 7 of 'shop' is used, which was fetched 0s ago (127.")
+        assert str(coffer.refusal) in warning
+        assert "\nhint: " in warning
+        # It can be handed on, and keeps nothing of the fetch.
+        assert (coffer.refusal.__traceback__, coffer.refusal.__context__, coffer.refusal.__cause__) == (None, None, None)
+        assert str(pickle.loads(pickle.dumps(coffer)).refusal) == str(coffer.refusal)
+        with pytest.raises(type(coffer.refusal)):
+            client.fetch(server.address(), max_stale=NEVER)
+        client.cache = False
+        with pytest.raises(type(coffer.refusal)):
+            client.fetch(server.address())
+
+
+def test_a_refusal_says_why_the_cache_cannot_stand_in(tmp_path: Path, whole: Credential) -> None:
+    client = Client(tmp_path, whole)
+    with pytest.raises(NotAReleaseError) as caught:
+        client.fetch_from(giving(b"\x80"))
+    assert str(caught.value.hint).endswith("; the cache cannot be used: it is empty")
+    client.fetch_from(serving(whole, SECRETS))
+    client.now += 8 * 86400
+    with pytest.raises(NotAReleaseError) as caught:
+        client.fetch_from(giving(b"\x80"))
+    assert str(caught.value.hint).endswith("; the cache cannot be used: it was fetched 8d ago, and max-stale is 7d")
+
+
+def test_a_refusal_counts_more_than_silence_and_all_hosts_are_named(tmp_path: Path, whole: Credential) -> None:
+    client, gone = Client(tmp_path, whole), unused_host()
+    client.fetch_from(serving(whole, SECRETS))
+    with FakeServer(giving(b"\x80")) as server:
+        address = address_of(gone, server.host)
+        assert isinstance(client.fetch(address).refusal, NotAReleaseError)
+        (warning,) = client.warnings
+        assert f"{gone}: " in warning
+        assert f"{server.host}: " in warning
+        with pytest.raises(NotAReleaseError):
+            client.fetch(address, max_stale=NEVER)
 
 
 def test_the_host_that_served_last_is_the_first_that_is_asked(tmp_path: Path, whole: Credential) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ from ..fake_server import (
     unused_host,
 )
 from ..releases import PUBLISHER, History
-from ..sources import Client
+from ..sources import NEVER, Client
 
 SECOND = identity("publisher2")
 NEXT_SERVER = identity("worker")
@@ -92,14 +91,14 @@ def test_a_retirement_that_was_missed_is_learnt(client: Client, history: History
     assert client.trust().publishers == (PUBLISHER.publisher_key(),)
     # The retired key is not good any more, though it was when this client last looked.
     with pytest.raises(UntrustedPublisherError):
-        client.fetch_from(hosting(history.add({"n": 4}, by=SECOND)))
+        client.fetch_from(hosting(history.add({"n": 4}, by=SECOND)), max_stale=NEVER)
 
 
 def test_a_retired_publisher_is_refused_where_the_history_tells(client: Client, history: History) -> None:
     client.fetch_from(hosting(history.add({"n": 1}, publishers=(PUBLISHER, SECOND))))
     history.add({"n": 2}, publishers=(PUBLISHER,)).add({"n": 3}, by=SECOND)
     with pytest.raises(UntrustedPublisherError):
-        client.fetch_from(hosting(history))
+        client.fetch_from(hosting(history), max_stale=NEVER)
     assert client.trust().seen is not None
 
 
@@ -107,7 +106,7 @@ def test_a_server_that_hides_a_release_is_refused_though_nobody_has_changed(clie
     client.fetch_from(hosting(history.add({"n": 1})))
     history.add({"n": 2}).add({"n": 3})
     with pytest.raises(ChainError) as caught:
-        client.fetch_from(hosting(history, heads=lambda serial: history.signed[2:]))
+        client.fetch_from(hosting(history, heads=lambda serial: history.signed[2:]), max_stale=NEVER)
     assert caught.value.evidence == Evidence(kind=BROKEN_CHAIN, known=history.signed[0], shown=history.signed[2])
 
 
@@ -123,7 +122,8 @@ def test_heads_that_cannot_be_had_because_the_server_fails_are_no_answer(client:
 
     for failing in (script, lambda peer: peer.answer_get(body)):
         coffer = client.fetch_from(failing)
-        assert (dict(coffer), coffer.stale) == ({"n": 1}, timedelta())
+        assert (dict(coffer), coffer.refusal) == ({"n": 1}, None)
+        assert coffer.stale
 
 
 @pytest.mark.parametrize("shown", [slice(0, 0), slice(1, 3), slice(0, 2)], ids=["nothing", "not its own", "not the newest"])
@@ -131,7 +131,7 @@ def test_a_server_that_withholds_heads_is_refused_where_the_publisher_has_change
     client.fetch_from(hosting(history.add({"n": 1})))
     history.add({"n": 2}, publishers=(SECOND,)).add({"n": 3}, by=SECOND)
     with pytest.raises(ChainError, match="release 1"):
-        client.fetch_from(hosting(history, heads=lambda serial: history.signed[shown] if serial == 1 else []))
+        client.fetch_from(hosting(history, heads=lambda serial: history.signed[shown] if serial == 1 else []), max_stale=NEVER)
 
 
 def test_a_bare_client_is_told_to_ask_for_a_new_address(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_bare_client_is_told_to_ask_for_a_new_address(tmp_path: Path) -> None:
     client, history = Client(tmp_path, bare), History(bare)
     client.fetch_from(hosting(history.add({"n": 1})))
     with pytest.raises(UntrustedPublisherError, match="coffer-companion address"):
-        client.fetch_from(hosting(history.add({"n": 2}, by=SECOND)))
+        client.fetch_from(hosting(history.add({"n": 2}, by=SECOND)), max_stale=NEVER)
     # The change itself, seen when it is the newest, is as good as for any client.
     changed = History(bare).add({"n": 1}).add({"n": 2}, publishers=(SECOND,))
     other = Client(tmp_path / "other", bare)
@@ -152,12 +152,12 @@ def test_a_new_address_mends_what_a_chain_cannot(client: Client, history: Histor
     history.add({"n": 2}, by=SECOND)
     with FakeServer(hosting(history)) as server:
         with pytest.raises(UntrustedPublisherError):
-            client.fetch(server.address())
+            client.fetch(server.address(), max_stale=NEVER)
         assert dict(client.fetch(replace(server.address(), publishers=(SECOND.publisher_key(),)))) == {"n": 2}
     # And it still does not go back.
     back = History(history.credential).add({"n": 1}, by=SECOND)
     with FakeServer(hosting(back)) as server, pytest.raises(RollbackError):
-        client.fetch(replace(server.address(), publishers=(SECOND.publisher_key(),)))
+        client.fetch(replace(server.address(), publishers=(SECOND.publisher_key(),)), max_stale=NEVER)
 
 
 def test_an_address_as_of_a_later_release_needs_none_of_those_before_it(client: Client, history: History) -> None:
@@ -193,7 +193,7 @@ def test_the_first_heads_behind_a_raised_serial_are_those_of_the_history_that_wa
     forged = History(history.credential).add({"n": -1}, by=SECOND).add({"n": -2}, by=SECOND)
     forged.add({"n": -3}, by=SECOND, publishers=(third,)).add({"n": -4}, by=third)
     with pytest.raises(UntrustedPublisherError):
-        client.fetch_from(hosting(forged), serial=3)
+        client.fetch_from(hosting(forged), serial=3, max_stale=NEVER)
 
 
 @pytest.mark.parametrize("by", [PUBLISHER, SECOND], ids=["a publisher that is known", "a publisher that is learnt"])
@@ -202,7 +202,7 @@ def test_nothing_below_a_raised_serial_is_taken(client: Client, history: History
     before = client.trust()
     history.add({"n": 2}, publishers=(PUBLISHER, SECOND)).add({"n": 3}, by=by)
     with pytest.raises(RollbackError if by is PUBLISHER else ChainError):
-        client.fetch_from(hosting(history), serial=4)
+        client.fetch_from(hosting(history), serial=4, max_stale=NEVER)
     with pytest.raises(UnreachableError, match="does not verify: the server gave release 1 "):
         client.fetch(address_of(unused_host(), serial=4))
     assert client.trust() == before

@@ -51,7 +51,7 @@ def test_commands_and_options_have_their_help(offered: Offered) -> None:
         ("coffer-client get --format=dote", {"--format=dotenv"}),
         ("coffer-client run --on-change ", {"restart", "signal:", "exec:"}),
         ("coffer-client completion ", {"bash", "zsh", "fish"}),
-        ("coffer-client trust ", {"reset"}),
+        ("coffer-client trust ", {"clear", "reset"}),
         ("coffer-client get --identity own-f", {"own-file"}),
         ("coffer-client get --state a-fol", {"a-folder/"}),
         ("coffer-client keygen own-f", {"own-file"}),

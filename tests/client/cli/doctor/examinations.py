@@ -17,7 +17,7 @@ from ...fake_server import FakeServer
 
 Configure = Callable[[FakeServer, Credential], None]
 Doctor = Callable[..., dict[str, Any]]
-LOCAL = ["versions", "libraries", "configuration", "identity", "ml-kem", "state", "cache"]
+LOCAL = ["versions", "libraries", "configuration", "identity", "ml-kem", "state", "evidence", "cache"]
 HOST = ["name", "tcp", "hello"]
 RELEASE = ["known", "release", "expiry", "clock"]
 # Nothing here takes so long; it ends a test that would hang.

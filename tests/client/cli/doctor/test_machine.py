@@ -16,7 +16,8 @@ from coffer_protocol.crypto import primitives
 from coffer_protocol.errors import UnavailableError
 from coffer_protocol.identity import Identity
 
-from ...fake_server import FakeServer, address_of, expecting_visits, serving, unused_host
+from ...fake_server import FakeServer, address_of, expecting_visits, giving, hosting, serving, unused_host
+from ...releases import PUBLISHER, History, make_body
 from .examinations import HOST, LOCAL, RELEASE, Doctor, examine_as, failure, states, step_of
 
 
@@ -154,3 +155,46 @@ def test_a_cache_that_is_too_old(examined: Doctor, whole: Credential) -> None:
     assert "8d" in steps["cache"].sentence
     assert steps["cache"].mend == "a fetch that works makes it again"
     assert steps["release"].state == OK
+
+
+def test_evidence_fails_until_somebody_has_looked(
+    examined: Doctor, whole: Credential, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    history, fork = History(whole).add({"n": 1}), History(whole).add({"n": 2})
+    assert examined(hosting(history))["ok"]
+    # The release of a server that shows another history fails, and from then on the evidence does, whatever the server shows.
+    content = examined(hosting(fork))
+    assert content["exit"] == 5
+    assert "release 1 of 'shop' is not the release 1 that was seen before" in step_of(content, "release")["sentence"]
+    content = examined(hosting(history))
+    assert content["exit"] == 5
+    found = step_of(content, "evidence")
+    assert found["state"] == FAIL
+    assert "the history has a fork" in found["sentence"]
+    assert "coffer-client trust clear" in found["mend"]
+    assert states(content)["release"] == OK
+    monkeypatch.setenv("COFFER_SERVER", str(address_of(unused_host())))
+    assert cli.run(["trust", "clear"]) == 0
+    capfd.readouterr()
+    assert examined(hosting(history))["ok"]
+
+
+def test_evidence_of_a_restart_is_a_warning(examined: Doctor, whole: Credential) -> None:
+    examined(hosting(History(whole).add({"n": 1})))
+    body = make_body(whole, {"n": 2}, serial=1002, publishers=(PUBLISHER.publisher_key(),), restart=True)
+    for state in (OK, WARN):
+        content = examined(giving(body))
+        assert content["ok"]
+        found = step_of(content, "evidence")
+        assert found["state"] == state
+    assert "was begun again with release 1002" in found["sentence"]
+    assert "coffer-client trust clear" in found["mend"]
+
+
+def test_damaged_evidence_is_a_failure(examined: Doctor, home: Path, whole: Credential) -> None:
+    with FakeServer(expecting_visits(serving(whole, {}))) as server:
+        examined(server.address())
+        (path,) = home.rglob("*.trust")
+        path.with_suffix(".evidence").write_bytes(b"\x80")
+        content = examined(server.address())
+    assert "coffer-client trust clear" in failure(content, "evidence", 1)["mend"]

@@ -156,7 +156,7 @@ def give_late(peer: Peer) -> None:
     ("script", "code", "mend"),
     [
         (giving(b"\x80"), 5, "docs/releases-client.md"),
-        (giving(make_body(WHOLE, {}, expires=NOW + 1)), 5, "look at the clock"),
+        (giving(make_body(WHOLE, {}, expires=NOW + 1)), 5, "look at this machine's clock (date)"),
         (hosting(History(WHOLE).add({}, by=identity("publisher2"))), 5, "if that publisher is right"),
         (give_nothing, 3, "look at the server's log"),
         (give_late, 3, "look at the server's log"),
