@@ -13,6 +13,7 @@
     ├── PublisherClockError
     ├── PublishersDifferError
     ├── RemovalsError
+    ├── RevertsError
     ├── SettingsError
     ├── StateFileError
     └── UnknownPublisherError
@@ -112,6 +113,10 @@ class KeysChangeError(CofferError):
 
 class RemovalsError(CofferError):
     """A release would remove so much that it looks like a mistake."""
+
+
+class RevertsError(CofferError):
+    """A release would set something back to what an earlier one had, and nobody has said that this is intended."""
 
 
 # ---------------------------------------------------------------------------------------------------------- the coffer

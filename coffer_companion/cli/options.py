@@ -61,7 +61,12 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would c
 RemovalsOption = Annotated[
     bool, typer.Option("--allow-removals", help="Allow the removal of more than a third of the clients, or of all keys of one.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Answer yes to the question whether a client's new public keys are right.")]
+RevertsOption = Annotated[
+    bool, typer.Option("--allow-reverts", help="Allow values, and public keys, to go back to what an earlier release had.")
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Answer yes to the question whether a client's new public keys are right, and to no other.")
+]
 ExpiresOption = Annotated[
     str | None,
     typer.Option("--expires", metavar="400d|never", help="The time for which the release is valid.", show_default=False),

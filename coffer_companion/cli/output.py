@@ -23,6 +23,7 @@ output = Console(highlight=False, markup=False)
 
 # A person reads no more clients, and a terminal takes its time over each line.
 CLIENTS_SHOWN: Final = 200
+REVERTS_SHOWN: Final = 20
 _STYLES: Final = {ChangeKind.ADDED: "green", ChangeKind.CHANGED: "yellow", ChangeKind.REMOVED: "red", ChangeKind.UNCHANGED: "dim"}
 
 
@@ -50,6 +51,10 @@ def _plan_lines(plan: Plan) -> Iterable[Text]:
     yield Text(f"coffer {plan.coffer}, release {plan.serial}: {plan.summary()}")
     for sentence in plan.remarks:
         yield Text(f"  {sentence}", style="bold")
+    for revert in plan.reverts[:REVERTS_SHOWN]:
+        yield Text(f"  {revert}", style="bold yellow")
+    if len(plan.reverts) > REVERTS_SHOWN:
+        yield Text(f"  … and {len(plan.reverts) - REVERTS_SHOWN} more go back: --json prints all of them")
     for client in plan.clients[:CLIENTS_SHOWN]:
         remark = f"  ({client.remark})" if client.remark else ""
         yield Text(f"  {client.change} {client.client}{remark}", style=_STYLES[client.change])

@@ -32,6 +32,7 @@ from .options import (
     JsonOption,
     OutsideOption,
     RemovalsOption,
+    RevertsOption,
     ServerOption,
     chosen_target,
     defined_target,
@@ -139,6 +140,7 @@ def retire(
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
     allow_removals: RemovalsOption = False,
+    allow_reverts: RevertsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Retire a publisher: make a release after which clients do not trust it, under a note key that it does not know.
@@ -175,7 +177,7 @@ def retire(
 
     retirement = Retirement(who=_who(who), publication=wanted, told=told)
     try:
-        release = _change(target, retirement, dry_run, as_json, allow_removals=allow_removals)
+        release = _change(target, retirement, dry_run, as_json, allow_removals=allow_removals, allow_reverts=allow_reverts)
     except (PublishersDifferError, ProtocolError, ReleaseError, UnreachableError):
         # The server may be the thief's.
         if stolen and found:
@@ -224,10 +226,16 @@ def _tell_command(line: str) -> None:
 
 
 def _change(
-    target: Target, change: Addition | Retirement, dry_run: bool, as_json: bool, *, allow_removals: bool = False
+    target: Target,
+    change: Addition | Retirement,
+    dry_run: bool,
+    as_json: bool,
+    *,
+    allow_removals: bool = False,
+    allow_reverts: bool = False,
 ) -> SignedHead | None:
     try:
-        release = carry_out(target, change.draft, dry_run, allow_removals, as_json, yes=False)
+        release = carry_out(target, change.draft, dry_run, allow_removals, as_json, yes=False, allow_reverts=allow_reverts)
     except PublishersDifferError as error:
         hint = "type the line above on the server's machine, and then this command again"
         raise PublishersDifferError(str(error), hint=hint) from None

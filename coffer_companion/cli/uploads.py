@@ -15,7 +15,7 @@ from coffer_common.errors import UsageError
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
-from ..errors import EXIT_CHANGES, KeysChangeError, RemovalsError
+from ..errors import EXIT_CHANGES, KeysChangeError, RemovalsError, RevertsError
 from ..releases.commit import Drafting, based, make, preview
 from ..releases.diff import Held, compare, find_difference, held
 from ..releases.plan import Plan
@@ -33,6 +33,7 @@ from .options import (
     JsonOption,
     OutsideOption,
     RemovalsOption,
+    RevertsOption,
     ServerOption,
     YesOption,
     chosen_target,
@@ -55,6 +56,7 @@ def upload(
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
     allow_removals: RemovalsOption = False,
+    allow_reverts: RevertsOption = False,
     restore: Annotated[
         bool, typer.Option("--restore", help="Begin the history again if the server has lost it. Every client will see that.")
     ] = False,
@@ -73,7 +75,17 @@ def upload(
     target = defined_target(definition, server, identity)
     wanted = replace(publication(definition, expires), reseal=reseal)
     warn((*definition.warnings, *lint.lint(definition)))
-    release = carry_out(target, wanted.draft, dry_run, allow_removals, as_json, yes=yes, restore=restore, accepted_restart=restart)
+    release = carry_out(
+        target,
+        wanted.draft,
+        dry_run,
+        allow_removals,
+        as_json,
+        yes=yes,
+        allow_reverts=allow_reverts,
+        restore=restore,
+        accepted_restart=restart,
+    )
     if release is not None:
         tell(f"published release {release.head.serial} of {target.coffer}. Clients reach it at:")
         publishers = PublisherState.load(target.state_file).publishers or target.roots()
@@ -99,7 +111,7 @@ def rollback(
     back = Rollback(serial=goal, lifetime_s=lifetime_s, is_forever=expires is not None and lifetime_s is None)
     if (release := carry_out(target, back.draft, dry_run, allow_removals, as_json, yes=yes)) is not None:
         tell(f"published release {release.head.serial} of {target.coffer}, with the secrets of release {goal}.")
-        tell("The definition did not change: change it back too, or the next upload undoes this (see `coffer-companion diff FILE`)")
+        tell("The definition did not change: change it back too. Otherwise the next upload undoes this, and asks first")
 
 
 def carry_out(
@@ -110,6 +122,7 @@ def carry_out(
     as_json: bool,
     *,
     yes: bool,
+    allow_reverts: bool = False,
     restore: bool = False,
     accepted_restart: int | None = None,
 ) -> SignedHead | None:
@@ -124,6 +137,8 @@ def carry_out(
             raise RemovalsError(f"{removals}: nothing was changed", hint="if this is intended, add --allow-removals")
         if not yes and (names := plan.rekeyed()):
             _ask_about_keys(", ".join(names))
+        if plan.reverts and not allow_reverts:
+            _ask_about_reverts(plan)
 
     with progress_bar() as progress:
         release = execute(
@@ -154,6 +169,22 @@ def _ask_about_keys(names: str) -> None:
     raise KeysChangeError(
         f"the public keys of {names} change: nothing was changed",
         hint="compare the new fingerprint with the one that `coffer-client id` shows on that machine; if it is the same, add --yes",
+    )
+
+
+def _ask_about_reverts(plan: Plan) -> None:
+    """Ask on a terminal whether it is intended that something goes back to what an earlier release had.
+
+    Raises:
+        RevertsError: it is not, or there is nobody to ask.
+    """
+    if sys.stdin.isatty() and typer.confirm("This goes back to what an earlier release had, as shown. Is that intended?", err=True):
+        return
+    first, others = plan.reverts[0], len(plan.reverts) - 1
+    more = f", and {others} more like this" if others else ""
+    raise RevertsError(
+        f"{first}{more}: nothing was changed",
+        hint="if the definition is from an old checkout, update it and upload again; if this is intended, add --allow-reverts",
     )
 
 

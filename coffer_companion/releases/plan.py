@@ -55,6 +55,37 @@ class ClientChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revert:
+    """Something of a client that goes back to what an earlier release had. Its text is a sentence.
+
+    Attributes:
+        client: the client's name.
+        keys: the keys whose values go back; empty if it is a public key that comes back.
+        public_key: the fingerprint of that public key.
+        serial: the newest release that had these values, or that key.
+        is_taken_back: whether a rollback has taken that release back.
+    """
+
+    client: str
+    keys: tuple[str, ...] = ()
+    public_key: str | None = None
+    serial: int
+    is_taken_back: bool = False
+
+    def __str__(self) -> str:
+        release = f"release {self.serial}" + (", which a rollback has taken back" if self.is_taken_back else "")
+        if self.public_key is not None:
+            return f"{self.client} gets a public key again that it had in {release}: {self.public_key}"
+        goes, it, was = ("goes", "it", "was") if len(self.keys) == 1 else ("go", "they", "were")
+        return f"{', '.join(self.keys)} of {self.client} {goes} back to what {it} {was} in {release}"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the same for programs."""
+        what = {"keys": list(self.keys)} if self.public_key is None else {"public_key": self.public_key}
+        return {"client": self.client, **what, "release": self.serial, "taken_back": self.is_taken_back}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole change from one release to the next.
 
@@ -65,6 +96,7 @@ class Plan:
         unchanged: how many clients do not change.
         resealed: how many of these have their shards sealed again.
         is_renewal: whether only the release's expiry changes.
+        reverts: what goes back to what an earlier release had.
         remarks: other effects, a sentence each.
     """
 
@@ -74,6 +106,7 @@ class Plan:
     unchanged: int
     resealed: int = 0
     is_renewal: bool = False
+    reverts: tuple[Revert, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -123,6 +156,7 @@ class Plan:
         return json.dumps(
             {"coffer": self.coffer, "serial": self.serial, "clients": clients, "unchanged": self.unchanged, "renewal": self.is_renewal}
             | ({"resealed": self.resealed} if self.resealed else {})
+            | ({"reverts": [revert.as_json() for revert in self.reverts]} if self.reverts else {})
             | ({"remarks": list(self.remarks)} if self.remarks else {}),
             ensure_ascii=False,
         )

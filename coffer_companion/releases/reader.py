@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Final
@@ -24,7 +24,7 @@ from coffer_protocol.errors import (
 from coffer_protocol.identity import format_id
 from coffer_protocol.limits import HEADS_PER_ANSWER, SERIAL_JUMP
 from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
-from coffer_protocol.question import About, Entries, Fetch, Fetches, Heads, Notes
+from coffer_protocol.question import About, Entries, Fetch, Fetches, Heads, Notes, Past, PastEntry
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.chain import check_follows, walk_untrusted
@@ -32,6 +32,7 @@ from coffer_protocol.release.evidence import FORK, Evidence
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.listing import leaf_of
 from coffer_protocol.release.notes import Note, NoteKeys
+from coffer_protocol.release.tree import Leaf
 from coffer_protocol.release.trust import Demand, Seen, Trust
 
 from ..connection import Connection, connect
@@ -42,6 +43,10 @@ from .listing import Listing, read_listing_untrusted
 
 # A note has at most 64 KiB, so this many have half of the size that a Tell may have.
 _NOTES_PER_ANSWER: Final = 1000
+# How much the server holds of an id is not known before: the first question is about one, and the size of each answer decides how many
+# ids the next one may name.
+_PAST_BYTES: Final = 1 << 23
+_PAST_GROWTH: Final = 4
 
 _RESTORE: Final = (
     "restore the server's newest backup. If its history is lost, this begins it again, and clients will see that: "
@@ -419,6 +424,27 @@ class Reader:
                     note = NoteError(f"the note of client {format_id(entry.id)} in release {serial}: {error}", hint=_RESEAL)
                 found.append((entry, note))
         return found
+
+    async def past(self, ids: Sequence[bytes], note_keys: NoteKeys) -> AsyncIterator[tuple[PastEntry, Note]]:
+        """Yield all that the server still holds of some ids, from any release, if its note opens. Raises as `open`.
+
+        Args:
+            ids: of clients that are or were in the coffer.
+            note_keys: the coffer's.
+        """
+        coffer, rest, number = self._target.coffer, tuple(ids), 1
+        while rest:
+            asked, rest = rest[:number], rest[number:]
+            known, size_bytes = set(asked), 1
+            for entry in question.past_untrusted(await self._ask(Past(coffer=coffer, ids=asked).to_ask())):
+                if entry.id not in known:
+                    raise MalformedMessageError("the server was asked for the past of some clients, and tells that of others")
+                size_bytes += len(entry.note)
+                leaf = Leaf(coffer=coffer, client_id=entry.id, alg=entry.alg, since=entry.since, blob_sha256=entry.sha256)
+                # What does not open proves nothing.
+                with suppress(NoteError):
+                    yield entry, note_keys.of(entry.since).open(entry.note, leaf)
+            number = max(1, min(number * _PAST_BYTES // size_bytes, number * _PAST_GROWTH, _NOTES_PER_ANSWER))
 
     async def fetches(self) -> dict[bytes, Fetch]:
         """Return the last release that each client has fetched, as the server says."""

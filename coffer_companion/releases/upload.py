@@ -10,8 +10,9 @@ from coffer_protocol.release.notes import Note, NoteKeys
 
 from .commit import Base, Draft
 from .diff import Held, notes_of
-from .plan import Plan
+from .plan import Plan, Revert
 from .publisher_entry import PublisherEntry, publishers_among
+from .reverts import find_reverts
 from .shards import DefinitionDifference, Wanted, client_changes, entries_that_hold, find_difference, holds, publisher_as_client
 
 
@@ -67,8 +68,9 @@ class Publication:
             for client_id, item in ((id_, entry.wanted(base.note_keys)) for id_, entry in found.publishers.items())
             if self.reseal or not holds(base.listing[client_id], item, base.target.coffer, base.note_keys)
         ]
+        plan = self._plan(base, found, _newest(base), is_change=bool(put or found.difference.gone))
         return Draft(
-            plan=self._plan(base, found, _newest(base), is_change=bool(put or found.difference.gone)),
+            plan=replace(plan, reverts=await self._reverts(base, found)),
             drop=found.difference.gone,
             put=tuple(put),
             note_keys=base.note_keys,
@@ -104,7 +106,7 @@ class Publication:
         stays = {entry.key.id for entry in others}
         retired = tuple(client_id for client_id in found.publishers if client_id not in stays)
         return Draft(
-            plan=self._plan(base, found, release, is_change=True),
+            plan=replace(self._plan(base, found, release, is_change=True), reverts=await self._reverts(base, found)),
             drop=tuple(sorted((*found.difference.gone, *retired))),
             put=(*self.wanted.values(), *(entry.wanted(note_keys) for entry in others)),
             note_keys=note_keys,
@@ -156,6 +158,11 @@ class Publication:
             publishers=publishers,
             unread=tuple(entry.id for entry in entries if entry.id not in notes),
         )
+
+    async def _reverts(self, base: Base, found: _Comparison) -> tuple[Revert, ...]:
+        if base.release is None:
+            return ()
+        return await find_reverts(base, put=found.difference.put, gone=found.difference.gone, notes=found.notes)
 
     def _plan(self, base: Base, found: _Comparison, release: Held | None, *, is_change: bool) -> Plan:
         changes = client_changes(

@@ -6,8 +6,8 @@ import json
 import pytest
 from rich.console import Console
 
-from coffer_companion.cli.output import CLIENTS_SHOWN, show_plan
-from coffer_companion.releases.plan import ChangeKind, ClientChange, KeyChange, Plan
+from coffer_companion.cli.output import CLIENTS_SHOWN, REVERTS_SHOWN, show_plan
+from coffer_companion.releases.plan import ChangeKind, ClientChange, KeyChange, Plan, Revert
 from tests.companion.conftest import Operator
 
 from .command_lines import process
@@ -65,6 +65,14 @@ def test_remarks_are_shown_to_people_and_programs() -> None:
     plan = Plan(coffer="shop", serial=2, clients=(), unchanged=3, remarks=("publisher laptop is added",))
     assert shown(plan).splitlines()[1] == "  publisher laptop is added"
     assert json.loads(plan.to_json())["remarks"] == ["publisher laptop is added"]
+
+
+def test_what_goes_back_is_shown_up_to_a_number() -> None:
+    reverts = tuple(Revert(client=f"c{number}", keys=("a",), serial=1) for number in range(REVERTS_SHOWN + 3))
+    shown_lines = shown(Plan(coffer="shop", serial=2, clients=(), unchanged=0, reverts=reverts)).splitlines()
+    assert shown_lines[1] == "  a of c0 goes back to what it was in release 1"
+    assert len(shown_lines) == REVERTS_SHOWN + 2
+    assert shown_lines[-1] == "  … and 3 more go back: --json prints all of them"
 
 
 def test_nobody_reads_a_hundred_thousand_lines() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -56,6 +58,38 @@ def test_removals_must_be_meant(operator: Operator, run: Run) -> None:
     assert good(run("upload", file, "--allow-removals")).code == 0
     done = run("rollback", "1", "--dry-run")
     assert "  + worker" in done.out
+
+
+class Terminal(io.StringIO):
+    """A terminal on which somebody has typed an answer."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_goes_back_must_be_meant(published: Operator, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = published.write("[web]\na = 1\n[job]\nc = 1", "web", "job")
+    said = "a of web goes back to what it was in release 1"
+    assert f"  {said}\n" in good(run("diff", file)).out
+    assert json.loads(good(run("upload", "--dry-run", "--json", file)).out)["reverts"] == [
+        {"client": "web", "keys": ["a"], "release": 1, "taken_back": False}
+    ]
+    for flags in ((), ("--yes",)):
+        done = run("upload", *flags, file)
+        assert done.code == 1
+        assert f"{said}: nothing was changed\nhint: if the definition is from an old checkout, update it" in done.err
+        assert "add --allow-reverts" in done.err
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    assert run("upload", "--yes", file).code == 1
+    assert len(lines(run("history"))) == 4
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    done = good(run("upload", file))
+    assert "Is that intended?" in done.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    good(run("rollback", "3"))
+    done = run("upload", file)
+    assert "a of web goes back to what it was in release 4, which a rollback has taken back: nothing" in done.err
+    good(run("upload", "--allow-reverts", file))
 
 
 @pytest.mark.parametrize(

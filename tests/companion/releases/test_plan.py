@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coffer_companion.releases.plan import ChangeKind, ClientChange, KeyChange, Plan
+from coffer_companion.releases.plan import ChangeKind, ClientChange, KeyChange, Plan, Revert
 
 
 def client(name: str, change: ChangeKind, *keys: tuple[str, ChangeKind], is_emptied: bool = False) -> ClientChange:
@@ -63,3 +63,22 @@ def test_a_renewal_is_a_change() -> None:
     assert Plan(coffer="shop", serial=2, clients=(), unchanged=3).is_empty
     renewal = Plan(coffer="shop", serial=2, clients=(), unchanged=3, is_renewal=True)
     assert not renewal.is_empty
+
+
+def test_what_goes_back_is_a_sentence_for_people_and_an_object_for_programs() -> None:
+    reverts = (
+        Revert(client="web", keys=("a",), serial=3),
+        Revert(client="web", keys=("a", "b"), serial=4, is_taken_back=True),
+        Revert(client="web", public_key="12ab", serial=5),
+    )
+    assert [str(revert) for revert in reverts] == [
+        "a of web goes back to what it was in release 3",
+        "a, b of web go back to what they were in release 4, which a rollback has taken back",
+        "web gets a public key again that it had in release 5: 12ab",
+    ]
+    assert json.loads(Plan(coffer="shop", serial=6, clients=(), unchanged=1, reverts=reverts).to_json())["reverts"] == [
+        {"client": "web", "keys": ["a"], "release": 3, "taken_back": False},
+        {"client": "web", "keys": ["a", "b"], "release": 4, "taken_back": True},
+        {"client": "web", "public_key": "12ab", "release": 5, "taken_back": False},
+    ]
+    assert "reverts" not in json.loads(PLAN.to_json())
