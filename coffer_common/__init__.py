@@ -4,6 +4,7 @@ Modules:
     errors.py        the errors that the programs share
     files.py         the one durable writer, the one reader of our text files, and a lock
     documents.py     the one reader of TOML and of JSON
+    identifiers.py   finds what a person names
     keyfile.py       identity files
     paths.py         the home folder and the XDG folders
     hardening.py     keeps the memory of a process from core files and from tracing

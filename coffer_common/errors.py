@@ -2,6 +2,7 @@
 
     CofferError
     ├── ConfigurationError
+    │   ├── AmbiguousError
     │   ├── UsageError
     │   └── TextFileError
     │       └── MissingFileError
@@ -14,6 +15,13 @@ Errors of keys are `coffer_protocol.errors.KeyTextError` here too.
 from __future__ import annotations
 
 from coffer_protocol.errors import CofferError
+from coffer_protocol.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+_MATCHES_SHOWN: Final = 8
 
 
 class ConfigurationError(CofferError):
@@ -22,6 +30,26 @@ class ConfigurationError(CofferError):
 
 class UsageError(ConfigurationError):
     """A command line, or the value of an option or a setting, is not one that the program knows."""
+
+
+class AmbiguousError(ConfigurationError):
+    """A person named more than one thing.
+
+    Args:
+        text: what was typed.
+        matches: what it may mean, for people.
+    """
+
+    def __init__(self, text: str, matches: Sequence[str]) -> None:
+        # Unpickling calls the class with exactly these arguments.
+        super().__init__(text, matches)
+        self.text = text
+        self.matches = tuple(matches)
+
+    def __str__(self) -> str:
+        more = len(self.matches) - _MATCHES_SHOWN
+        shown = ", ".join(self.matches[:_MATCHES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return f"{self.text!r} fits more than one: {shown}: type more of the one that is meant"
 
 
 class TextFileError(ConfigurationError):

@@ -16,7 +16,6 @@ Modules:
     broadcast.py       brings a new release to all its watchers
     auto_reset.py      an event that resets itself when a task has waited for it
     adoption.py        the releases that clients fetched last and signed for
-    publishers.py      which publisher a command means
     refusals.py        counts and logs what is refused
     unfinished.py      the bound on messages that are not whole
     eventlines.py      events as text and as JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import json
+import os
 import shlex
 import sys
 import time
@@ -18,21 +19,22 @@ import typer
 from coffer_common import files, times
 from coffer_common.application import Application, Program
 from coffer_common.errors import TextFileError
+from coffer_common.identifiers import Named, find, id_bounds, publisher_label
 from coffer_common.program import error_lines, warning_lines
 from coffer_protocol.address import Host, ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import PUBLIC_PREFIX, Identity, PublicKey, format_id, parse_id, parse_public_file
+from coffer_protocol.identity import ID_BYTES, PUBLIC_PREFIX, Identity, PublicKey, format_id, only_line, parse_client_key, parse_public_file
 from coffer_protocol.suite import Responder
 from coffer_protocol.suite.box import BoxResponder
 from coffer_protocol.suite.noise import NoiseResponder, hint
 
-from . import PROGRAM, config, logs, publishers, server, upkeep
+from . import PROGRAM, config, logs, server, upkeep
 from .errors import NotServingError, StateError
 from .health import report as health
 from .health import socket as healthsocket
 from .service import Service
 from .state import StateFolder, read_identity
-from .store.base import Publisher
+from .store.base import Publisher, Store
 
 # The exit codes of every command. `health` has more (health.EXITS).
 EXITS: Final = {
@@ -54,8 +56,17 @@ app.add_typer(rotate_app, name="rotate")
 _GARBAGE_OBJECTS: Final = 20_000
 _GARBAGE_GENERATIONS: Final = 50
 
+# More are not needed to see that a beginning fits several, and to show some.
+_IDS_LOOKED_AT: Final = 100
+
 Folder = upkeep.Folder
-ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id in the suite that it speaks, as 64 hex digits.")]
+ClientId = Annotated[
+    str,
+    typer.Argument(
+        metavar="CLIENT",
+        help="The client's id, its public key text, a .pub file, or - for stdin; or the beginning of an id or text that the server knows.",
+    ),
+]
 CofferName = Annotated[str, typer.Argument(metavar="COFFER", help="The coffer's name.")]
 
 
@@ -204,17 +215,27 @@ def add_publisher(
     public = _read_key(key)
     store = state.store()
     try:
+        holder = store.look_up(public.id)
         is_new = store.add_publisher(coffer=coffer, key=public, name=name, now=int(time.time()), may_block=may_block)
+        (shown,) = (publisher_label(one.name, one.key) for one in store.publishers() if one.key == public)
         since = next((one.at for one in store.blocked() if one.id == public.id), None)
     finally:
         store.close()
-    typer.echo(f"{public.fingerprint_text()} {'is now' if is_new else 'is already'} a publisher of {coffer}", err=True)
-    if since is not None:
-        unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {format_id(public.id)}"
+    typer.echo(f"{shown} {'is now' if is_new else 'is already'} a publisher of {coffer}", err=True)
+    if is_new and holder is not None and holder.serial is not None:
         _tell(
             warning_lines(
                 PROGRAM,
-                f"the publisher's id has been blocked since {times.show(since)}, and has no rights until it is unblocked",
+                f"the newest release of {coffer} has this key already, as a client or as a publisher that was removed here",
+                hint="if it is a client's, remove it again, and give the publisher an identity of its own: coffer-companion keygen PATH",
+            )
+        )
+    if since is not None:
+        unblock = f"coffer-server client unblock {shlex.quote(str(folder))} {public.fingerprint_text()}"
+        _tell(
+            warning_lines(
+                PROGRAM,
+                f"the publisher has been blocked since {times.show(since)}, and has no rights until it is unblocked",
                 hint=unblock,
             )
         )
@@ -244,24 +265,32 @@ def list_publishers(folder: Folder, as_json: Annotated[bool, typer.Option("--jso
 def remove_publisher(
     folder: Folder,
     coffer: CofferName,
-    key: Annotated[str, typer.Argument(metavar="KEY|NAME", help="The publisher's name, fingerprint, key, .pub file, or - for stdin.")],
+    who: Annotated[
+        str,
+        typer.Argument(
+            metavar="PUBLISHER",
+            help="The publisher's name, fingerprint, publisher key, id or public key text; or a beginning; a .pub file, or - for stdin.",
+        ),
+    ],
 ) -> None:
     """Remove a publisher from a coffer, from its next upload on. A running server need not be restarted."""
     state = StateFolder(folder)
-    state.check(["publisher", "remove", str(folder), coffer, key])
+    state.check(["publisher", "remove", str(folder), coffer, who])
     store = state.store()
     try:
-        of_coffer = [publisher for publisher in store.publishers() if publisher.coffer == coffer]
-        found = publishers.find(key, of_coffer)
-        public = _read_key(key) if found is None else found.key
-        if not store.remove_publisher(coffer=coffer, publisher=public.id, now=int(time.time())):
+        of_coffer = [Named.publisher(one, one.name, one.key) for one in store.publishers() if one.coffer == coffer]
+        found = find(who, of_coffer)
+        if found is None and _is_file(who):
+            found = find(_read_key(who), of_coffer)
+        if found is None:
             raise StateError(
-                f"{key!r} is not a publisher of {coffer!r}",
+                f"{_shortened(who)} is not a publisher of {coffer!r}",
                 hint=f"list the publishers with: coffer-server publisher list {shlex.quote(str(folder))}",
             )
+        store.remove_publisher(coffer=coffer, publisher=found.key.id, now=int(time.time()))
     finally:
         store.close()
-    typer.echo(f"{public.fingerprint_text()} may no longer publish {coffer}", err=True)
+    typer.echo(f"{publisher_label(found.name, found.key)} may no longer publish {coffer}", err=True)
 
 
 def _tell(lines: str) -> None:
@@ -304,6 +333,11 @@ def _read_key(text: str) -> PublicKey:
         raise KeyTextError(f"{path}: {error}") from None
 
 
+def _is_file(text: str) -> bool:
+    """Return whether an argument is meant as a file, or as stdin."""
+    return text == "-" or os.path.exists(text)
+
+
 def _shortened(text: str) -> str:
     # The user may have given a secret by mistake. It must not be repeated on a terminal, which may be logged.
     return repr(text) if len(text) <= 64 and not text.upper().startswith("COFFER-SECRET") else "this"
@@ -314,46 +348,47 @@ def _shortened(text: str) -> str:
 
 @client_app.command("block")
 def block_client(folder: Folder, client: ClientId) -> None:
-    """Block a client by its id, from its next request on. The server treats a blocked client as unknown.
+    """Block a client, or a publisher, from its next request on. The server treats it as unknown.
 
-    The id may be one that the server has never seen. A running server need not be restarted.
+    A whole id, or a public key text, may be one that the server has never seen. A running server need not be restarted.
     """
     state = StateFolder(folder)
     state.check(["client", "block", str(folder), client])
-    id_ = parse_id(client)
     store = state.store()
     try:
-        _refuse_publisher_keys(id_, store.publishers())
+        id_ = _client_id(client, store)
+        shown = _shown(id_, store.publishers())
         known = store.look_up(id_)
         is_new = store.block(id_, now=int(time.time()))
     finally:
         store.close()
     if not is_new:
-        typer.echo(f"{format_id(id_)} is already blocked", err=True)
+        typer.echo(f"{shown} is already blocked", err=True)
         return
     if known is None:
-        typer.echo(f"{format_id(id_)} is now blocked; this server does not know the id yet", err=True)
+        typer.echo(f"{shown} is now blocked; this server does not know the id yet", err=True)
     else:
-        typer.echo(f"{format_id(id_)} is now blocked; its shard stays in {known.coffer} until a release drops it", err=True)
+        typer.echo(f"{shown} is now blocked; its shard stays in {known.coffer} until a release drops it", err=True)
         _tell("hint: a blocked client keeps what it has fetched: if its key was stolen, change those secrets\n")
 
 
 @client_app.command("unblock")
 def unblock_client(folder: Folder, client: ClientId) -> None:
-    """Unblock a client by its id: it gets its shard of the current release again, and has its former rights."""
+    """Unblock a client: it gets its shard of the current release again, and has its former rights."""
     state = StateFolder(folder)
     state.check(["client", "unblock", str(folder), client])
-    id_ = parse_id(client)
     store = state.store()
     try:
+        id_ = _client_id(client, store)
+        shown = _shown(id_, store.publishers())
         if not store.unblock(id_, now=int(time.time())):
             raise StateError(
-                f"{format_id(id_)} is not blocked",
+                f"{shown} is not blocked",
                 hint=f"list the blocked ids with: coffer-server client list {shlex.quote(str(folder))}",
             )
     finally:
         store.close()
-    typer.echo(f"{format_id(id_)} is no longer blocked", err=True)
+    typer.echo(f"{shown} is no longer blocked", err=True)
 
 
 @client_app.command("list")
@@ -363,7 +398,7 @@ def list_clients(folder: Folder, as_json: Annotated[bool, typer.Option("--json",
     state.check(["client", "list", str(folder), *(["--json"] if as_json else [])])
     store = state.store()
     try:
-        blocked = store.blocked()
+        blocked, publishers = store.blocked(), store.publishers()
     finally:
         store.close()
     if as_json:
@@ -372,16 +407,39 @@ def list_clients(folder: Folder, as_json: Annotated[bool, typer.Option("--json",
     if not blocked:
         typer.echo("no client is blocked", err=True)
     for one in blocked:
-        typer.echo(f"{format_id(one.id)}  {times.show(one.at)}")
+        typer.echo(f"{_shown(one.id, publishers)}  {times.show(one.at)}")
 
 
-def _refuse_publisher_keys(id_: bytes, among: Sequence[Publisher]) -> None:
-    """Raise StateError if an id is a publisher's signing key: no client connects with it."""
-    for publisher in among:
-        if publisher.key.sign == id_:
-            raise StateError(
-                f"this is the signing key of a publisher of {publisher.coffer!r}, not its id: block {format_id(publisher.key.id)} instead"
-            )
+def _client_id(text: str, store: Store) -> bytes:
+    """Return the id of the client, or publisher, that an argument means.
+
+    Raises:
+        AmbiguousError: it means more than one.
+        KeyTextError: it means none: it is neither whole, nor the beginning of what the server knows.
+    """
+    if id_bounds(text) is None and _is_file(text):
+        text = only_line(files.decode(sys.stdin.buffer.read(), "stdin") if text == "-" else files.read_text(Path(text)), "public key")
+    known: dict[bytes, Named[bytes]] = {}
+    if (bounds := id_bounds(text)) is not None:
+        known = {id_: Named.client(id_, id_) for id_ in store.ids_between(*bounds, limit=_IDS_LOOKED_AT)}
+    # A client's name is not known here, and a publisher's may be the same: names mean nobody.
+    known |= {one.key.id: Named.publisher(one.key.id, None, one.key) for one in store.publishers()}
+    found = find(text, known.values())
+    if found is not None:
+        return found
+    try:
+        return parse_client_key(text).id
+    except KeyTextError:
+        raise KeyTextError(
+            f"{_shortened(text)} is neither a whole id ({2 * ID_BYTES} hex digits) or public key text, nor the beginning of one that this "
+            "server knows",
+            hint="`coffer-companion show` shows the clients' ids by their names",
+        ) from None
+
+
+def _shown(id_: bytes, publishers: Sequence[Publisher]) -> str:
+    """Return what people know an id by: a publisher's name and fingerprint, or the id of a client."""
+    return next((publisher_label(one.name, one.key) for one in publishers if one.key.id == id_), format_id(id_))
 
 
 # ---------------------------------------------------------------------------------------------------------- addresses

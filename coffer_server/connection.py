@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from coffer_common.identifiers import publisher_label
 from coffer_protocol import limits
 from coffer_protocol import question as questions
 from coffer_protocol.crypto.primitives import sha256
@@ -42,6 +43,7 @@ from .questions import Answerer
 from .refusals import Refusal
 from .service import Service
 from .shard_answers import ShardAnswers, log_id
+from .store.base import Publisher
 from .upload import Upload
 
 
@@ -155,7 +157,7 @@ class _Conversation:
 
     async def _publish(self, coffer: str, known: bytes | None) -> None:
         # Whether this is a publisher is looked up before the coffer is taken, so that nobody else can keep its publishers out.
-        await self._service.read(partial(self._service.store.check_publisher, coffer=coffer, publisher=self._client))
+        publisher = await self._service.read(partial(self._service.store.publisher, coffer=coffer, publisher=self._client))
         with self._service.upload_of(coffer) as upload:
             await self._channel.send(await self._service.read(partial(self._listing, coffer, known)))
             while True:
@@ -167,7 +169,7 @@ class _Conversation:
                         if upload.wants_flush:
                             await self._service.read(upload.flush)
                     case Commit(signed=signed):
-                        await self._commit(coffer, signed, upload)
+                        await self._commit(publisher, signed, upload)
                         return
                     case _:
                         return
@@ -180,7 +182,8 @@ class _Conversation:
                 return OkOpen(signed=current.signed, packed=None)
             return OkOpen.pack(current.signed, current.entries)
 
-    async def _commit(self, coffer: str, signed: bytes, upload: Upload) -> None:
+    async def _commit(self, publisher: Publisher, signed: bytes, upload: Upload) -> None:
+        coffer = publisher.coffer
         serial = await self._service.write(
             lambda: self._service.store.commit(
                 coffer=coffer, publisher=self._client, signed=signed, changes=upload.changes(), now=int(self._service.now())
@@ -191,7 +194,7 @@ class _Conversation:
             "release committed",
             coffer=coffer,
             serial=serial,
-            publisher=self._shards.log_id,
+            publisher=publisher_label(publisher.name, publisher.key),
             **{kind.__name__.lower(): count for kind, count in upload.counts.items()},
         )
         await self._channel.send(OkCommit(serial=serial))

@@ -17,8 +17,9 @@ import typer
 from coffer_common import paths
 from coffer_common.program import warning_lines
 
-from . import PROGRAM, eventlines
+from . import PROGRAM
 from .errors import StateError
+from .eventlines import EventLines
 from .state import StateFolder, read_identity
 from .store.log import verification
 from .store.log.log import read
@@ -78,12 +79,12 @@ def show_log(
     """Show the event log: every change to what this server serves, in order."""
     flags = [flag for flag, given in (("--json", as_json), ("--follow", follow)) if given]
     with _opened(folder, "log", str(folder), *flags) as store:
-        number = 0
+        number, lines = 0, EventLines()
         while True:
             with store.database.transaction() as connection:
                 for event in read(connection, store.roots.read(connection), after=number):
                     number = event.number
-                    typer.echo(json.dumps(eventlines.as_json(event)) if as_json else eventlines.as_text(event))
+                    typer.echo(json.dumps(lines.as_json(event)) if as_json else lines.as_text(event))
             if not follow:
                 return
             time.sleep(_POLL_S)

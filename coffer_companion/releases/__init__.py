@@ -6,6 +6,7 @@ Modules:
     clock.py             whether this machine's clock can be signed into a release
     shards.py            a definition -> what a release must hold
     upload.py            publishes a definition
+    reverts.py           what an upload would set back to what an earlier release had
     rollback.py          publishes an old release again
     renewal.py           publishes the newest release again, with a later expiry
     plan.py              what an upload would change, by client and key name

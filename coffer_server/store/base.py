@@ -167,8 +167,15 @@ class Store(Reads, Protocol):
             DeniedError: if no coffer's current release has a shard for this id.
         """
 
-    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
-        """Raise DeniedError if the id is not that of a publisher of this coffer, or if there is no such coffer. The text is the same."""
+    def publisher(self, *, coffer: str, publisher: bytes) -> Publisher:
+        """Return the publisher of a coffer that has this id.
+
+        Raises:
+            DeniedError: if the id is not that of a publisher of this coffer, or if there is no such coffer. The text is the same.
+        """
+
+    def ids_between(self, first: bytes, last: bytes, *, limit: int) -> list[bytes]:
+        """Return the ids from `first` to `last` that are in a current release or blocked, in order, at most `limit`."""
 
     def current(self, *, coffer: str, publisher: bytes) -> AbstractContextManager[Listing | None]:
         """Return the current release of a coffer, or None if it has no release yet.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text, union
 
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.identity import PublicKey
@@ -34,6 +34,14 @@ _PUBLISHER: Final = select(publishers).where(publishers.c.client == bindparam("c
 _PUBLISHES: Final = select(publishers.c.coffer).where(publishers.c.client == bindparam("client"))
 _HOLDER: Final = select(members.c.coffer).where(members.c.client == bindparam("client"), IS_CURRENT)
 _BLOCKED: Final = select(blocked.c.client).where(blocked.c.client == bindparam("client"))
+_IDS_BETWEEN: Final = (
+    union(
+        select(members.c.client).where(members.c.client.between(bindparam("first"), bindparam("last")), IS_CURRENT),
+        select(blocked.c.client).where(blocked.c.client.between(bindparam("first"), bindparam("last"))),
+    )
+    .order_by("client")
+    .limit(bindparam("limit"))
+)
 _LAST_EVENT: Final = select(func.max(events.c.number))
 _NEWEST: Final = select(releases.c.coffer, func.max(releases.c.serial).label("serial")).group_by(releases.c.coffer)
 
@@ -104,9 +112,14 @@ class SqlStore(Store):
     def fetch_all(self, clients: Iterable[bytes]) -> dict[bytes, Fetched]:
         return self._reads.fetch_all(clients)
 
-    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
-        with self._database.transaction() as connection:
+    def publisher(self, *, coffer: str, publisher: bytes) -> Publisher:
+        with self._reading() as (connection, keyring):
             _author(connection, coffer, publisher)
+            return _publisher(connection.execute(_PUBLISHER, {"client": publisher}).one(), keyring)
+
+    def ids_between(self, first: bytes, last: bytes, *, limit: int) -> list[bytes]:
+        with self._database.transaction() as connection:
+            return list(connection.scalars(_IDS_BETWEEN, {"first": first, "last": last, "limit": limit}))
 
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:

@@ -28,7 +28,7 @@ from coffer_server.config import Settings
 from coffer_server.errors import DeniedError
 from coffer_server.server import open_listeners, serve
 from coffer_server.service import Service
-from coffer_server.store.base import Change, Changes, Listing, Receipt
+from coffer_server.store.base import Change, Changes, Listing, Publisher, Receipt
 from tests.server.memory_store import MemoryStore, _History
 from tests.support import identity
 
@@ -127,9 +127,10 @@ class LyingStore(MemoryStore):
             [receipt for receipt in receipts if receipt.coffer in self._histories],
         )
 
-    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
-        super().check_publisher(coffer=coffer, publisher=publisher)
+    def publisher(self, *, coffer: str, publisher: bytes) -> Publisher:
+        found = super().publisher(coffer=coffer, publisher=publisher)
         self.lies.on_open()
+        return found
 
     def commit(self, *, coffer: str, publisher: bytes, signed: bytes, changes: Iterable[Change], now: int) -> int:
         changes = list(changes)

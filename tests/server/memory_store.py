@@ -115,9 +115,15 @@ class MemoryStore(Store):
             )
             return Fetched(coffer=holder, serial=history.last.serial, body=body)
 
-    def check_publisher(self, *, coffer: str, publisher: bytes) -> None:
+    def publisher(self, *, coffer: str, publisher: bytes) -> Publisher:
         with self._lock:
             self._of_publisher(coffer, publisher)
+            return self._publishers[publisher]
+
+    def ids_between(self, first: bytes, last: bytes, *, limit: int) -> list[bytes]:
+        with self._lock:
+            ids = {client for history in self._histories.values() for client in history.members} | set(self._blocked)
+            return sorted(client for client in ids if first <= client <= last)[:limit]
 
     @contextmanager
     def current(self, *, coffer: str, publisher: bytes) -> Iterator[Listing | None]:

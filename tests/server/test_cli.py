@@ -19,7 +19,7 @@ from coffer_protocol.identity import format_id
 from coffer_server.cli import app
 from coffer_server.state import StateFolder
 
-from .publishing import identity
+from .publishing import ISSUED, Author, identity
 
 KEY = identity(1).public()
 TEXT = identity(1).public_text()
@@ -163,6 +163,46 @@ def test_adding_twice_says_so(folder: Path, run: Run) -> None:
     assert "is already a publisher of web-shop" in result.stderr
 
 
+def test_every_text_that_is_printed_for_a_publisher_removes_it(folder: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "my key.pub"
+    file.write_text(f"# mine\n{TEXT}\n")
+    label = f"laptop ({KEY.fingerprint_text()})"
+    run("publisher", "add", folder, "web-shop", identity(2).public_text(), "--name", "desk")
+    others = listed(run, folder)
+    keys = (KEY.fingerprint_text(), format_id(KEY.sign), format_id(KEY.id), TEXT)
+    for text in ("laptop", "lap", label, *keys, *(key[:15] for key in keys), format_id(KEY.id).lower(), file):
+        run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop")
+        assert run("publisher", "remove", folder, "web-shop", text).stderr == f"{label} may no longer publish web-shop\n"
+        assert listed(run, folder) == others
+    run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop")
+    assert run("publisher", "remove", folder, "web-shop", "-", stdin=f"{TEXT}\n").exit_code == 0
+
+
+def test_a_beginning_of_two_publishers_lists_both(folder: Path, run: Run) -> None:
+    run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop-1")
+    run("publisher", "add", folder, "web-shop", identity(2).public_text(), "--name", "laptop-2")
+    result = run("publisher", "remove", folder, "web-shop", "laptop")
+    assert result.exit_code == 1
+    second = identity(2).public().fingerprint_text()
+    assert "'laptop' fits more than one: " in result.stderr
+    for label in (f"laptop-1 ({KEY.fingerprint_text()})", f"laptop-2 ({second})"):
+        assert label in result.stderr
+    assert len(listed(run, folder)) == 2
+
+
+def test_adding_a_client_of_the_coffer_says_so(folder: Path, run: Run) -> None:
+    author = Author()
+    store = StateFolder(folder).store()
+    store.add_publisher(coffer="web-shop", key=author.key, name=None, now=ISSUED)
+    release = author.first({identity(7).id(): b"blob"})
+    store.commit(coffer="web-shop", publisher=author.key.id, signed=release.signed, changes=release.changes, now=ISSUED)
+    store.close()
+    result = run("publisher", "add", folder, "web-shop", identity(7).public_text())
+    assert result.exit_code == 0
+    assert "warning: the newest release of web-shop has this key already, as a client or as a publisher" in result.stderr
+    assert "warning" not in run("publisher", "add", folder, "web-shop", identity(8).public_text()).stderr
+
+
 def test_a_key_of_another_coffer(folder: Path, run: Run) -> None:
     run("publisher", "add", folder, "web-shop", TEXT)
     result = run("publisher", "add", folder, "billing", TEXT)
@@ -178,12 +218,13 @@ def test_removing_who_does_not_publish(folder: Path, run: Run) -> None:
 
 def test_blocking_clients(folder: Path, run: Run) -> None:
     client, publisher = (format_id(key) for key in (identity(5).plain_id(), KEY.id))
+    fingerprint = KEY.fingerprint_text()
     run("publisher", "add", folder, "web-shop", TEXT)
     assert "no client is blocked" in run("client", "list", folder).stderr
     result = run("client", "block", folder, client.lower())
     assert (result.exit_code, result.stderr) == (0, f"{client} is now blocked; this server does not know the id yet\n")
     assert "is already blocked" in run("client", "block", folder, client).stderr
-    assert f"{publisher} is now blocked; its shard stays in web-shop" in run("client", "block", folder, publisher).stderr
+    assert f"{fingerprint} is now blocked; its shard stays in web-shop" in run("client", "block", folder, publisher).stderr
     listed = json.loads(run("client", "list", folder, "--json").stdout)
     assert {item["id"] for item in listed} == {client, publisher}
     assert all(abs(item["blocked"] - time.time()) < 60 for item in listed)
@@ -191,7 +232,7 @@ def test_blocking_clients(folder: Path, run: Run) -> None:
     assert run("client", "unblock", folder, client).stderr == f"{client} is no longer blocked\n"
     assert [item["id"] for item in json.loads(run("client", "list", folder, "--json").stdout)] == [publisher]
     kinds = [line.split("  ")[2:] for line in run("log", folder).stdout.splitlines()]
-    assert kinds[1:] == [["client-blocked", client], ["client-blocked", publisher], ["client-unblocked", client]]
+    assert kinds[1:] == [["client-blocked", client], ["client-blocked", fingerprint], ["client-unblocked", client]]
     assert [json.loads(line)["id"] for line in run("log", folder, "--json").stdout.splitlines()[1:]] == [client, publisher, client]
 
 
@@ -202,23 +243,48 @@ def test_adding_a_publisher_that_is_blocked_says_so(folder: Path, run: Run) -> N
     for said in ("is now a publisher of web-shop", "is already a publisher of web-shop"):
         result = run("publisher", "add", folder, "web-shop", TEXT)
         assert result.exit_code == 0
-        assert f"{said}\ncoffer-server: warning: the publisher's id has been blocked since 20" in result.stderr
-        assert f"\nhint: coffer-server client unblock {folder} {publisher}\n" in result.stderr
+        assert f"{said}\ncoffer-server: warning: the publisher has been blocked since 20" in result.stderr
+        assert f"\nhint: coffer-server client unblock {folder} {KEY.fingerprint_text()}\n" in result.stderr
     run("client", "unblock", folder, publisher)
     assert "blocked" not in run("publisher", "add", folder, "web-shop", TEXT).stderr
 
 
 def test_what_cannot_be_blocked(folder: Path, run: Run) -> None:
-    run("publisher", "add", folder, "web-shop", TEXT)
-    for text in ("", "web", TEXT, format_id(bytes(32))):
-        assert run("client", "block", folder, text).exit_code == 1
-    result = run("client", "block", folder, format_id(KEY.sign))
-    assert result.exit_code == 1
-    assert f"block {format_id(KEY.id)} instead" in result.stderr
+    run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop")
+    # Names are the publishers' own; which client has which name the server does not know.
+    for text in ("", "web", "laptop", TEXT[:-1], format_id(bytes(32)), format_id(identity(5).id())[:-1], "nowhere.pub"):
+        result = run("client", "block", folder, text)
+        assert result.exit_code == 1, text
+        assert result.stderr.startswith("coffer-server: ")
+    secret = identity(1).secret_text()
+    assert secret[20:] not in run("client", "block", folder, secret).output
     result = run("client", "unblock", folder, format_id(KEY.id))
     assert result.exit_code == 1
     assert f"\nhint: list the blocked ids with: coffer-server client list {folder}\n" in result.stderr
     assert json.loads(run("client", "list", folder, "--json").stdout) == []
+
+
+def test_everything_that_is_printed_for_a_client_blocks_it(folder: Path, run: Run, tmp_path: Path) -> None:
+    web, file = identity(6), tmp_path / "web.key.pub"
+    file.write_text(f"# web\n{web.public_text()}\n")
+    id_ = format_id(web.id())
+    for text in (id_, id_.lower(), web.public_text(), file):
+        assert run("client", "block", folder, text).exit_code == 0
+        # What the server knows may be named by its beginning.
+        beginning = web.public_text()[:20] if text == file else id_[:8]
+        assert run("client", "unblock", folder, beginning).stderr == f"{id_} is no longer blocked\n"
+    bare = format_id(web.plain_id())
+    assert run("client", "block", folder, "-", stdin=f"{bare}\n").stderr.startswith(f"{bare} is now blocked")
+
+
+def test_a_publisher_is_blocked_by_all_that_is_printed_for_it(folder: Path, run: Run) -> None:
+    run("publisher", "add", folder, "web-shop", TEXT, "--name", "laptop")
+    label = f"laptop ({KEY.fingerprint_text()})"
+    for text in (KEY.fingerprint_text(), KEY.fingerprint_text()[:9], format_id(KEY.sign), format_id(KEY.id), TEXT):
+        assert run("client", "block", folder, text).stderr.startswith(f"{label} is now blocked")
+        assert run("client", "list", folder).stdout.startswith(f"{label}  20")
+        assert run("client", "unblock", folder, text).stderr == f"{label} is no longer blocked\n"
+    assert label in run("log", folder).stdout
 
 
 @pytest.mark.parametrize(("name", "code"), [("Web Shop", 1), ("a" * 65, 1), ("", 2)])

@@ -265,7 +265,7 @@ async def test_a_release(dialer: Dialer, author: Author, kept: FragileStore, log
             "log_level": "info",
             "coffer": "web-shop",
             "serial": 2,
-            "publisher": author.key.id.hex().upper()[:16],
+            "publisher": author.key.fingerprint_text(),
             "put": 1,
             "reuse": 1,
             "drop": 1,

@@ -93,6 +93,30 @@ def test_a_publisher_is_known_before_its_first_release(store: Store, author: Aut
         store.fetch(author.key.id)
 
 
+def test_a_publisher_is_looked_up_by_its_id(store: Store, author: Author) -> None:
+    found = store.publisher(coffer="web-shop", publisher=author.key.id)
+    assert (found.key, found.coffer) == (author.key, "web-shop")
+    for coffer, publisher in (("web-shop", WEB), ("billing", author.key.id)):
+        with pytest.raises(DeniedError):
+            store.publisher(coffer=coffer, publisher=publisher)
+    store.block(author.key.id, now=ISSUED)
+    with pytest.raises(DeniedError):
+        store.publisher(coffer="web-shop", publisher=author.key.id)
+
+
+def test_ids_are_found_in_a_range(store: Store, published: Author) -> None:
+    stranger = client_id(1234)
+    store.block(stranger, now=ISSUED)
+    store.block(WEB, now=ISSUED)
+    ids = sorted([*published.entries, stranger])
+    assert store.ids_between(bytes(32), b"\xff" * 32, limit=100) == ids
+    assert store.ids_between(bytes(32), b"\xff" * 32, limit=2) == ids[:2]
+    assert store.ids_between(ids[1], ids[1], limit=100) == [ids[1]]
+    assert store.ids_between(ids[0], ids[2], limit=100) == ids[:3]
+    commit(store, published, published.release([Drop(id=WORKER)]))
+    assert store.ids_between(WORKER, WORKER, limit=100) == []
+
+
 def test_publishers_are_listed_by_coffer(store: Store) -> None:
     authors = [Author(1, "web-shop"), Author(2, "billing"), Author(3, "web-shop")]
     for number, made in enumerate(authors):
