@@ -16,8 +16,11 @@ from coffer_common.errors import MissingFileError, UsageError
 
 from ..definition.source import DEFINITION_BYTES
 from ..errors import ImportingError
-from ..importers import dotenv, environment, folder, insertion, json, sops
+from ..importers import encryption, environment, folder, insertion, json, sops
+from ..importers.dotenv import reading
+from ..importers.dotenv.reading import DIALECTS
 from ..importers.values import Importable, flatten
+from .output import warn
 
 
 class Source(StrEnum):
@@ -52,12 +55,26 @@ def import_secrets(
             "--only", metavar="PREFIX", help="With `environment`: import the variables that begin with PREFIX.", show_default=False
         ),
     ] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(
+            "--dialect",
+            autocompletion=lambda: [*DIALECTS],
+            metavar="NAME",
+            help="With `dotenv`: read the file as this tool does: python (python-dotenv), compose (Docker Compose), node (npm's dotenv) or "
+            "docker (docker run --env-file) [default: refuse what they read differently].",
+            show_default=False,
+        ),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace keys that the client already has.")] = False,
 ) -> None:
     """Import secrets into a client's table in a definition. Comments and everything else in it stay as they are."""
     if source not in {*Source}:
         raise UsageError(f"SOURCE: expected one of {', '.join(Source)}")
-    values = _read(Source(source), origin, only, file)
+    if dialect is not None and (dialect not in DIALECTS or source != Source.DOTENV):
+        raise UsageError(f"--dialect: expected one of {', '.join(DIALECTS)}, with the source dotenv")
+    values = _read(Source(source), origin, only, file, dialect)
+    encryption.refuse_encrypted_values(values)
     # A link stays one.
     path = os.path.realpath(paths.absolute(file))
     try:
@@ -71,7 +88,7 @@ def import_secrets(
     typer.echo(f"{file}: {len(flatten(values))} values for {client}; see them in place, then `coffer-companion check {file}`", err=True)
 
 
-def _read(source: Source, origin: str | None, only: str | None, file: Path) -> Mapping[str, Importable]:
+def _read(source: Source, origin: str | None, only: str | None, file: Path, dialect: str | None) -> Mapping[str, Importable]:
     """Return the values of a source.
 
     Raises:
@@ -93,7 +110,9 @@ def _read(source: Source, origin: str | None, only: str | None, file: Path) -> M
             case Source.FOLDER:
                 return folder.read(Path(path), definition=file)
             case Source.DOTENV:
-                return dotenv.read(_text(path))
+                variables = reading.read(_text(path), dialect)
+                warn(f"{path}: {warning}" for warning in variables.warnings)
+                return variables.values
             case Source.JSON:
                 return json.read(_text(path))
             case Source.SOPS:
@@ -103,6 +122,6 @@ def _read(source: Source, origin: str | None, only: str | None, file: Path) -> M
 
 
 def _text(path: str) -> str:
-    if path == "-":
-        return files.decode(sys.stdin.buffer.read(), "stdin")
-    return files.read_text(path, limit_bytes=DEFINITION_BYTES)
+    text = files.decode(sys.stdin.buffer.read(), "stdin") if path == "-" else files.read_text(path, limit_bytes=DEFINITION_BYTES)
+    encryption.refuse_encrypted_text(text)
+    return text

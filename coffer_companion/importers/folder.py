@@ -38,7 +38,9 @@ def read(folder: Path, *, definition: Path) -> dict[str, Scalar]:
             try:
                 values[path.name] = data.decode()
             except UnicodeDecodeError:
-                relative = os.path.relpath(os.path.realpath(path), os.path.realpath(definition.parent))
+                # Not where the file's own link leads: Kubernetes replaces that folder.
+                real = os.path.join(os.path.realpath(folder), path.name)
+                relative = os.path.relpath(real, os.path.realpath(definition.parent))
                 values[path.name] = FromFile(path=Path(relative).as_posix())
     except OSError as error:
         raise ImportingError(f"{error.filename or folder} cannot be read ({error.strerror}): check its name and its permissions") from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from coffer_common import documents
 from coffer_common.errors import TextFileError
@@ -11,6 +12,9 @@ from coffer_protocol.shard import INT_MAX, INT_MIN
 
 from ..errors import ImportingError
 from .values import Importable, is_unicode
+
+# What a file in YAML begins with, and no JSON.
+_YAML: Final = re.compile(r"(?:\s*(?:#[^\n]*)?\n)*(?:---|[\w.\"'-]+:(?:\s|$))")
 
 
 def read(text: str, *, name: str = "the JSON", leave_out: str | None = None) -> dict[str, Importable]:
@@ -39,6 +43,9 @@ def _members(text: str, name: str) -> dict[str, Any]:
     try:
         value = documents.parse_json(text, name, members=collect)
     except TextFileError as error:
+        if _YAML.match(text):
+            remedy = "pipe it in as JSON, such as `sops -d --output-type json FILE` or `yq -o json FILE` prints it"
+            raise ImportingError(f"{name} is YAML, which import does not read: {remedy}") from None
         raise ImportingError(str(error)) from None
     if not isinstance(value, dict):
         raise ImportingError('the JSON is not an object, so its values have no names: write {"NAME": "VALUE"}')

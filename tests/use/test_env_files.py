@@ -1,4 +1,7 @@
-"""Files of variables, read by the programs that they are for: compose-go, godotenv, npm's dotenv, Node, and shells."""
+"""Files of variables and their readers: compose-go, godotenv, npm's dotenv, Node, and shells.
+
+What `get` writes is read back by them, and `import` reads what they read.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from coffer_client.delivery import env_files
+from coffer_companion.importers.dotenv import compose, node
+from coffer_companion.importers.dotenv.lines import Assignment, Dialect, Fault
 
 READERS = Path(__file__).parent / "readers"
 # What at least one reader gives a meaning to, alone and next to letters.
@@ -27,6 +32,15 @@ def texts() -> list[str]:
 
 TEXTS = texts()
 PLAIN = [text for text in TEXTS if not any(special in text for special in ("'", "\\", "\n", "\r", "${"))]
+
+
+def env_file(chosen: random.Random) -> str:
+    """A file of a few lines, such as nobody should write."""
+    pieces = [*"ABC==x#'\"`\\$ \n\n", "${A}", "$B", "${C:-x}", " #", "export ", ": ", "\\n", "$$"]
+    return "A=1\n" + "".join(chosen.choices(pieces, k=chosen.randrange(1, 14))) + "\nB=2\n"
+
+
+FILES = [env_file(random.Random(seed)) for seed in range(3000)]
 
 Writer = Callable[[Mapping[str, str]], str]
 
@@ -47,6 +61,18 @@ def wrong(reader: str, found: list[dict[str, dict[str, str] | None]], values: Se
     return [value for value, read in zip(values, found, strict=True) if read[reader] != {"BEFORE": "1", "KEY": value, "AFTER": "2"}]
 
 
+def check_dialect(dialect: Dialect, reader: str, found: list[dict[str, dict[str, str] | None]]) -> None:
+    """A file is read as its reader reads it, or has a fault."""
+    read = 0
+    for text, values in zip(FILES, found, strict=True):
+        items = list(dialect(text))
+        if not any(isinstance(item, Fault) for item in items):
+            read += 1
+            assert {item.name: item.value for item in items if isinstance(item, Assignment)} == values[reader], text
+    # Most are not files at all.
+    assert read > len(FILES) // 20
+
+
 def install(command: list[str], folder: Path) -> None:
     """Skip the test, and say so, if the machine has no network or no room for what the test needs."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300)
@@ -65,6 +91,7 @@ def test_readers_in_go(tmp_path: Path) -> None:
     plain = by_program(program, files(env_files.dotenv, PLAIN), tmp_path)
     assert not wrong("compose", plain, PLAIN)
     assert not wrong("godotenv", plain, PLAIN)
+    check_dialect(compose.read, "compose", by_program(program, FILES, tmp_path))
 
 
 def test_readers_in_javascript(tmp_path: Path) -> None:
@@ -76,6 +103,7 @@ def test_readers_in_javascript(tmp_path: Path) -> None:
     found = by_program(["node", "read.mjs"], files(env_files.dotenv, PLAIN), tmp_path)
     assert not wrong("npm", found, PLAIN)
     assert not wrong("node", found, PLAIN)
+    check_dialect(node.read, "npm", by_program(["node", "read.mjs"], FILES, tmp_path))
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])

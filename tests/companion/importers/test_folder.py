@@ -28,6 +28,17 @@ def test_a_directory(tmp_path: Path) -> None:
     assert {key: value.encode() if isinstance(value, str) else value for key, value in got.items()} == expected
 
 
+def test_a_mounted_secret_of_kubernetes(tmp_path: Path) -> None:
+    mounted = tmp_path / "k8s"
+    first = mounted / "..2026_01"
+    first.mkdir(parents=True)
+    (first / "ks.p12").write_bytes(b"\xff\x00")
+    (mounted / "..data").symlink_to(first.name)
+    (mounted / "ks.p12").symlink_to("..data/ks.p12")
+    # Its rotation deletes the folder of the old date.
+    assert read(mounted, definition=tmp_path / "secrets.toml") == {"ks.p12": FromFile(path="k8s/ks.p12")}
+
+
 def test_directories_that_cannot_be(tmp_path: Path) -> None:
     definition = tmp_path / "secrets.toml"
     with pytest.raises(ImportingError, match=r"none cannot be read \(No such file"):
