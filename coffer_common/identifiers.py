@@ -63,7 +63,7 @@ class Named(Generic[T]):
 
 
 def find(who: str | PublicKey, among: Iterable[Named[T]]) -> T | None:
-    """Return the one thing that somebody named, or None if it is none of them.
+    """Return the one thing that somebody named, or None if nothing matches.
 
     A text that is whole comes before one that is a beginning: with `laptop` and `laptop-2`, `laptop` means the first.
 
