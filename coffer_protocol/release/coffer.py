@@ -133,7 +133,7 @@ def check_head_untrusted(signed: bytes, demand: Demand, *, now: float | None, ma
                 f"release {release.head.serial} of {demand.coffer!r} was issued at {_when(release.head.issued)}, before release "
                 f"{seen.serial}, which was seen already and was issued at {_when(seen.issued)}: its publisher's clock was behind, or that "
                 "of the release before was ahead",
-                hint="the operator sets the publisher's clock, and publishes again: coffer-companion upload FILE",
+                hint="the operator sets the publisher's clock, and begins the history again: coffer-companion upload --restore FILE",
             )
     _check_not_ahead(release, demand, time, now)
     return release

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -58,13 +59,22 @@ class Team:
         """Let somebody publish: what the server's operator does."""
         self.server.store.add_publisher(coffer=self.coffer, key=self.identity(who).public(), name=who, now=int(time.time()))
 
+    def copy(self, who: str, as_who: str) -> None:
+        """Copy somebody's machine as it is now: the identity, and all that is remembered."""
+        shutil.copytree(self.home(who), self._folder / as_who)
+        self._made[as_who] = self.identity(who)
+
     def start(self, who: str, program: str, *words: str) -> subprocess.Popen[str]:
         """Start a program of ours on somebody's machine."""
+        return self.start_module(who, f"coffer_{program}", *words)
+
+    def start_module(self, who: str, module: str, *words: str) -> subprocess.Popen[str]:
+        """Start a module, which has its own `main`, on somebody's machine."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COFFER_", "XDG_"))}
         environment = {**kept, "HOME": str(self.home(who)), "PYTHONPATH": str(ROOT)}
         ahead_s = self.clocks_ahead_s.get(who)
         launcher = ["-m"] if ahead_s is None else ["-m", "tests.attacks.wrong_clock", str(ahead_s)]
-        command = [sys.executable, *launcher, f"coffer_{program}", *words]
+        command = [sys.executable, *launcher, module, *words]
         return subprocess.Popen(
             command,
             cwd=self.home(who),
@@ -130,9 +140,13 @@ class Team:
                 return found
         raise AssertionError(f"it never came to be: {found}")
 
+    def client(self, who: str, command: str, *words: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
+        """Run a command of `coffer-client` on a machine to its end."""
+        return self.run(who, "client", command, "--server", self.address(*trusts), "--identity", "own.key", *words)
+
     def get(self, who: str, *flags: str, trusts: tuple[str, ...] = ("one",)) -> subprocess.CompletedProcess[str]:
         """Run `coffer-client get a` on a machine."""
-        return self.run(who, "client", "get", "a", "--server", self.address(*trusts), "--identity", "own.key", *flags)
+        return self.client(who, "get", "a", *flags, trusts=trusts)
 
 
 @pytest.fixture

@@ -13,13 +13,22 @@ from coffer_client.errors import BusyServerError, ConfigurationError, RefusedCli
 from coffer_client.io.blocking import Sockets, iterate
 from coffer_client.io.interruptible import InterruptibleSockets
 from coffer_protocol.address import ServerAddress
-from coffer_protocol.errors import CofferError, ForkError, MalformedMessageError, RollbackError, UnreachableError
+from coffer_protocol.errors import (
+    CofferError,
+    ExpiredReleaseError,
+    ForkError,
+    IssuedAheadError,
+    MalformedMessageError,
+    RollbackError,
+    UnreachableError,
+)
 from coffer_protocol.message import USE_FOLLOWED, Error, Get, Held, OkGet, Still, Watch
 from coffer_protocol.release import receipt
+from coffer_protocol.release.evidence import FORK
 from tests.support import identity
 
 from ..fake_server import FakeServer, Peer, Script, address_of, answering, giving_in_turn, hosting, unused_host
-from ..releases import COFFER, History
+from ..releases import COFFER, NOW, PUBLISHER, History, make_body
 from ..sources import Client
 
 # Nothing here takes so long; it ends a test that would hang.
@@ -299,6 +308,67 @@ def test_a_release_that_is_none_is_refused_and_the_watch_goes_on(client: Client,
         events.close()
     # The first session ends because the script answers no Watch.
     assert errors == [UnreachableError, RollbackError, RollbackError]
+
+
+@pytest.mark.parametrize("jump", ["ahead", "behind"])
+def test_a_clock_that_jumps_while_a_session_is_open(client: Client, whole: Credential, jump: str) -> None:
+    year_s = 365 * 86400
+    client.now = NOW + year_s
+    history = History(whole).add({"n": 1}).add({"n": 2}, issued=NOW + year_s, expires=NOW + 2 * year_s)
+
+    def jumping(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        client.now = NOW + 3 * year_s if jump == "ahead" else 0
+        peer.send(OkGet(coffer=history.bodies[1]))
+
+    with FakeServer(giving_in_turn(jumping, hosting(history))) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        refused = failed(next(events))
+        assert isinstance(refused, ExpiredReleaseError if jump == "ahead" else IssuedAheadError)
+        assert "this clock is" in str(refused)
+        # It is the same in each session, until the clock is set.
+        assert type(failed(next(events))) is type(refused)
+        client.now = NOW + year_s
+        assert serial(next(events)) == 2
+        events.close()
+
+
+@pytest.mark.parametrize("first", ["a rollback", "a fork"])
+def test_the_next_host_is_asked_after_a_bad_answer(client: Client, history: History, whole: Credential, first: str) -> None:
+    client.fetch_from(hosting(history, newest=2))
+    bad = hosting(history, newest=1) if first == "a rollback" else hosting(History(whole).add({"n": 1}).add({"n": -2}))
+    with FakeServer(bad) as one, FakeServer(telling(history, 4, first=3)) as two:
+        events = watch(client, address_of(one.host, two.host), Waits())
+        assert [serial(next(events)), serial(next(events))] == [3, 4]
+        events.close()
+    (warning,) = [warning for warning in client.warnings if "and another host was asked" in warning]
+    assert warning.startswith(f"what came from {one.host} was refused")
+    assert [each.evidence.kind for each in client.memory(address_of(one.host)).evidence()] == ([FORK] if first == "a fork" else [])
+
+
+def test_evidence_is_told_when_a_watch_begins_and_when_it_comes(client: Client, history: History, whole: Credential) -> None:
+    client.fetch_from(hosting(history, newest=1))
+    client.fetch_from(hosting(History(whole).add({"n": -1})))
+    client.warnings.clear()
+    restart = make_body(whole, {"n": 5}, serial=1002, publishers=(PUBLISHER.publisher_key(),), restart=True)
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(history.bodies[0])
+        peer.expect(Watch)
+        peer.send(OkGet(coffer=restart))
+        peer.wait_for_close()
+
+    with FakeServer(script) as server:
+        events = watch(client, server.address(), Waits())
+        assert serial(next(events)) == 1
+        (told,) = client.warnings
+        assert "the history has a fork" in told
+        assert serial(next(events)) == 1002
+        assert len(client.warnings) == 2
+        assert "was begun again with release 1002" in client.warnings[1]
+        events.close()
 
 
 def test_a_fork_is_refused(client: Client, history: History, whole: Credential) -> None:
