@@ -65,7 +65,7 @@ def test_another_publishers_key_is_not_trusted_and_its_signature_not_good() -> N
 
 
 def test_nobody_signs_in_anothers_name() -> None:
-    with pytest.raises(ValueError, match="own name"):
+    with pytest.raises(ValueError, match="names another publisher"):
         sign(head(), identity("publisher2"))
 
 
