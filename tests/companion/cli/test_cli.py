@@ -26,6 +26,7 @@ COMMANDS = [
     "upload",
     "diff",
     "rollback",
+    "renew",
     "address",
     "history",
     "show",
