@@ -12,6 +12,7 @@
     ├── PublisherAsClientError
     ├── PublisherClockError
     ├── PublishersDifferError
+    ├── ReadableDefinitionError
     ├── RemovalsError
     ├── RevertsError
     ├── SettingsError
@@ -97,6 +98,10 @@ class DefinitionError(CofferError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class ReadableDefinitionError(CofferError):
+    """The definition holds secrets in the clear, and other users can read it."""
 
 
 class ImportingError(CofferError):
@@ -226,6 +231,7 @@ EXITS: Final = (
             NothingToTakeBackError,
             OwnKeyError,
             PublisherAsClientError,
+            ReadableDefinitionError,
             SettingsError,
             UnknownPublisherError,
         ),

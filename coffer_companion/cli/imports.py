@@ -14,6 +14,7 @@ import typer
 from coffer_common import files, paths
 from coffer_common.errors import MissingFileError, UsageError
 
+from ..definition import lint
 from ..definition.source import DEFINITION_BYTES
 from ..errors import ImportingError
 from ..importers import encryption, environment, folder, insertion, json, sops
@@ -75,6 +76,7 @@ def import_secrets(
         raise UsageError(f"--dialect: expected one of {', '.join(DIALECTS)}, with the source dotenv")
     values = _read(Source(source), origin, only, file, dialect)
     encryption.refuse_encrypted_values(values)
+    warn(lint.warn_of_readable(_files(Source(source), origin)))
     # A link stays one.
     path = os.path.realpath(paths.absolute(file))
     try:
@@ -119,6 +121,14 @@ def _read(source: Source, origin: str | None, only: str | None, file: Path, dial
                 return sops.read(_text(path))
     except ImportingError as error:
         raise ImportingError(f"{path}: {error}") from None
+
+
+def _files(source: Source, origin: str | None) -> list[Path]:
+    """Return the files that hold the values of a source."""
+    if origin is None or origin == "-":
+        return []
+    path = Path(origin)
+    return sorted(path.iterdir()) if source is Source.FOLDER else [path]
 
 
 def _text(path: str) -> str:

@@ -18,7 +18,7 @@ from coffer_protocol.identity import PUBLIC_PREFIX, Identity, only_line
 from coffer_protocol.release.head import DEFAULT_LIFETIME_S
 
 from .. import settings
-from ..definition import Definition, load
+from ..definition import Definition, lint, load
 from ..releases.shards import wanted_shards
 from ..releases.upload import Publication
 from ..settings import parse_address
@@ -56,6 +56,9 @@ EnvOption = Annotated[
     str | None, typer.Option("--env", metavar="NAME", help="Overlay the definition with its [env.NAME].", show_default=False)
 ]
 OutsideOption = Annotated[bool, typer.Option("--allow-outside", help="Allow from_file to read files outside the definition's folder.")]
+ReadableOption = Annotated[
+    bool, typer.Option("--allow-readable", help="Allow a definition that other users can read, although it holds secrets in the clear.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, but change nothing.")]
 RemovalsOption = Annotated[
@@ -92,6 +95,19 @@ def whole_number(text: str, place: str) -> int:
 def load_definition(file: Path, env: str | None, allow_outside: bool) -> Definition:
     """Read a definition, in this process's environment and on this day. Raises as `definition.load`."""
     return load(file, overlay=env, environ=os.environ, allow_outside=allow_outside, today=date.today())
+
+
+def publishable_definition(file: Path, env: str | None, allow_outside: bool, allow_readable: bool) -> Definition:
+    """Read a definition as `load_definition` does, to publish it.
+
+    Raises:
+        ReadableDefinitionError: it holds secrets in the clear, other users can read it, and that is not allowed.
+        What `load_definition` raises.
+    """
+    definition = load_definition(file, env, allow_outside)
+    if not allow_readable:
+        lint.refuse_readable(definition)
+    return definition
 
 
 def server_address(server: str | None, definition: Definition | None) -> ServerAddress:

@@ -31,13 +31,14 @@ from .options import (
     IdentityOption,
     JsonOption,
     OutsideOption,
+    ReadableOption,
     RemovalsOption,
     RevertsOption,
     ServerOption,
     chosen_target,
     defined_target,
-    load_definition,
     publication,
+    publishable_definition,
     read_public_text,
 )
 from .output import CLIENTS_SHOWN, show_json, show_table, tell, warn
@@ -139,6 +140,7 @@ def retire(
     expires: ExpiresOption = None,
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
+    allow_readable: ReadableOption = False,
     allow_removals: RemovalsOption = False,
     allow_reverts: RevertsOption = False,
     as_json: JsonOption = False,
@@ -163,7 +165,7 @@ def retire(
     if file is None:
         target = chosen_target(coffer, server, identity)
     else:
-        definition = load_definition(file, env, allow_outside)
+        definition = publishable_definition(file, env, allow_outside, allow_readable)
         target = defined_target(definition, server, identity)
         wanted = publication(definition, expires)
         warn((*definition.warnings, *lint.lint(definition)))

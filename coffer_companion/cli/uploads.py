@@ -32,6 +32,7 @@ from .options import (
     IdentityOption,
     JsonOption,
     OutsideOption,
+    ReadableOption,
     RemovalsOption,
     RevertsOption,
     ServerOption,
@@ -40,6 +41,7 @@ from .options import (
     defined_target,
     load_definition,
     publication,
+    publishable_definition,
     whole_number,
 )
 from .output import progress_bar, show_plan, tell, warn
@@ -55,6 +57,7 @@ def upload(
     yes: YesOption = False,
     env: EnvOption = None,
     allow_outside: OutsideOption = False,
+    allow_readable: ReadableOption = False,
     allow_removals: RemovalsOption = False,
     allow_reverts: RevertsOption = False,
     restore: Annotated[
@@ -71,7 +74,7 @@ def upload(
 ) -> None:
     """Publish a definition: compile it, send what changed, sign the release and commit it."""
     restart = None if accept_restart is None else whole_number(accept_restart, "--accept-restart")
-    definition = load_definition(file, env, allow_outside)
+    definition = publishable_definition(file, env, allow_outside, allow_readable)
     target = defined_target(definition, server, identity)
     wanted = replace(publication(definition, expires), reseal=reseal)
     warn((*definition.warnings, *lint.lint(definition)))

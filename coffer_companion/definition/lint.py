@@ -7,6 +7,7 @@ value.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from typing import Final
 from coffer_client.delivery.naming import environment_flaws, variable_name
 from coffer_client.delivery.variables import SHELL_NAMES, is_steering
 
+from ..errors import ReadableDefinitionError
 from . import Client, Definition, Origin
 
 # Returns the files that git tracks.
@@ -76,6 +78,31 @@ def lint(definition: Definition, *, mode: Mode = file_mode, tracked: Tracked = g
         *_taken(definition),
         *_files(definition.secret_files, mode, tracked),
     )
+
+
+def refuse_readable(definition: Definition, *, mode: Mode = file_mode) -> None:
+    """Refuse a definition whose secrets other users can read, as ssh refuses a key.
+
+    Args:
+        definition: the definition, from `definition.load`.
+        mode: returns a file's permission bits.
+
+    Raises:
+        ReadableDefinitionError: other users can read a file that holds secret values in the clear.
+    """
+    readable = [path for path in definition.clear_files if mode(path) & _READABLE_BY_OTHERS]
+    if readable:
+        raise ReadableDefinitionError(
+            f"{readable[0]} holds secrets in the clear, and other users can read it (mode {mode(readable[0]):04o}): nothing was changed",
+            hint=f"chmod 600 {shlex.join(map(str, readable))}\nIf other users may know these secrets, add --allow-readable",
+        )
+
+
+def warn_of_readable(paths: Iterable[Path], *, mode: Mode = file_mode) -> Iterator[str]:
+    """Yield a warning for each file of secrets that other users can read."""
+    for path in paths:
+        if mode(path) & _READABLE_BY_OTHERS:
+            yield f"{path} holds secrets, and other users can read it (mode {mode(path):04o}): chmod 600 it"
 
 
 def _secret_texts(definition: Definition) -> Iterator[tuple[Client, str, str | bytes, Origin]]:
@@ -140,9 +167,7 @@ def _taken(definition: Definition) -> Iterator[str]:
 
 
 def _files(paths: tuple[Path, ...], mode: Mode, tracked: Tracked) -> Iterator[str]:
-    for path in paths:
-        if mode(path) & _READABLE_BY_OTHERS:
-            yield f"{path} holds secrets, and other users can read it (mode {mode(path):04o}): chmod 600 it"
+    yield from warn_of_readable(paths, mode=mode)
     in_git = tracked(paths)
     for path in paths:
         if path in in_git:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from coffer_common import durations
 from coffer_common.errors import UsageError
@@ -50,6 +50,7 @@ def load(
     # A file that could not be read would be missed in many places.
     report.stop_if_refused()
     layer = gather(sources, report)
+    clear_files = _clear_files(layer, sources)
     if overlay is not None:
         lay_over(layer, gather_overlay(sources, overlay, report), report)
     if not layer.clients:
@@ -68,6 +69,7 @@ def load(
         expires=settings.get("expires"),
         clients=clients,
         warnings=report.warnings,
+        clear_files=clear_files,
         secret_files=tuple(dict.fromkeys((*values.secret_files, *_with_unused_overlays(sources)))),
     )
 
@@ -101,6 +103,21 @@ def _fault(key: str, item: Item) -> str | None:
     except (KeyTextError, UsageError) as error:
         return str(error)
     return None
+
+
+def _clear_files(layer: Layer, sources: tuple[Source, ...]) -> tuple[Path, ...]:
+    """Return the files that have secret values in the clear, in the definition itself or in an overlay, whether or not it is used."""
+    environments = [source.data.get("env") for source in sources]
+    names = dict.fromkeys(name for tables in environments if isinstance(tables, dict) for name in tables)
+    # If a value is wrong in an overlay that is not used, nobody needs to know.
+    layers = (layer, *(gather_overlay(sources, name, Report()) for name in names))
+    sections = (section for each in layers for section in (*each.sections.values(), *each.groups.values()))
+    items = (item for section in sections for item in section.items.values())
+    return tuple(dict.fromkeys(item.place.source.path for item in items if not item.public and _is_clear(item.raw)))
+
+
+def _is_clear(raw: Any) -> bool:
+    return not isinstance(raw, dict) or "from_value" in raw
 
 
 def _with_unused_overlays(sources: tuple[Source, ...]) -> tuple[Path, ...]:

@@ -84,6 +84,7 @@ class Definition:
         expires: how long a release is valid, as text that `durations.parse_lifetime` reads, or None.
         clients: the clients by name, in the order of `[clients]`.
         warnings: what is allowed but may be a mistake, a line each.
+        clear_files: the files of the definition that hold secret values of their own in the clear, also in overlays that are not used.
         secret_files: the files that hold secrets in the clear: those of the definition that have values of their own, and those that
             `from_file` names for keys that are not public.
     """
@@ -95,4 +96,5 @@ class Definition:
     expires: str | None
     clients: Mapping[str, Client]
     warnings: tuple[str, ...]
+    clear_files: tuple[Path, ...] = ()
     secret_files: tuple[Path, ...] = ()

@@ -210,6 +210,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         mistaken = replace(CLIENT.identity.public(), id=CLIENT.identity.plain_id())
         owner = primitives.ed25519_sign(CLIENT.identity.sign_seed(), b"coffer/1 owner" + mistaken.body)
         definition = DEFINITION.format(plain_server=server.plain_address, mistaken=mistaken.text(owner))
+        (folder / "secrets.toml").touch(mode=0o600)
         (folder / "secrets.toml").write_text(definition, encoding="utf-8")
         companion("init", str(server.address))
         server.add_publisher("shop", (folder / "home" / "config" / "coffer" / "publisher.key.pub").read_text().strip())

@@ -141,3 +141,19 @@ def test_a_home_that_the_shell_does_not_expand_is_expanded(tmp_path: Path, home:
     run("dotenv", "~/new/secrets.toml", "web", tmp_path / ".env")
     assert client(home / "new" / "secrets.toml") == {"PORT": "25"}
     assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "name"), [("dotenv", ".env"), ("folder", "folder")])
+def test_a_source_that_other_users_can_read_is_told(kind: str, name: str, tmp_path: Path, definition: Path) -> None:
+    source = tmp_path / name
+    if kind == "folder":
+        source.mkdir()
+    file = source / "TOKEN" if kind == "folder" else source
+    file.write_text("TOKEN=canary")
+    file.chmod(0o640)
+    output = run(kind, definition, "web", source)
+    assert f"warning: {file} holds secrets, and other users can read it (mode 0640): chmod 600 it" in output
+    assert "canary" not in output
+    file.chmod(0o600)
+    definition.unlink()
+    assert "warning" not in run(kind, definition, "web", source)

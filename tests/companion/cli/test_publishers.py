@@ -104,3 +104,11 @@ def test_before_a_release_there_are_no_publishers(operator: Operator, run: Run) 
         done = run("publishers", *command, "--coffer", operator.coffer)
         assert done.code == 2
         assert "holds no release" in done.err
+
+
+def test_a_definition_that_other_users_can_read_retires_nobody(operator: Operator, run: Run) -> None:
+    file = operator.write("[web]\na = 1", "web")
+    file.chmod(0o644)
+    done = run("publishers", "retire", "laptop", file)
+    assert done.code == 2
+    assert f"hint: chmod 600 {file}" in done.err

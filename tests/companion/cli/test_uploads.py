@@ -164,3 +164,18 @@ def test_rollback(published: Operator, run: Run) -> None:
     assert run("rollback", "4").code == 2
     assert json.loads(good(run("rollback", "3", "--json", "--allow-removals", "--expires", "never")).out)["serial"] == 5
     assert json.loads(good(run("history", "--json")).out)[0]["expires"] is None
+
+
+def test_a_definition_that_other_users_can_read_is_refused(operator: Operator, run: Run) -> None:
+    file = operator.write("[web]\na = 1", "web")
+    file.chmod(0o644)
+    done = run("upload", file)
+    assert done.code == 2
+    assert f"{file} holds secrets in the clear, and other users can read it (mode 0644)" in done.err
+    assert f"hint: chmod 600 {file}" in done.err
+    assert run("history", "--coffer", operator.coffer).code == 2
+    # What the hint says, typed.
+    file.chmod(0o600)
+    good(run("upload", file))
+    file.chmod(0o644)
+    assert "other users can read it" in good(run("upload", "--allow-readable", file)).err

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from coffer_companion.definition import Definition
-from coffer_companion.definition.lint import file_mode, git_tracked, lint
+from coffer_companion.definition.lint import file_mode, git_tracked, lint, refuse_readable
+from coffer_companion.errors import ReadableDefinitionError
 from tests.companion.definitions import clients, load_text
 
 TWO = clients("web", "worker")
@@ -237,3 +238,20 @@ def test_git_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_tracked([tmp_path / "a"]) == frozenset()
+
+
+@pytest.mark.parametrize("bits", [0o640, 0o604, 0o644])
+def test_a_definition_that_other_users_can_read_is_refused(bits: int, tmp_path: Path) -> None:
+    folder = tmp_path / "my folder"
+    folder.mkdir()
+    definition = load_text(folder, f"{TWO}[web]\nkey = 'canary'\n")
+    with pytest.raises(ReadableDefinitionError, match=f"other users can read it .mode 0{bits:o}.: nothing was changed") as refused:
+        refuse_readable(definition, mode=lambda path: bits)
+    assert refused.value.hint is not None
+    assert refused.value.hint.splitlines()[0] == f"chmod 600 '{folder}/secrets.toml'"
+    assert "canary" not in f"{refused.value}{refused.value.hint}"
+
+
+@pytest.mark.parametrize(("text", "bits"), [("[web]\nkey = 'x'\n", 0o600), ("[web.public]\nkey = 'x'\n", 0o644)])
+def test_other_definitions_are_not_refused(text: str, bits: int, tmp_path: Path) -> None:
+    refuse_readable(load_text(tmp_path, f"{TWO}{text}"), mode=lambda path: bits)

@@ -89,3 +89,36 @@ def test_files_with_secrets_in_the_clear(tmp_path: Path) -> None:
 def test_no_value_in_what_a_person_may_print(tmp_path: Path) -> None:
     definition = load_text(tmp_path, WEB + "[web]\na='canary'\nb={from_template='{a}'}\n")
     assert "canary" not in repr(definition)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_clear"),
+    [
+        ("[web]\na = 1", True),
+        ("[web]\na = { from_value = 1, expires = 2027-01-01 }", True),
+        ("[web.nested]\na = 1", True),
+        ("[shared.db]\nclients = ['web']\na = 1", True),
+        ("[web]\na = { from_env = 'A' }", False),
+        ("[web]\na = { from_template = 'x{b}' }\nb = { from_env = 'A' }", False),
+        ("[web.public]\na = 1", False),
+        ("[web]", False),
+        ("[shared.db]\nclients = ['web']\npublic.a = 1", False),
+        ("[web]\na = { from_env = 'A' }\n[env.x.web]\na = 1", True),
+        ("[web]\na = { from_env = 'A' }\n[env.x.web]\na = { from_env = 'B' }", False),
+    ],
+)
+def test_a_file_with_secrets_in_the_clear(text: str, is_clear: bool, tmp_path: Path) -> None:
+    definition = load_text(tmp_path, f"{WEB}{text}", environ={"A": "x"})
+    assert definition.clear_files == ((tmp_path / "secrets.toml",) if is_clear else ())
+
+
+def test_an_included_file_with_secrets_in_the_clear(tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_text("[web]\na = 1\n")
+    (tmp_path / "key").write_text("x")
+    definition = load_text(tmp_path, f"include = ['more.toml']\n{WEB}[web]\nb = {{ from_file = 'key' }}")
+    assert definition.clear_files == (tmp_path / "more.toml",)
+
+
+def test_a_value_that_an_overlay_replaces_is_still_in_the_clear(tmp_path: Path) -> None:
+    text = f"{WEB}[web]\na = 1\n[env.x.web]\na = {{ from_env = 'A' }}"
+    assert load_text(tmp_path, text, overlay="x", environ={"A": "y"}).clear_files == (tmp_path / "secrets.toml",)
