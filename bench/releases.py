@@ -30,7 +30,7 @@ import trio
 from coffer_common import keyfile
 from coffer_companion import connection
 from coffer_companion.releases.commit import based, make
-from coffer_companion.releases.history import events
+from coffer_companion.releases.history import history
 from coffer_companion.releases.plan import Plan
 from coffer_companion.releases.rollback import Rollback
 from coffer_companion.releases.shards import Wanted
@@ -143,7 +143,7 @@ def measure(step: str, clients: int, target: Target) -> dict[str, float]:
 
 async def _history(target: Target) -> None:
     async with based(target) as base:
-        assert [event.changes is None async for event in events(base, limit=20)] == [False, False]
+        assert [event.changes is None for event in (await history(base, limit=20)).events] == [False, False]
 
 
 def in_own_process(step: str, clients: int, address: ServerAddress, key: Path, state: Path) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -17,9 +17,9 @@ from ..releases.audit import Verified
 from ..releases.audit import verify as verify_base
 from ..releases.commit import based
 from ..releases.contents import Contents, contents
-from ..releases.history import Event, ReleaseChanges, events
-from ..releases.publisher_entry import short_key
-from ..releases.publishers import publishers
+from ..releases.history import Event, History, ReleaseChanges
+from ..releases.history import history as read_history
+from ..releases.publisher_entry import PublisherEntry, label_of
 from ..target import Target
 from .options import CofferOption, IdentityOption, JsonOption, ServerOption, chosen_target, whole_number
 from .output import expiry, output, show_json, show_table, tell
@@ -38,38 +38,38 @@ def history(
     """Show the releases: when and by whom each was made, what it changed, and when it expires."""
     count = whole_number(limit, "--limit")
     target = chosen_target(coffer, server, identity)
-    found, labels = execute(partial(_history, target, count))
+    found = execute(partial(_history, target, count))
     if as_json:
-        show_json([_event_as_json(event, labels) for event in found])
+        show_json([_event_as_json(event, found.publishers) for event in found.events])
         return
     now = time.time()
     rows = [
         (
             str(event.release.head.serial),
             times.show(event.release.head.issued),
-            _by(event.release, labels),
+            label_of(event.release.head.publisher, found.publishers),
             expiry(event.release.head.expires, now),
             _changes_told(event),
         )
-        for event in found
+        for event in found.events
     ]
     show_table(("release", "issued", "by", "expires", "clients"), rows)
 
 
-async def _history(target: Target, limit: int) -> tuple[list[Event], dict[bytes, str]]:
+async def _history(target: Target, limit: int) -> History:
     async with based(target) as base:
-        labels = {publisher.sign: publisher.label for publisher in await publishers(base)} if base.release is not None else {}
-        # The server ends a session that asks for a release which it does not hold any more, so this comes last.
-        return [event async for event in events(base, limit=limit)], labels
-
-
-def _by(release: SignedHead, labels: dict[bytes, str]) -> str:
-    return labels.get(release.head.publisher, short_key(release.head.publisher))
+        return await read_history(base, limit=limit)
 
 
 def _changes_told(event: Event) -> str:
-    told = "the server does not hold its changes any more" if event.changes is None else _names_told(event.changes)
-    return told if event.release.head.publishers is None else f"{told}; publishers changed"
+    told = ["the server does not hold its changes any more" if event.changes is None else _names_told(event.changes)]
+    if event.is_rollback:
+        told.append("rollback" if event.back_to is None else f"rollback to {event.back_to}")
+    if event.release.head.restart:
+        told.append("restart: the history was begun again")
+    if event.release.head.publishers is not None:
+        told.append("publishers changed")
+    return "; ".join(told)
 
 
 def _names_told(changes: ReleaseChanges) -> str:
@@ -80,19 +80,28 @@ def _names_told(changes: ReleaseChanges) -> str:
         elif names:
             more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
             parts.append(f"{sign}{len(names)} {', '.join(names[:_NAMES_SHOWN])}{more}")
+    if changes.resealed:
+        parts.append(f"{len(changes.resealed)} sealed again")
     unnamed = "" if changes.is_named else " (named under an earlier note key)"
     return ("; ".join(parts) or "none") + unnamed
 
 
-def _event_as_json(event: Event, labels: dict[bytes, str]) -> dict[str, Any]:
+def _event_as_json(event: Event, publishers: Mapping[bytes, PublisherEntry]) -> dict[str, Any]:
     changes = event.changes
+    entry = publishers.get(event.release.head.publisher)
     return _head_as_json(event.release) | {
-        "by": _by(event.release, labels),
+        "by": label_of(event.release.head.publisher, publishers),
+        "name": None if entry is None else entry.name or None,
+        "fingerprint": None if entry is None else entry.key.fingerprint_text(),
+        "restart": event.release.head.restart,
+        "rollback": event.is_rollback,
+        "back_to": event.back_to,
         "held": changes is not None,
         "named": changes is not None and changes.is_named,
         "added": None if changes is None else list(changes.added),
         "changed": None if changes is None else list(changes.changed),
         "removed": None if changes is None else list(changes.removed),
+        "resealed": None if changes is None else list(changes.resealed),
     }
 
 

@@ -12,7 +12,7 @@ from coffer_common.application import Application
 from coffer_common.errors import UsageError
 from coffer_protocol.address import check_name
 from coffer_protocol.errors import ProtocolError, ReleaseError, UnreachableError
-from coffer_protocol.identity import PUBLIC_PREFIX, PublicKey, format_id
+from coffer_protocol.identity import PublicKey, format_id
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
@@ -60,8 +60,8 @@ def list_publishers(
     if as_json:
         show_json([_as_json(publisher) for publisher in found])
         return
-    rows = [(_name(publisher), format_id(publisher.sign), _state(publisher)) for publisher in found]
-    show_table(("name", "publisher key", "state"), rows)
+    rows = [(_name(publisher), _fingerprint(publisher), _state(publisher)) for publisher in found]
+    show_table(("name", "fingerprint", "state"), rows)
 
 
 async def _publishers(target: Target) -> tuple[Publisher, ...]:
@@ -72,6 +72,10 @@ async def _publishers(target: Target) -> tuple[Publisher, ...]:
 
 def _name(publisher: Publisher) -> str:
     return "-" if publisher.entry is None else publisher.entry.name or "-"
+
+
+def _fingerprint(publisher: Publisher) -> str:
+    return publisher.label if publisher.entry is None else publisher.entry.key.fingerprint_text()
 
 
 def _state(publisher: Publisher) -> str:
@@ -87,6 +91,7 @@ def _as_json(publisher: Publisher) -> dict[str, object]:
         "name": None if entry is None else entry.name or None,
         "publisher": format_id(publisher.sign),
         "id": None if entry is None else format_id(entry.key.id),
+        "fingerprint": None if entry is None else entry.key.fingerprint_text(),
         "trusted": publisher.is_trusted,
         "note_key": entry is not None,
         "own": publisher.is_own,
@@ -119,7 +124,11 @@ def add(
 def retire(
     who: Annotated[
         str,
-        typer.Argument(metavar="KEY|NAME", help="Its public key text, .pub file, publisher key, or name.", show_default=False),
+        typer.Argument(
+            metavar="PUBLISHER",
+            help="Its name, fingerprint, publisher key, id or public key text; or a beginning; or a .pub file.",
+            show_default=False,
+        ),
     ],
     file: Annotated[
         Path | None,
@@ -153,12 +162,12 @@ def retire(
     if stolen and keep_note_key:
         raise UsageError(
             "a thief who has the publisher's key has the note key too, so --stolen needs the definition",
-            hint="coffer-companion publishers retire KEY FILE --stolen",
+            hint="coffer-companion publishers retire PUBLISHER FILE --stolen",
         )
     if (file is None) != keep_note_key:
         raise UsageError(
             "the retired publisher knows the note key: name the definition, so that the note key can be replaced "
-            "(coffer-companion publishers retire KEY FILE)",
+            "(coffer-companion publishers retire PUBLISHER FILE)",
             hint="without a definition, use --keep-note-key; docs/releases.md says what that leaves open",
         )
     wanted = None
@@ -174,8 +183,9 @@ def retire(
 
     def told(publisher: Publisher) -> None:
         found.append(publisher)
-        # The server's table has the key of every publisher, but may have another name for it.
-        _tell_command(publisher_line("remove", target.coffer, format_id(publisher.sign)))
+        # The server may have another name for it. The fingerprint of one that was never given the note key is not known here.
+        named = format_id(publisher.sign) if publisher.entry is None else publisher.entry.key.fingerprint_text()
+        _tell_command(publisher_line("remove", target.coffer, named))
 
     retirement = Retirement(who=_who(who), publication=wanted, told=told)
     try:
@@ -217,8 +227,8 @@ def _last_signed(client: Client) -> str:
 
 
 def _who(text: str) -> str | PublicKey:
-    """Return the publisher that was typed: its keys if it is a public key text or a .pub file, otherwise the text."""
-    return PublicKey.from_text(read_public_text(text)) if text.startswith(PUBLIC_PREFIX) or text.endswith(".pub") else text
+    """Return the publisher that was typed: its keys if it is a .pub file, otherwise the text."""
+    return PublicKey.from_text(read_public_text(text)) if text.endswith(".pub") else text
 
 
 def _tell_command(line: str) -> None:

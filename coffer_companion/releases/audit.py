@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coffer_protocol.errors import UntrustedPublisherError
 from coffer_protocol.release.head import SignedHead
 
 from .commit import Base
-from .publisher_entry import publishers_among, short_key
+from .publisher_entry import PublisherEntry, label_of, publishers_among
 from .reader import in_batches
 
 
@@ -41,7 +42,8 @@ async def verify(base: Base) -> Verified:
     """
     newest = base.existing()
     chain = await base.reader.history(1)
-    _check_publishers(chain)
+    known = map(PublisherEntry.from_known, base.reader.state.tree)
+    _check_publishers(chain, {entry.key.sign: entry for entry in known})
     publishers = 0
     for batch in in_batches(base.listing.values()):
         # Each note is opened, and so checked.
@@ -49,15 +51,15 @@ async def verify(base: Base) -> Verified:
     return Verified(first=chain[0].head.serial, newest=newest, clients=len(base.listing) - publishers, publishers=publishers)
 
 
-def _check_publishers(chain: list[SignedHead]) -> None:
+def _check_publishers(chain: list[SignedHead], known: Mapping[bytes, PublisherEntry]) -> None:
     """Check that the heads before each head have named its publisher. Before the first that names any, it is unknown who was trusted."""
     trusted: frozenset[bytes] | None = None
     for release in chain:
         head = release.head
         if trusted is not None and head.publisher not in trusted:
             raise UntrustedPublisherError(
-                f"release {head.serial} of {head.coffer!r} is signed by {short_key(head.publisher)}, which no release before it has named: "
-                "the server let a publisher in that nobody has named"
+                f"release {head.serial} of {head.coffer!r} is signed by {label_of(head.publisher, known)}, which no release before it "
+                "has named: the server let a publisher in that nobody has named"
             )
         if head.publishers is not None:
             trusted = frozenset(head.publishers)

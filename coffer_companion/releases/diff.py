@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from coffer_protocol.errors import NoteError
 from coffer_protocol.message import Entry
@@ -15,6 +15,7 @@ from .commit import Base
 from .key_diff import Comparison, fingerprint_change
 from .listing import Listing, differences
 from .plan import Plan
+from .publisher_entry import PublisherEntry, publishers_among
 from .reader import Reader, in_batches
 
 
@@ -48,6 +49,7 @@ class ReleaseDifference:
     before: Mapping[bytes, Note]
     after: Mapping[bytes, Note]
     incomparable: frozenset[bytes] = frozenset()
+    publishers: Mapping[bytes, PublisherEntry] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -130,6 +132,7 @@ async def find_difference(base: Base, before: Held, after: Held) -> ReleaseDiffe
         before={id_: note for id_, note in old_notes.items() if id_ not in left_out},
         after={id_: note for id_, note in new_notes.items() if id_ not in left_out},
         incomparable=frozenset(incomparable - left_out),
+        publishers=publishers_among({**old_notes, **new_notes}),
     )
 
 

@@ -50,12 +50,13 @@ class Comparison:
         came, went = [id_ for id_ in new if id_ not in old], [id_ for id_ in old if id_ not in new]
         remarks = [f"{_keys_counted(len(ids))} {word}" for ids, word in ((came, "added"), (went, "removed")) if ids]
         keys: tuple[KeyChange, ...] = ()
-        is_emptied = is_resealed = False
+        is_emptied = is_resealed = is_unknown = False
         if (pair := self._pair(old, new)) is not None:
             before, after, is_comparable = pair
             keys = self._keys(name, before, after, is_comparable=is_comparable)
             is_emptied = bool(before.keys) and not after.keys
             if not is_comparable:
+                is_unknown = not remarks and not keys
                 remarks.append("sealed again under another note key, so its values cannot be compared")
             elif not keys and [key for key, _ in before.keys] != [key for key, _ in after.keys]:
                 remarks.append("its keys are in another order")
@@ -72,6 +73,7 @@ class Comparison:
             is_emptied=is_emptied,
             is_rekeyed=name in self.remarks,
             is_resealed=is_resealed and name not in self.remarks,
+            is_unknown=is_unknown and name not in self.remarks,
         )
 
     def _pair(self, old: list[bytes], new: list[bytes]) -> tuple[Note, Note, bool] | None:

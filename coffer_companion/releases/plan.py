@@ -43,6 +43,7 @@ class ClientChange:
         is_emptied: whether it had keys and has none any more.
         is_rekeyed: whether the release knows its id under other public keys.
         is_resealed: whether its shard is sealed again, and nothing in it changes.
+        is_unknown: whether it is sealed again under another note key, and nothing else is known of its changes.
     """
 
     client: str
@@ -52,6 +53,7 @@ class ClientChange:
     is_emptied: bool = False
     is_rekeyed: bool = False
     is_resealed: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from coffer_common.identifiers import publisher_label
 from coffer_protocol import shard
 from coffer_protocol.identity import PublicKey, format_id
 from coffer_protocol.release.notes import ROLE_PUBLISHER, Note, NoteKeys
@@ -28,8 +29,8 @@ class PublisherEntry:
 
     @property
     def label(self) -> str:
-        """The name that is shown to people; the first digits of its key if it has no name."""
-        return self.name or short_key(self.key.sign)
+        """What people know it by: its name, if it has one, and its fingerprint."""
+        return publisher_label(self.name, self.key)
 
     def wanted(self, note_keys: NoteKeys) -> Wanted:
         """Return the shard that a release must have for this publisher."""
@@ -55,6 +56,8 @@ def publishers_among(notes: Mapping[bytes, Note]) -> dict[bytes, PublisherEntry]
     }
 
 
-def short_key(publisher_key: bytes) -> str:
-    """Return the first digits of a publisher key, which are shown if it has no name."""
-    return format_id(publisher_key)[:_SHORT_DIGITS]
+def label_of(sign: bytes, known: Mapping[bytes, PublisherEntry]) -> str:
+    """Return what people know a publisher by whose publisher key this is. `known` has entries by publisher keys."""
+    entry = known.get(sign)
+    # The fingerprint covers all keys, and only an entry has them.
+    return f"key {format_id(sign)[:_SHORT_DIGITS]}" if entry is None else entry.label

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from coffer_protocol.identity import PublicKey, format_id
+from coffer_common.identifiers import Named, find
+from coffer_protocol.identity import PublicKey
 
 from ..errors import OwnKeyError, UnknownPublisherError
 from .commit import Base, Draft
 from .plan import Plan
-from .publisher_entry import PublisherEntry, publishers_among, short_key
+from .publisher_entry import PublisherEntry, label_of, publishers_among
 from .reader import in_batches
 from .upload import Publication
 
@@ -34,7 +35,7 @@ class Publisher:
     @property
     def label(self) -> str:
         """The name that is shown to people; the first digits of its key if it has no name."""
-        return short_key(self.sign) if self.entry is None else self.entry.label
+        return label_of(self.sign, {} if self.entry is None else {self.sign: self.entry})
 
 
 async def publishers(base: Base) -> tuple[Publisher, ...]:
@@ -141,20 +142,20 @@ class Retirement:
 
 
 def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publisher:
-    """Return the publisher with these keys, this name, or this publisher key (64 hex digits, or the first 16).
+    """Return the publisher that somebody named: by its name, fingerprint, publisher key, id or text, or by the beginning of one.
 
     Raises:
-        UnknownPublisherError: no publisher matches, or more than one does.
+        UnknownPublisherError: no publisher matches.
+        AmbiguousError: more than one does.
     """
-    if isinstance(who, PublicKey):
-        found = [publisher for publisher in among if publisher.sign == who.sign]
-    else:
-        digits = who.upper()
-        found = [
-            publisher for publisher in among if who == publisher.label or digits in (short_key(publisher.sign), format_id(publisher.sign))
-        ]
-    if len(found) != 1:
-        labels = ", ".join(publisher.label for publisher in among)
-        shown = short_key(who.sign) if isinstance(who, PublicKey) else who
-        raise UnknownPublisherError(f"{'more than one' if found else 'no'} publisher matches {shown!r}; the publishers are {labels}")
-    return found[0]
+    found = find(who, map(_named, among))
+    if found is None:
+        shown = who.fingerprint_text() if isinstance(who, PublicKey) else who
+        raise UnknownPublisherError(f"no publisher is {shown!r}; the publishers are {', '.join(publisher.label for publisher in among)}")
+    return found
+
+
+def _named(publisher: Publisher) -> Named[Publisher]:
+    if publisher.entry is None:
+        return Named(value=publisher, label=publisher.label, keys=(publisher.sign,))
+    return Named.publisher(publisher, publisher.entry.name, publisher.entry.key)

@@ -20,6 +20,7 @@ from coffer_protocol.errors import (
     ReleaseError,
     RollbackError,
     ServerError,
+    UntrustedPublisherError,
 )
 from coffer_protocol.identity import format_id
 from coffer_protocol.limits import HEADS_PER_ANSWER, SERIAL_JUMP
@@ -40,6 +41,7 @@ from ..errors import LostReleaseError, NoReleaseError, NoteKeyMissingError, NotL
 from ..settings import KnownPublisher, PublisherState, SignedRelease
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
+from .publisher_entry import PublisherEntry, label_of
 
 # A note has at most 64 KiB, so this many have half of the size that a Tell may have.
 _NOTES_PER_ANSWER: Final = 1000
@@ -168,6 +170,11 @@ class Reader:
                 raise await reader._lost()
             reader.follow(shown, accepted_restart=accepted_restart)
         except ReleaseError as error:
+            if isinstance(error, UntrustedPublisherError) and seen is None:
+                error.hint = (
+                    "if this publisher is new to the coffer, one of the coffer's publishers adds it, and tells it how to begin: "
+                    f"coffer-companion publishers add {target.identity.public_text()} --name NAME"
+                )
             if not restore or isinstance(error, RestartError):
                 raise
             reader.loss = error
@@ -277,14 +284,15 @@ class Reader:
 
     def _check_restarts(self, restarts: Sequence[Evidence], accepted_restart: int | None) -> None:
         own = {release.sha256 for release in self.state.signed}
+        publishers = {entry.key.sign: entry for entry in map(PublisherEntry.from_known, self.state.tree)}
         for restart in restarts:
             head = read_head_untrusted(restart.shown).head
             if sha256(restart.shown) in own or head.serial == accepted_restart:
                 continue
             known = "nothing" if self.seen is None else f"release {self.seen.serial} ({self.seen.signed_sha256.hex()})"
             raise RestartError(
-                f"publisher {format_id(head.publisher)} has begun the history of {head.coffer!r} again with release {head.serial} "
-                f"({sha256(restart.shown).hex()}); the last one seen here is {known}",
+                f"publisher {label_of(head.publisher, publishers)} has begun the history of {head.coffer!r} again with release "
+                f"{head.serial} ({sha256(restart.shown).hex()}); the last one seen here is {known}",
                 hint=f"ask that publisher. If it was intended, type: coffer-companion upload --accept-restart {head.serial} FILE",
             ).with_evidence(restart)
 

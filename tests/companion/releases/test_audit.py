@@ -86,10 +86,10 @@ def test_each_release_is_by_one_whom_those_before_it_named(
 ) -> None:
     releases = [read_head_untrusted(signed) for signed in chain(*heads)]
     if is_good:
-        _check_publishers(releases)
+        _check_publishers(releases, {})
         return
     with pytest.raises(errors.UntrustedPublisherError):
-        _check_publishers(releases)
+        _check_publishers(releases, {})
 
 
 def test_retired_publishers_signed_what_they_signed(operator: Operator) -> None:
