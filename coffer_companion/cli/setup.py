@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from coffer_common import keyfile, paths
-from coffer_protocol.address import ServerAddress
+from coffer_protocol.address import ServerAddress, check_name
 from coffer_protocol.errors import KeyTextError
 from coffer_protocol.identity import format_id, parse_id
+from coffer_protocol.limits import NAME_CHARACTERS
 
 from .. import settings
 from ..definition import Definition
@@ -34,20 +38,50 @@ from .output import tell, warn
 def init(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The server's address, as `coffer-server id DIR` prints it.")],
     identity: IdentityOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="The publisher's name, such as laptop [default: this machine's name].", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Make a publisher's identity, remember the server, and print the command for the server's operator."""
+    """Make a publisher's identity, remember the server, and print the command that lets the publisher in.
+
+    If ADDRESS names a coffer that has publishers, one of them adds this one. Otherwise the server's operator does.
+    """
     parsed = parse_address(address, "ADDRESS")
+    shown = _machine_name(os.uname().nodename) if name is None else check_name(name, "the publisher")
     path = _identity_path(identity)
     publisher = read_identity(path) if path.exists() else keyfile.create(path)
-    keyfile.ensure_public(path, publisher.public_text())
+    text = publisher.public_text()
+    keyfile.ensure_public(path, text)
     written = settings.remember_server(parsed)
     tell(f"identity: {path}\nserver:   {parsed.hosts[0]}, remembered in {written}")
+    options = ["--name", shown] if shown else []
+    if publisher.publisher_key() in parsed.publishers:
+        tell("The address names this publisher. If the server's operator has let it in: coffer-companion upload secrets.toml")
+    elif parsed.publishers:
+        tell(f"Coffer {parsed.coffer} has publishers. One of them adds this one, and is then told what comes next:\n")
+        typer.echo(shlex.join(["coffer-companion", "publishers", "add", *options, text]))
+    else:
+        _tell_first(parsed, publisher_line("add", parsed.coffer or "COFFER", *options, text))
+
+
+def _tell_first(address: ServerAddress, line: str) -> None:
+    """Print what lets the first publisher of a coffer in, and say what any other one needs."""
     tell("On the server's machine, let this publisher in:\n")
-    typer.echo(publisher_line("add", parsed.coffer or "COFFER", publisher.public_text()))
+    typer.echo(line)
     hint = (
-        "" if parsed.coffer else " COFFER is the coffer's name: secrets.toml publishes `secrets`, unless its [coffer] name says otherwise."
+        "" if address.coffer else " COFFER is the coffer's name: secrets.toml publishes `secrets`, unless its [coffer] name says otherwise."
     )
     tell(f"\nDIR is the folder that `coffer-server init` made.{hint} Then: coffer-companion upload secrets.toml")
+    tell("If the coffer has a publisher already, that one must add this one instead: coffer-companion publishers add KEY --name NAME")
+
+
+def _machine_name(host: str) -> str:
+    """Return a publisher's name made of a machine's, or the empty text if that gives none."""
+    kept = re.sub("[^a-z0-9_-]+", "-", host.partition(".")[0].lower()).strip("-")
+    return kept[:NAME_CHARACTERS]
 
 
 def _identity_path(given: Path | None) -> Path:

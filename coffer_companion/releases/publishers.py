@@ -34,7 +34,7 @@ class Publisher:
 
     @property
     def label(self) -> str:
-        """The name that is shown to people; the first digits of its key if it has no name."""
+        """What people know it by."""
         return label_of(self.sign, {} if self.entry is None else {self.sign: self.entry})
 
 
@@ -151,7 +151,9 @@ def find_publisher(who: str | PublicKey, among: tuple[Publisher, ...]) -> Publis
     found = find(who, map(_named, among))
     if found is None:
         shown = who.fingerprint_text() if isinstance(who, PublicKey) else who
-        raise UnknownPublisherError(f"no publisher is {shown!r}; the publishers are {', '.join(publisher.label for publisher in among)}")
+        raise UnknownPublisherError(
+            f"no publisher matches {shown!r}; the publishers are {', '.join(publisher.label for publisher in among)}"
+        )
     return found
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coffer_companion.releases.publisher_entry import PublisherEntry, publishers_among
+from coffer_companion.releases.publisher_entry import PublisherEntry, label_of, publishers_among
 from coffer_protocol.identity import format_id
 from coffer_protocol.release.notes import ROLE_PUBLISHER, Note, NoteKey, NoteKeys, publisher_note
 from tests.support import identity
@@ -29,5 +29,7 @@ def test_what_is_kept_of_it() -> None:
 
 
 def test_a_publisher_without_a_name_is_called_by_its_key() -> None:
-    assert LAPTOP.label == "laptop"
-    assert PublisherEntry(name="", key=LAPTOP.key).label == format_id(LAPTOP.key.sign)[:16]
+    assert LAPTOP.label == f"laptop ({LAPTOP.key.fingerprint_text()})"
+    assert PublisherEntry(name="", key=LAPTOP.key).label == LAPTOP.key.fingerprint_text()
+    assert label_of(LAPTOP.key.sign, {LAPTOP.key.sign: LAPTOP}) == LAPTOP.label
+    assert label_of(LAPTOP.key.sign, {}) == f"key {format_id(LAPTOP.key.sign)[:16]}"

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import trio
 
+from coffer_common.errors import AmbiguousError
 from coffer_companion.errors import NotLetInError, OwnKeyError, PublishersDifferError, UnknownPublisherError
 from coffer_companion.releases.commit import Base, preview
 from coffer_companion.releases.publisher_entry import PublisherEntry
@@ -28,9 +29,14 @@ def retire(operator: Operator, who: str, *, publication: tuple[str, ...] | None 
     return operator.make(Retirement(who=who, publication=wanted, told=lambda publisher: None).draft, target=target)
 
 
+def _called(publisher: Publisher) -> str:
+    """Its name, or without one what it is shown by."""
+    return (publisher.entry.name if publisher.entry is not None else "") or publisher.label
+
+
 def listed(operator: Operator, target: Target | None = None) -> dict[str, tuple[bool, bool, bool]]:
     found = operator.look(publishers, target=target)
-    return {publisher.label: (publisher.is_trusted, publisher.entry is not None, publisher.is_own) for publisher in found}
+    return {_called(publisher): (publisher.is_trusted, publisher.entry is not None, publisher.is_own) for publisher in found}
 
 
 async def note_key(base: Base) -> NoteKey:
@@ -39,7 +45,7 @@ async def note_key(base: Base) -> NoteKey:
 
 def test_the_first_publisher_is_alone(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
-    assert listed(operator) == {format_id(operator.identity.publisher_key())[:16]: (True, True, True)}
+    assert listed(operator) == {operator.identity.public().fingerprint_text(): (True, True, True)}
 
 
 def test_the_servers_table_comes_first(operator: Operator) -> None:
@@ -59,7 +65,7 @@ def test_publishers_take_turns_and_clients_follow(operator: Operator) -> None:
     for number, target in enumerate((other, None, other, other, None), 2):
         operator.publish(f"[web]\na = {number}", "web", target=target)
     assert dict(operator.fetch("web")) == {"a": 6}
-    own = format_id(operator.identity.publisher_key())[:16]
+    own = operator.identity.public().fingerprint_text()
     assert listed(operator) == {own: (True, True, True), "laptop": (True, True, False)}
     assert listed(operator, other) == {own: (True, True, False), "laptop": (True, True, True)}
 
@@ -184,7 +190,7 @@ def test_one_that_is_trusted_and_holds_no_note_key_can_be_retired(operator: Oper
     operator.publish("[web]\na = 1", "web")
     key = Identity.generate().publisher_key()
     target = dataclasses.replace(operator.target, address=dataclasses.replace(operator.address, publishers=(key,)))
-    assert listed(operator, target)[format_id(key)[:16]] == (True, False, False)
+    assert listed(operator, target)[f"key {format_id(key)[:16]}"] == (True, False, False)
     release = retire(operator, format_id(key)[:16], target=target)
     assert release is not None
     assert release.head.publishers == (operator.identity.publisher_key(),)
@@ -197,15 +203,19 @@ def made(name: str) -> Publisher:
 
 def test_publishers_are_found_by_keys_and_names() -> None:
     laptop, desk, nameless = made("laptop"), made("desk"), made("")
-    among = (laptop, desk, nameless)
+    stranger = Publisher(sign=Identity.generate().publisher_key(), entry=None, is_trusted=True, is_own=False)
+    among = (laptop, desk, nameless, stranger)
     assert laptop.entry is not None
-    assert find_publisher("laptop", among) is laptop
-    assert find_publisher(laptop.entry.key, among) is laptop
-    assert find_publisher(format_id(nameless.sign), among) is nameless
-    assert find_publisher(format_id(nameless.sign)[:16].lower(), among) is nameless
-    with pytest.raises(UnknownPublisherError, match="'phone'; the publishers are laptop, desk"):
+    assert nameless.entry is not None
+    for who in ("laptop", "lap", laptop.label, laptop.entry.key, laptop.entry.key.fingerprint_text(), format_id(laptop.entry.key.id)[:8]):
+        assert find_publisher(who, among) is laptop
+    for who in (format_id(nameless.sign), format_id(nameless.sign)[:16].lower(), nameless.label):
+        assert find_publisher(who, among) is nameless
+    for who in (stranger.label, format_id(stranger.sign)):
+        assert find_publisher(who, among) is stranger
+    with pytest.raises(UnknownPublisherError, match=r"'phone'; the publishers are laptop \([0-9a-f-]+\), desk"):
         find_publisher("phone", among)
-    with pytest.raises(UnknownPublisherError, match="more than one"):
+    with pytest.raises(AmbiguousError, match=r"'laptop' fits more than one: laptop \([0-9a-f-]+\), laptop \("):
         find_publisher("laptop", (laptop, made("laptop")))
     with pytest.raises(UnknownPublisherError):
         find_publisher(Identity.generate().public(), among)
