@@ -116,6 +116,7 @@ _ADVICE: Final = "ask your operator to look at the server: coffer-companion veri
 async def _ask(host: Host, source: Source, *, deadline_s: float) -> Coffer:
     async with await source.connect(host, deadline_s=deadline_s) as connection:
         await connection.send(Get())
+        source.load_result()
         coffer = await source.take(await connection.receive(OkGet), connection)
         await source.sign_for(coffer.release, connection, use=USE_ONCE)
         await connection.bye()

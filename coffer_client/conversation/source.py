@@ -35,8 +35,8 @@ Invariants
    the type alone (`retrieval`): after the first two the next host is asked, and then the cache is used.
 6. This folder waits for nothing of its own: no socket, no thread, no sleep. Each wait goes through `Network`, so the same coroutine runs in
    a program without an event loop, in asyncio and in trio; a test holds this. Files are read through `Network.call`, because they block.
-7. `connect` keeps the trust that it recalled for the first `take`, and the modules that verify are loaded while the server works on its
-   answer. Both only make `coffer-client get` faster, and both may be removed without any other change.
+7. `connect` keeps the trust that it recalled for the first `take`, and the modules that `take` needs are loaded while the server works on
+   its answers. Both only make `coffer-client get` faster, and both may be removed without any other change.
 """
 
 from __future__ import annotations
@@ -140,6 +140,13 @@ class Source:
         session = session_with(server_id, credential)
         stream = await self.network.connect(host, deadline_s=deadline_s)
         return Connection(session, stream, host, credential=credential, deadline_s=deadline_s)
+
+    @staticmethod
+    def load_result() -> None:
+        """Load what else `take` and `sign_for` need. A server works on a Get for about as long as this takes."""
+        from coffer_protocol.release import receipt  # noqa: F401
+
+        from .. import coffer  # noqa: F401
 
     async def take(self, answer: OkGet, connection: Connection) -> Coffer:
         """Verify a server's answer and remember it. If releases were missed, ask the server for their heads.
@@ -263,8 +270,5 @@ async def _greeted(connection: Connection) -> Connection:
 
 
 def _load_verification() -> None:
-    """Load what `Source.take` and `sign_for` need. The server works on its answer longer than this takes a client that has just started."""
-    from coffer_protocol.release import receipt  # noqa: F401
-
-    from .. import coffer  # noqa: F401
+    """Load the modules that verify. A server works on a Hello for about as long as this takes a client that has just started."""
     from . import verifying  # noqa: F401
