@@ -90,15 +90,19 @@ def create(path: Path, data: bytes, *, mode: int = OWNER_ONLY) -> None:
         raise _about(path, error) from None
 
 
-def write_new(path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Callable[[int], None] | None = None) -> None:
+def write_new(
+    path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Callable[[int], None] | None = None, folder: int | None = None
+) -> None:
     """Write a file that must not exist yet under its own name, for a folder that nobody reads yet. The folder is not synced.
 
-    Arguments are those of `replace`.
+    Args:
+        path, data, mode, prepare: as for `replace`.
+        folder: the descriptor of the folder to which the path is relative; None for the working directory.
 
     Raises:
-        OSError: the file exists, or cannot be written; then it does not exist.
+        OSError: the file exists, even as a link, or cannot be written; then it does not exist.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY, dir_fd=folder)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
@@ -109,7 +113,7 @@ def write_new(path: Path, data: bytes, *, mode: int = OWNER_ONLY, prepare: Calla
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
     except BaseException:
-        remove(path)
+        remove(path, folder=folder)
         raise
 
 
@@ -228,23 +232,33 @@ def sync_folder(folder: Path) -> None:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        sync_open_folder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_open_folder(descriptor: int) -> None:
+    """Do what `sync_folder` does for a folder that is open."""
+    try:
         os.fsync(descriptor)
     except OSError as error:
         # Some network file systems do not sync folders and answer this.
         if error.errno != errno.EINVAL:
             raise
-    finally:
-        os.close(descriptor)
 
 
-def remove(path: Path) -> bool:
+def remove(path: Path, *, folder: int | None = None) -> bool:
     """Delete a file, if it exists. Return whether it did.
+
+    Args:
+        path: the file.
+        folder: the descriptor of the folder to which the path is relative; None for the working directory.
 
     Raises:
         OSError: it cannot be deleted.
     """
     try:
-        os.unlink(path)
+        os.unlink(path, dir_fd=folder)
     except FileNotFoundError:
         return False
     return True
@@ -257,14 +271,16 @@ class Lock:
         OSError: the file cannot be made or locked, when the lock is entered.
     """
 
-    __slots__ = ("_descriptor", "_path")
+    __slots__ = ("_descriptor", "_folder", "_path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, folder: int | None = None) -> None:
+        """Name the lock. `folder` is the descriptor of the folder to which the path is relative; None for the working directory."""
         self._path = path
+        self._folder = folder
 
     def __enter__(self) -> None:
         make_folders(os.path.dirname(self._path))
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY, dir_fd=self._folder)
         try:
             # The lock ends with the last descriptor of the file, so also if this process is killed.
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)

@@ -10,14 +10,17 @@ The next release gets a folder of its own, and one rename turns the link to it. 
 that no longer exists. A reader that needs several files of the same release opens the folder, and then the files in it: the folder that the
 link led to before is kept until the release after the next is written. A container must be given the folder that DIR is in, because the
 link alone leads nowhere.
+
+Other users may be able to write in the folder around DIR. Therefore `write` opens the hidden folder once, checks it, and works through its
+descriptor: what has that name later does not matter.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -33,6 +36,8 @@ _NAME_BYTES: Final = 255
 _FILE_MODE: Final = 0o400
 _LOCK: Final = "lock"
 _NEW_LINK: Final = "new"
+# A link in the place of a folder is refused.
+_FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # File systems whose files are only in memory and in swap.
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _MOUNTS: Final = "/proc/self/mountinfo"
@@ -73,20 +78,20 @@ class Folder:
         """
         contents = {key: bytes_of(value) for key, value in naming.select(secrets).items()}
         named = naming.rename(contents, place="a folder", flaw=_file_flaw)
-        with _told(self.path):
-            self._make_store()
-            with files.Lock(os.path.join(self._store, _LOCK)):
-                self._check_ours()
-                before = self._current()
-                release = tempfile.mkdtemp(dir=self._store)
-                try:
+        with _told(self.path), self._opened_store() as store, files.Lock(_LOCK, folder=store):
+            self._check_ours()
+            before = self._current()
+            release = os.urandom(8).hex()
+            try:
+                os.mkdir(release, 0o700, dir_fd=store)
+                with _opened(release, store) as folder:
                     for name, data in named.items():
                         # A key's name is UTF-8, whatever this system's names are.
-                        files.write_new(os.path.join(release, os.fsdecode(name.encode())), data, mode=_FILE_MODE)
-                    files.sync_folder(release)
-                    self._turn_to(os.path.basename(release))
-                finally:
-                    self._tidy(before)
+                        files.write_new(os.fsdecode(name.encode()), data, mode=_FILE_MODE, folder=folder)
+                    files.sync_open_folder(folder)
+                self._turn_to(release, store)
+            finally:
+                self._tidy(before, store)
 
     def _current(self) -> str | None:
         """Return the name of the folder that the link leads to; None if there is no link of ours."""
@@ -100,31 +105,52 @@ class Folder:
         if os.path.lexists(self.path) and self._current() is None:
             raise ConfigurationError(f"--to-dir {self.path}: this exists and was not made by --to-dir: remove it, or name another folder")
 
-    def _make_store(self) -> None:
-        """Make the hidden folder. Other users may write to the folder around it (/dev/shm), so it may exist and be theirs."""
+    @contextmanager
+    def _opened_store(self) -> Iterator[int]:
+        """Make the hidden folder, and yield its descriptor. Other users may write around it (/dev/shm), so it may exist and be theirs."""
         files.make_folders(self._store)
-        found = os.lstat(self._store)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise ConfigurationError(f"{self._store}: this is not a folder that only you can access, so it cannot hold secrets: remove it")
+        try:
+            descriptor = os.open(self._store, _FOLDER_FLAGS)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EACCES):
+                raise self._not_ours() from None
+            raise
+        try:
+            found = os.fstat(descriptor)
+            if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                raise self._not_ours()
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
-    def _turn_to(self, release: str) -> None:
-        new = os.path.join(self._store, _NEW_LINK)
+    def _not_ours(self) -> ConfigurationError:
+        return ConfigurationError(f"{self._store}: this is not a folder that only you can access, so it cannot hold secrets: remove it")
+
+    def _turn_to(self, release: str, store: int) -> None:
         # A process that was killed may have left one.
-        files.remove(new)
-        os.symlink(os.path.join(self._store_name, release), new)
-        os.replace(new, self.path)
+        files.remove(_NEW_LINK, folder=store)
+        os.symlink(os.path.join(self._store_name, release), _NEW_LINK, dir_fd=store)
+        os.replace(_NEW_LINK, self.path, src_dir_fd=store)
         files.sync_folder(self._parent)
 
-    def _tidy(self, before: str | None) -> None:
+    def _tidy(self, before: str | None, store: int) -> None:
         """Remove everything except what the link leads to and what it led to before: a reader in the middle of it finds it whole."""
         kept = {_LOCK, before, self._current()}
-        for name in os.listdir(self._store):
+        for name in os.listdir(store):
             if name not in kept:
-                path = os.path.join(self._store, name)
-                if os.path.islink(path):
-                    os.unlink(path)
+                if stat.S_ISLNK(os.stat(name, dir_fd=store, follow_symlinks=False).st_mode):
+                    os.unlink(name, dir_fd=store)
                 else:
-                    shutil.rmtree(path)
+                    shutil.rmtree(name, dir_fd=store)
+
+
+@contextmanager
+def _opened(name: str, parent: int) -> Iterator[int]:
+    descriptor = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _file_flaw(name: str, data: bytes) -> str | None:

@@ -474,3 +474,38 @@ def test_what_comes_from_elsewhere_is_read_alike() -> None:
     assert files.decode(b"\xef\xbb\xbfa", "stdin") == "a"
     with pytest.raises(TextFileError, match=r"^stdin, line 1, column 1: the file is not text in UTF-8: save it as UTF-8$"):
         files.decode(b"\xff", "stdin")
+
+
+def test_a_new_file_in_a_folder_that_was_renamed(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    folder = os.open(tmp_path / "before", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        (tmp_path / "before").rename(tmp_path / "after")
+        files.write_new("name", b"data", folder=folder)
+        with pytest.raises(FileExistsError):
+            files.write_new("name", b"other", folder=folder)
+        assert (tmp_path / "after" / "name").read_bytes() == b"data"
+        assert files.remove("name", folder=folder)
+        assert not files.remove("name", folder=folder)
+    finally:
+        os.close(folder)
+
+
+def test_a_new_file_that_cannot_be_written_in_an_open_folder_is_not_left(tmp_path: Path) -> None:
+    def fail(descriptor: int) -> None:
+        raise PermissionError
+
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(PermissionError):
+            files.write_new("name", b"data", prepare=fail, folder=folder)
+        assert os.listdir(tmp_path) == []
+    finally:
+        os.close(folder)
+
+
+def test_a_lock_does_not_follow_a_link(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"), files.Lock(str(tmp_path / "lock")):
+        raise AssertionError("the link was followed")
+    assert not (tmp_path / "elsewhere").exists()

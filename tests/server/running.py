@@ -98,7 +98,7 @@ def running_server(
     with log_path.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        hosts = _wait_until_ready(process, ready_file, log_path)
+        hosts = wait_until_ready(process, ready_file, log_path)
         server = RunningServer(state_dir, log_path, process, hosts)
         yield server
         server.stop()
@@ -107,7 +107,8 @@ def running_server(
         process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], ready_file: Path, log_path: Path) -> tuple[Host, ...]:
+def wait_until_ready(process: subprocess.Popen[bytes], ready_file: Path, log_path: Path) -> tuple[Host, ...]:
+    """Wait until a server has written its ready file, and return the addresses in it."""
     deadline = time.monotonic() + _START_S
     while not ready_file.exists():
         try:

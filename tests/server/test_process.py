@@ -23,7 +23,7 @@ from coffer_protocol.release.trust import Demand
 from coffer_protocol.shard import Secret, encode
 
 from .publishing import ISSUED, Author, identity
-from .running import ROOT, RunningServer, coffer_server, running_server
+from .running import ROOT, RunningServer, coffer_server, running_server, wait_until_ready
 from .sockets import connect, is_unknown, link, opened, start, upload
 
 WEB = identity(100)
@@ -274,3 +274,20 @@ def test_a_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"coffer-server: {ready_file}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_link_in_the_place_of_the_ready_file_is_not_followed(tmp_path: Path) -> None:
+    state, ready, elsewhere = tmp_path / "state", tmp_path / "ready", tmp_path / "elsewhere"
+    assert coffer_server("init", state).returncode == 0
+    ready.symlink_to(elsewhere)
+    command = [sys.executable, "-m", "coffer_server", "run", str(state), "--listen", "127.0.0.1:0", "--ready-file", str(ready)]
+    log = tmp_path / "log"
+    with log.open("wb") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr, stdin=subprocess.DEVNULL) as server:
+        try:
+            assert wait_until_ready(server, ready, log)
+            assert stat.S_ISREG(ready.lstat().st_mode)
+        finally:
+            server.terminate()
+    assert server.returncode == 0
+    assert not ready.exists()
+    assert not elsewhere.exists()

@@ -158,11 +158,14 @@ class Sqlite(Database):
 
         Raises:
             FileExistsError: if the file exists.
-            StoreError: if one of the two databases failed. Then there is no copy.
+            StoreError: if one of the two databases failed, or another file took the new file's name. Then there is no copy.
         """
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with closing(self._connect()) as source, closing(sqlite3.connect(path)) as target:
+                # SQLite opens a file by its name, which another user may have given to another file if the folder allows that.
+                if not os.path.samestat(os.fstat(made), path.lstat()):
+                    raise StoreError(f"{path} was exchanged during the copy: name a folder in which only this user can write")
                 # A transaction that stays open sees one state of the database. Without it, the copy would begin again at every write.
                 source.execute("BEGIN")
                 source.execute("SELECT * FROM sqlite_master").fetchone()
@@ -174,6 +177,9 @@ class Sqlite(Database):
         except sqlite3.Error as error:
             path.unlink(missing_ok=True)
             raise self.explain(error, copying_to=path) from None
+        finally:
+            # SQLite has closed the file by now: closing it earlier would end SQLite's locks on it.
+            os.close(made)
 
     def forget_deleted(self) -> None:
         # The write-ahead log goes into the database, so that nothing old stays in either.

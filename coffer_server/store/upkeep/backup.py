@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,8 @@ def back_up(database: Sqlite, roots: RootKeys, path: Path, progress: Progress) -
     Raises:
         StoreError: if `path` exists, or if the copy cannot be written or does not verify. A failed backup leaves no file.
     """
-    if path.exists():
+    # A link that leads nowhere also has the name.
+    if os.path.lexists(path):
         raise StoreError(f"{path} exists, and a backup overwrites no file: name another one, such as one with the date")
     made = path.with_name(f"{path.name}.partial")
     try:

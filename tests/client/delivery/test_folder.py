@@ -313,3 +313,40 @@ def test_a_folder_on_a_disk_is_shown_one_in_memory(in_memory: Path) -> None:
     )
     # What is not in memory is not offered, whatever it is called.
     assert " /proc is one" not in str(memory_advice("/proc/here", {"XDG_RUNTIME_DIR": "/proc"}))
+
+
+def test_a_link_that_takes_the_place_of_the_hidden_folder_is_not_followed(tmp_path: Path) -> None:
+    store, theirs = tmp_path / ".app.coffer", tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "kept").touch()
+
+    class Swapped(Folder):
+        """Another user exchanges the hidden folder after it was checked."""
+
+        def _current(self) -> str | None:
+            if not store.is_symlink():
+                store.rename(tmp_path / "moved")
+                store.symlink_to(theirs)
+            return super()._current()
+
+    folder = Swapped(str(tmp_path / "app"))
+    folder.write({"n": "canary"})
+    assert os.listdir(theirs) == ["kept"]
+    assert [path.read_bytes() for path in (tmp_path / "moved").rglob("n")] == [b"canary"]
+
+
+@pytest.mark.parametrize("name", ["lock", "new"])
+def test_a_link_in_the_hidden_folder_is_not_followed(name: str, tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "app"))
+    folder.write({"n": 1})
+    target = tmp_path / "target"
+    target.touch()
+    (tmp_path / ".app.coffer" / name).unlink(missing_ok=True)
+    (tmp_path / ".app.coffer" / name).symlink_to(target)
+    if name == "lock":
+        with pytest.raises(OutputError, match="lock"):
+            folder.write({"n": 2})
+    else:
+        folder.write({"n": 2})
+        assert contents(tmp_path / "app") == {"n": b"2"}
+    assert target.read_bytes() == b""

@@ -218,3 +218,24 @@ def test_empty_tables_are_all_there_and_gone_afterwards() -> None:
         connection.execute(blocked.insert(), {"client": bytes(32), "at": 1})
     with empty_tables() as connection:
         assert connection.execute(select(blocked)).all() == []
+
+
+def test_a_copy_whose_file_is_exchanged_does_not_touch_the_other_file(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.touch()
+
+    class Exchanged(Sqlite):
+        """Another user gives the name to a link, between the making of the file and SQLite's opening of it."""
+
+        def _connect(self) -> sqlite3.Connection:
+            if copy.exists():
+                copy.unlink()
+                copy.symlink_to(victim)
+            return super()._connect()
+
+    copy = tmp_path / "copy"
+    with closing(open_sqlite(tmp_path / "database", at_rest_key=AT_REST_KEY)):
+        pass
+    with closing(Exchanged(tmp_path / "database")) as database, pytest.raises(StoreError, match="was exchanged during the copy"):
+        database.copy(copy)
+    assert victim.read_bytes() == b""

@@ -198,3 +198,17 @@ def test_one_state_while_others_write(path: Path, author: Author, tmp_path: Path
     # What was written while it was made is all in it, or not at all; back_up has verified that.
     with closing(sqlite3.connect(tmp_path / "backup")) as connection:
         assert connection.execute("SELECT max(serial) FROM releases").fetchone() == (2,)
+
+
+@pytest.mark.usefixtures("author")
+@pytest.mark.parametrize("name", ["backup.partial", "backup"])
+def test_a_link_that_another_user_has_made_is_not_followed(name: str, path: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / name).symlink_to(elsewhere)
+    if name == "backup":
+        with pytest.raises(StoreError, match="overwrites no file"):
+            back_up(path, tmp_path / "backup")
+    else:
+        back_up(path, tmp_path / "backup")
+        assert stat.S_ISREG((tmp_path / "backup").lstat().st_mode)
+    assert not elsewhere.exists()
