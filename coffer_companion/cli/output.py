@@ -69,7 +69,7 @@ def _plan_lines(plan: Plan) -> Iterable[Text]:
 
 def show_json(value: Any) -> None:
     """Print a value as JSON on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    typer.echo(json.dumps(value))
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None) -> None:

@@ -160,5 +160,4 @@ class Plan:
             | ({"resealed": self.resealed} if self.resealed else {})
             | ({"reverts": [revert.as_json() for revert in self.reverts]} if self.reverts else {})
             | ({"remarks": list(self.remarks)} if self.remarks else {}),
-            ensure_ascii=False,
         )

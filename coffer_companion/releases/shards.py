@@ -203,4 +203,4 @@ def _public_text(secret: Secret) -> str:
     if isinstance(secret.value, bytes):
         return "(bytes)"
     text = toml_text(secret.key, secret.value)
-    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(text)

@@ -223,28 +223,52 @@ def note_keys(team: Team, who: str) -> NoteKeys:
     return NoteKeys.from_secrets(shard.decode(opened))
 
 
+# The character that begins an escape sequence, one that turns the text after it around, and one that nobody can see.
+UNSEEN = ("\x1b", "\u202e", "\u200b")
+
+
 def test_8_the_text_of_a_note_on_a_terminal(team: Team) -> None:
     ok(team.upload("one", {"web": "first"}))
     team.let_in("two")
     ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
     ok(team.upload("two", {"web": "third"}, trusts=("one", "two")))
     # The other publisher makes its notes with a program of its own.
-    history = team.server.store.state()[team.coffer]
-    entry = history.members[team.identity("web").id()]
-    keys = note_keys(team, "two")
-    note = ForgedNote(
-        client="web\x1b[2K\x1b[1Ano one",
-        role=0,
-        keys=[["a\u202eb", bytes(16)]],
-        sign=team.identity("web").publisher_key(),
-        fingerprint=team.identity("web").public().fingerprint(),
-    )
-    team.server.lies.notes[entry.id] = keys.current.seal(note, leaf_of(team.coffer, entry))
-    for words in (["show"], ["diff"], ["status"], ["history"]):
+    keys, web, two = note_keys(team, "two"), team.identity("web"), team.identity("two")
+    kept = {"sign": web.publisher_key(), "fingerprint": web.public().fingerprint()}
+
+    def forge(client: bytes, note: Note) -> None:
+        entry = team.server.store.state()[team.coffer].members[client]
+        team.server.lies.notes = {client: keys.current.seal(note, leaf_of(team.coffer, entry))}
+
+    def look(*words: str) -> None:
         done = team.companion("one", *words)
-        assert "\x1b" not in done.stdout + done.stderr
-        assert "\u202e" not in done.stdout + done.stderr
-        assert "no one" not in done.stdout
+        assert not set(UNSEEN) & set(done.stdout + done.stderr), words
+        assert "no one" not in done.stdout, words
+
+    commands = ["show"], ["diff"], ["status"], ["history"]
+    for unseen in UNSEEN:
+        for name, key in ((f"web{unseen}[2K{unseen}[1Ano one", "a"), ("web", f"a{unseen}bno one")):
+            forge(web.id(), ForgedNote(client=name, role=0, keys=[[key, bytes(16)]], **kept))
+            for words in commands:
+                look(*words)
+        forge(two.id(), ForgedNote(client=f"two{unseen}[1Ano one", role=1, keys=[], body=two.public().body))
+        for words in (["history"], ["publishers", "list"]):
+            look(*words)
+    # What is for programs is shown on terminals too.
+    forge(web.id(), ForgedNote(client="web", role=0, keys=[["".join(UNSEEN) + "no one", bytes(16)]], **kept))
+    for words in (["show", "--json"], ["diff", "--json"], ["history", "--json"], ["verify"], ["rollback", "1", "--dry-run"]):
+        look(*words)
+
+
+def test_8_a_public_value_is_shown_escaped(team: Team) -> None:
+    """Whoever may change the definition writes it, and the operator sees it in the plan."""
+    team.define("one", {"web": "first"})
+    path = team.home("one") / "secrets.toml"
+    path.write_text(path.read_text(encoding="utf-8") + '[web.public]\nurl = "https://\\u202e\\u200b\\u001b[2Kexample"\n', encoding="utf-8")
+    for words in (["diff", "secrets.toml"], ["diff", "secrets.toml", "--json"], ["upload", "secrets.toml"]):
+        done = team.companion("one", *words)
+        assert "example" in ok(done)
+        assert not set(UNSEEN) & set(done.stdout + done.stderr), words
 
 
 def test_9_a_hidden_retirement(team: Team) -> None:
