@@ -49,7 +49,14 @@ __all__ = [
     "TextFileError",
     "UsageError",
     "WrongTypeError",
+    "told",
 ]
+
+
+def told(error: CofferError, consequence: str) -> str:
+    """Return an error for people as a program tells it that goes on: what happened, what follows, and the hint on a line of its own."""
+    hint = f"\nhint: {error.hint}" if error.hint else ""
+    return f"{error} ({consequence}){hint}"
 
 
 class NamingError(ConfigurationError):

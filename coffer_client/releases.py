@@ -20,7 +20,7 @@ from .conversation.network import Network
 from .conversation.retrieval import retrieve
 from .conversation.source import Source
 from .conversation.watching import Watcher, demand_watchable
-from .errors import CofferWarning
+from .errors import CofferWarning, told
 from .io.blocking import Sockets, finish
 
 
@@ -187,7 +187,7 @@ class Releases:
 
     def _tell(self, error: CofferError) -> None:
         if self._on_failure is None and not self._is_failing:
-            self._messages.append(f"{error} (trying again)")
+            self._messages.append(told(error, "trying again"))
         self._is_failing = True
         if self._on_failure is not None:
             self._on_failure(error)

@@ -22,7 +22,7 @@ from coffer_protocol.errors import CofferError, UnavailableError
 
 from ..coffer import Coffer, Release
 from ..delivery.naming import PLAIN, Naming
-from ..errors import UsageError
+from ..errors import UsageError, told
 from .command import command_environment, secret_variables, spawn
 from .relay import Relay
 
@@ -256,7 +256,7 @@ class Supervisor:
                 return
             if isinstance(event, CofferError):
                 if not self._is_failing:
-                    self._tell(f"{event} (the command keeps its secrets; trying again)")
+                    self._tell(told(event, "the command keeps its secrets; trying again"))
                 self._is_failing = True
                 continue
             self._is_failing = False

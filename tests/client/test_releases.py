@@ -166,7 +166,7 @@ def test_what_is_not_told_to_anyone_is_a_warning_at_the_first_of_several(client:
     scripts = (hosting(history, newest=1), LATER, LATER, hosting(history, newest=2), LATER, keeping(history, 3))
     with FakeServer(giving_in_turn(*scripts)) as server, watch(client, server.address()) as releases:
         next(releases)
-        with pytest.warns(CofferWarning, match=r"later \(trying again\)$") as told:
+        with pytest.warns(CofferWarning, match=r"later \(trying again\)\nhint: try again in a minute$") as told:
             assert next(releases)["n"] == 2
         assert [(warning.filename, len(told)) for warning in told] == [(__file__, 1)]
         with pytest.warns(CofferWarning) as told:

@@ -21,7 +21,7 @@ from coffer_protocol.errors import ForkError
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.evidence import BROKEN_CHAIN, FORK, RESTART, Evidence
 from coffer_protocol.release.trust import Seen, Trust
-from tests.support import identity
+from tests.support import ROOT, identity
 
 from .fake_server import address_of
 from .releases import NOW, PUBLISHER, make_head
@@ -353,6 +353,45 @@ def test_on_a_full_disk_each_file_is_named_and_the_trust_comes_first(tmp_path: P
     assert remember(own, after(7), bytes(10_000))
     assert memory(tmp_path).recall() == after(7)
     assert len(warnings) == (2 if room == "for nothing" else 1)
+
+
+SMALL_DISK = f"""if 1:
+    import os, sys
+    from pathlib import Path
+    sys.path.insert(0, {str(ROOT)!r})
+    from coffer_client.config.credential import Credential
+    from coffer_client.config.settings import Settings, trust_of
+    from coffer_client.trust_store import Folders, Memory
+    from tests.client.test_trust_store import ADDRESS, after, piece, remember, HOST, NOW, RESTART
+    from tests.support import identity
+
+    blocks = int(sys.argv[1])
+    wanted = Settings(address=ADDRESS, trust=trust_of(ADDRESS), credential=Credential(identity=identity("web")))
+    own = Memory(wanted, Folders(state="state", cache="state"), warn=lambda text: print(text.partition(" cannot")[0].rpartition(".")[2]))
+    remember(own, after(5))
+    disk = os.statvfs(".")
+    with open("full", "wb") as file:
+        file.write(bytes((disk.f_bavail - blocks) * disk.f_frsize))
+    own.record(after(7), bytes(5000), under=own.recall(), host=HOST, now=NOW, restarts=(piece(1, kind=RESTART),))
+    fresh = Memory(wanted, Folders(state="state", cache="state"), warn=print)
+    print(fresh.recall().seen.serial, len(fresh.evidence()), len(fresh.cached().body))
+"""
+
+
+@pytest.mark.parametrize(
+    ("blocks", "told"),
+    [(0, "trust evidence cache 5 0 8"), (1, "evidence cache 7 0 8"), (2, "cache 7 1 8"), (3, "cache 7 1 8"), (4, "7 1 5000")],
+)
+def test_on_a_disk_that_is_nearly_full_what_keeps_a_client_safe_is_written_first(tmp_path: Path, blocks: int, told: str) -> None:
+    line = f'mount -t tmpfs -o size=256k none "{tmp_path}" || exit 77; cd "{tmp_path}" && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", line, "sh", sys.executable, "-c", SMALL_DISK, str(blocks)]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if ran.returncode == 77 or ran.stderr.startswith("unshare"):
+        pytest.skip("only root can mount a small disk")
+    assert (ran.stdout.split(), ran.stderr) == (told.split(), "")
 
 
 # ---------------------------------------------------------------------------------------------------------------- evidence

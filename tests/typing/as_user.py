@@ -74,6 +74,7 @@ def reads_a_mapping(coffer: Coffer) -> Mapping[str, SecretValue]:
     assert_type(coffer.environ(prefix="APP_", upper=True, only=("t*",), without=("time",)), dict[str, str])
     assert_type(coffer.release, Release)
     assert_type(coffer.stale, datetime.timedelta | None)
+    assert_type(coffer.refusal, CofferError | None)
     assert_type(coffer.release.expires, datetime.datetime | None)
     return coffer
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from coffer_protocol.errors import CofferError
 
 from ...coffer import Coffer
-from ...conversation.retrieval import PASSING
-from ...errors import CommandFailedError
+from ...conversation.retrieval import asks_on
+from ...errors import CommandFailedError, told
 from .common import tell
 
 
@@ -22,16 +22,16 @@ def releases(events: Iterable[Coffer | CofferError], *, has_begun: bool = False,
         meanwhile: what the printed failure says will happen until the next release.
 
     Raises:
-        CofferError: the first event is a failure that does not pass by itself.
+        CofferError: the first event says that the server does not serve this client, or that this machine lacks something.
     """
     is_failing = False
     for event in events:
         if isinstance(event, CofferError):
             # At the start, the person who has typed the command can correct it. Later there may be nobody.
-            if not has_begun and not isinstance(event, PASSING):
+            if not has_begun and not asks_on(event):
                 raise event
             if not is_failing:
-                tell(f"{event} ({meanwhile})")
+                tell(told(event, meanwhile))
             is_failing = True
             continue
         has_begun, is_failing = True, False
