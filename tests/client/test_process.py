@@ -132,7 +132,7 @@ def test_without_stderr_nobody_is_told_and_all_else_is_as_ever(configured: Confi
         configured(server, whole)
         for line, shown in (
             ("get port", "5432"),
-            ("get port --format dotenv", 'port="5432"\n'),
+            ("get port --format dotenv", "port='5432'\n"),
             ("get port --format json", '{\n  "port": 5432\n}\n'),
             ("keys", "port\n"),
             ("id", f"{key}\n"),
