@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from coffer_common.identifiers import publisher_label
 from coffer_protocol.errors import ReleaseError
 from coffer_protocol.identity import PublicKey, format_id
 from coffer_protocol.limits import FRAME_CONTENT_BYTES, ISSUED_AHEAD_S
@@ -256,7 +257,8 @@ def check_publisher(
     if holder not in (None, coffer):
         raise KeyInUseError(f"this key is a client of {holder!r}, and a key belongs to one coffer", hint=_OTHER_KEY)
     if namesake is not None:
-        raise KeyInUseError(f"another publisher of {coffer!r} has the name {name!r} ({format_id(namesake.sign)}): choose another --name")
+        label = publisher_label(name, namesake)
+        raise KeyInUseError(f"another publisher of {coffer!r} has that name: {label}: choose another --name")
     return True
 
 

@@ -112,8 +112,10 @@ def test_a_stranger_to_the_address_is_not_believed(operator: Operator) -> None:
     """The server lets another one publish, and no release has named it."""
     operator.publish("[web]\na = 1", "web")
     lonely = operator.other(trusts=False)
-    with pytest.raises(UntrustedPublisherError):
+    with pytest.raises(UntrustedPublisherError) as failed:
         operator.publish("[web]\na = 2", "web", target=lonely)
+    # It is led to those who can let it in.
+    assert f"coffer-companion publishers add {lonely.identity.public_text()} --name NAME" in (failed.value.hint or "")
 
 
 def test_a_retired_publisher_is_out(operator: Operator) -> None:
