@@ -75,11 +75,12 @@ class Revert:
     is_taken_back: bool = False
 
     def __str__(self) -> str:
-        release = f"release {self.serial}" + (", which a rollback has taken back" if self.is_taken_back else "")
+        rolled = ", which a rollback has taken back" if self.is_taken_back else ""
         if self.public_key is not None:
-            return f"{self.client} gets a public key again that it had in {release}: {self.public_key}"
-        goes, it, was = ("goes", "it", "was") if len(self.keys) == 1 else ("go", "they", "were")
-        return f"{', '.join(self.keys)} of {self.client} {goes} back to what {it} {was} in {release}"
+            return f"{self.client} gets a public key again that it had in release {self.serial}{rolled}: {self.public_key}"
+        if len(self.keys) == 1:
+            return f"{self.keys[0]} of {self.client} goes back to what it was in release {self.serial}{rolled}"
+        return f"{', '.join(self.keys)} of {self.client} go back to what they were in release {self.serial}{rolled}"
 
     def as_json(self) -> dict[str, object]:
         """Return the same for programs."""
