@@ -1,4 +1,8 @@
-"""Reads the public keys in `[clients]`."""
+"""Reads the public keys in `[clients]`.
+
+A public key text has four keys, and its proof covers only the signing key. So a text can be put together from parts of others: two texts
+that share a part are refused (docs/protocol.md, 1).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any, Final
 from coffer_common import files
 from coffer_common.errors import TextFileError
 from coffer_protocol.errors import KeyTextError
-from coffer_protocol.identity import ClientKey, parse_client_file, parse_client_key
+from coffer_protocol.identity import ClientKey, PublicKey, parse_client_file, parse_client_key
 
 from .layers import Item
 from .source import Folder, Place, Report, UnreadableError
@@ -18,11 +22,12 @@ _FORMS: Final = 'a public key text, 64 hex digits, { from_file = "NAME.pub" }, o
 
 
 class KeyReader:
-    """Reads the keys of all clients, and refuses a key that is used twice."""
+    """Reads the keys of all clients, and refuses a key that is used twice, or of which a part is used twice."""
 
     def __init__(self, folder: Folder, report: Report) -> None:
         self._folder = folder
         self._report = report
+        # The client and the place that each key, and each part of one, was first read for.
         self._owners: dict[bytes, tuple[str, Place]] = {}
 
     def read(self, name: str, item: Item) -> tuple[ClientKey, ...]:
@@ -41,13 +46,27 @@ class KeyReader:
             except (KeyTextError, UnreadableError) as error:
                 self._report.refuse(place, str(error))
                 continue
-            owner, first = self._owners.setdefault(key.id, (name, place))
-            if first is not place:
-                whose = f"is listed twice for client {name!r}" if owner == name else f"of client {name!r} is also that of client {owner!r}"
-                self._report.refuse(place, f"this key {whose}, at {first}: take one out, because a key belongs to one client")
+            if (fault := self._fault(name, key, place)) is not None:
+                self._report.refuse(place, fault)
                 continue
             keys.append(key)
         return tuple(keys)
+
+    def _fault(self, name: str, key: ClientKey, place: Place) -> str | None:
+        """Return what is wrong if the key, or a part of it, was read before."""
+        owner, first = self._owners.setdefault(key.id, (name, place))
+        if first is not place:
+            other = f"of client {name!r} is also that of client {owner!r}"
+            whose = f"is listed twice for client {name!r}" if owner == name else other
+            return f"this key {whose}, at {first}: take one out, because a key belongs to one client"
+        for part, value in _parts(key).items():
+            owner, first = self._owners.setdefault(value, (name, place))
+            if first is not place:
+                return (
+                    f"this public key text has the same {part} as a key of client {owner!r}, at {first}, and another id: one of the two "
+                    "was put together from parts of others: compare both with the fingerprints that `coffer-client id` shows on them"
+                )
+        return None
 
     def _key(self, raw: Any, place: Place) -> ClientKey:
         match raw:
@@ -65,3 +84,10 @@ class KeyReader:
                 raise KeyTextError(f"a table with from_file cannot also have {next(iter(others))!r} here: take it out")
             case _:
                 raise KeyTextError(f"this is not a client's key: write {_FORMS}")
+
+
+def _parts(key: ClientKey) -> dict[str, bytes]:
+    """Return the keys that a public key text has in addition to the id."""
+    if not isinstance(key, PublicKey):
+        return {}
+    return {"signing key": key.sign, "ML-KEM key": key.seal_mlkem, "sealing key": key.seal_x25519}

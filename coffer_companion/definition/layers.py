@@ -13,7 +13,7 @@ from typing import Any, Final
 from coffer_protocol.address import check_name
 from coffer_protocol.errors import KeyTextError, ShardError
 from coffer_protocol.limits import KEY_BYTES
-from coffer_protocol.shard import check_key
+from coffer_protocol.shard import check_key, check_visible
 
 from .source import Place, Report, Source
 
@@ -216,6 +216,11 @@ class _Gatherer:
             check_key(key)
         except ShardError as error:
             self._report.refuse(place, f"{error}: take them out")
+            return
+        try:
+            check_visible(key, "the key")
+        except ShardError as error:
+            self._report.refuse(place, str(error))
             return
         if isinstance(raw, dict) and not any(inner.startswith(FROM) for inner in raw):
             for inner, value in raw.items():

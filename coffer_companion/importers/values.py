@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from coffer_protocol.errors import ShardError
-from coffer_protocol.shard import check_key
+from coffer_protocol.shard import check_key, check_visible
 
 from ..errors import ImportingError
 
@@ -49,6 +49,10 @@ def flatten(values: Mapping[str, Importable]) -> dict[str, Scalar]:
             check_key(key)
         except ShardError as error:
             raise ImportingError(f"{key!r}: {error}: rename it") from None
+        try:
+            check_visible(key, "the key")
+        except ShardError as error:
+            raise ImportingError(str(error)) from None
         if key in flat:
             raise ImportingError(f"{key} is there twice, as one name with a dot and as a table: rename one of them")
         flat[key] = value

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from coffer_protocol.crypto import primitives
 from coffer_protocol.identity import BareKey, PublicKey
 from tests.companion.definitions import bare, load_text, problems
 from tests.support import identity
@@ -40,3 +44,27 @@ def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
     assert "is listed twice for client 'k'" in found[10]
     assert found[2].startswith("secrets.toml:4:1: clients.c: this is a SECRET key")
     assert "'secret': this is a SECRET key" in found[3]
+
+
+def signed_by(name: str, key: PublicKey) -> str:
+    """The text of a key, with a proof by the signing key of an identity."""
+    return key.text(primitives.ed25519_sign(identity(name).sign_seed(), b"coffer/1 owner" + key.body))
+
+
+@pytest.mark.parametrize(("part", "called"), [("sign", "signing key"), ("seal_mlkem", "ML-KEM key"), ("seal_x25519", "sealing key")])
+@pytest.mark.parametrize("clients", ["web = '{0}'\nworker = '{1}'", "web = ['{0}', '{1}']"])
+def test_two_texts_that_share_a_part_are_refused(part: str, called: str, clients: str, tmp_path: Path) -> None:
+    web, thief = identity("web").public(), identity("worker").public()
+    mixed = replace(thief, **{part: getattr(web, part)})
+    # Nobody can prove a signing key that is another's, so the victim's own text has the thief's id there.
+    texts = [signed_by("web", web), signed_by("web" if part == "sign" else "worker", mixed)]
+    (problem,) = problems(tmp_path, f"[clients]\n{clients.format(*texts)}\n[web]\nx = 1")
+    assert f"this public key text has the same {called} as a key of client 'web', at secrets.toml:2:" in problem
+
+
+def test_two_texts_with_one_id_are_refused(tmp_path: Path) -> None:
+    web = identity("web").public()
+    mixed = replace(identity("worker").public(), id=web.id)
+    text = f"[clients]\nweb = '{signed_by('web', web)}'\nworker = '{signed_by('worker', mixed)}'\n[web]\nx = 1"
+    (problem,) = problems(tmp_path, text)
+    assert "this key of client 'worker' is also that of client 'web'" in problem

@@ -56,6 +56,8 @@ def test_values_at_the_top(tmp_path: Path) -> None:
     ("key", "fault"),
     [
         ('"a\\u0007b"', 'web."a\\U00000007b": a key has control characters: take them out'),
+        ('"a\\u202eb"', "web.\"a\\U0000202Eb\": the key 'a\\u202eb' has control or format characters: write it without them"),
+        ('"a\\u200bb"', "web.\"a\\U0000200Bb\": the key 'a\\u200bb' has control or format characters: write it without them"),
         ('smtp.""', 'web.smtp."": a key is empty: give it a name'),
         ("k" * 256, f"web.{'k' * 256}: the key has 256 bytes, and a key has at most 255: shorten it"),
         (".".join("k" * 190), None),

@@ -33,7 +33,7 @@ SCALARS = (
     | (st.datetimes() | st.datetimes(timezones=OFFSETS) | st.times()).map(lambda value: value.replace(fold=0))
     | st.dates()
 )
-KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
+KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), min_size=1, max_size=8).filter(
     lambda key: not key.startswith("from_") and key != "public"
 )
 TABLES = st.dictionaries(KEYS, st.recursive(SCALARS, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=8), max_size=5)

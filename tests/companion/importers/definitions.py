@@ -15,7 +15,7 @@ from tests.companion.definitions import clients, gets, load_text
 WEB = clients("web")
 ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="."), min_size=1, max_size=8).filter(
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"], exclude_characters="."), min_size=1, max_size=8).filter(
     lambda name: name not in ("public", "from_file", "from_env", "from_template", "from_value", "sops")
 )
 JSON_VALUES = TEXTS | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)

@@ -18,6 +18,7 @@ def test_tables_become_dots() -> None:
         ({"a.b": 1, "a": {"b": 2}}, r"a\.b is there twice"),
         ({"k" * 256: 1}, "255 bytes"),
         ({"a\n": 1}, "control characters"),
+        ({"a\u200bb": 1}, "control or format characters"),
     ],
 )
 def test_names_that_cannot_be(values: dict[str, Importable], fault: str) -> None:

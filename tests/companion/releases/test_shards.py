@@ -267,3 +267,17 @@ def test_wanted_shards_are_in_no_repr() -> None:
     (item,) = wanted_shards(definition(web=((WEB.public(),), {"db_url": "canary"}))).values()
     assert isinstance(item, Wanted)
     assert "canary" not in repr(item)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://é.example", "https://é.example"),
+        ("a\u202eb", '"a\\u202eb"'),
+        ("a\u200bb", '"a\\u200bb"'),
+        ("a\x1b[2Jb", '"a\\u001b[2Jb"'),
+    ],
+)
+def test_a_public_value_that_would_control_a_terminal_is_shown_escaped(value: str, shown: str) -> None:
+    (client,) = compiled(definition(web=((WEB.public(),), {"base_url": value}))).clients
+    assert [key.public for key in client.keys] == [shown]
