@@ -1,4 +1,4 @@
-"""Which client has, and uses, which release (docs/protocol.md, 7, "Receipt").
+"""Which client has, and uses, which release (docs/protocol.md, 7, "Receipts").
 
 Two things tell of a client. What it has *fetched* is the server's word. What it *holds* is proven: the client has signed a receipt for that
 release, which is checked here with the keys that the publishers have noted. A client that follows releases signs again once it has put one

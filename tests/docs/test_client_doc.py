@@ -37,7 +37,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
         server.add_publisher("secrets", publisher.split()[-1])
         uploaded = run_well("coffer_companion", "upload", definition, environment=environment, cwd=folder)
         environment["ADDRESS"] = uploaded.splitlines()[-1]
-        done = subprocess.run(["bash", "-eu", "-c", script_of(blocks, outputs)], cwd=folder, env=environment, check=False, timeout=120)
+        done = subprocess.run(["bash", "-eu", "-c", script_of(blocks, outputs)], cwd=folder, env=environment, check=False, timeout=600)
     for number, block in enumerate(blocks):
         printed = (outputs / str(number)).read_text() if (outputs / str(number)).exists() else ""
         assert block.output is None or matches(block.output, printed), f"line {block.line} printed:\n{printed}"

@@ -42,7 +42,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
         server.add_publisher("secrets", line.split()[-1])
         environment["DIR"] = str(server.state_dir)
         script = script_of(blocks, outputs)
-        done = subprocess.run(["bash", "-eu", "-c", script], cwd=folder, env=environment, check=False, timeout=120)
+        done = subprocess.run(["bash", "-eu", "-c", script], cwd=folder, env=environment, check=False, timeout=600)
     for number, block in enumerate(blocks):
         printed = (outputs / str(number)).read_text() if (outputs / str(number)).exists() else ""
         assert block.output is None or matches(squeezed(block.output), squeezed(printed)), f"line {block.line} printed:\n{printed}"
