@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from coffer_protocol.errors import ChainError, ServerError, UntrustedPublisherError
+from coffer_protocol.errors import ChainError, ReleaseError, ServerError, UntrustedPublisherError
 from coffer_protocol.lean import TYPE_CHECKING, Record
 from coffer_protocol.message import Tell
 from coffer_protocol.release.chain import Walk
 from coffer_protocol.release.coffer import accept_untrusted
-from coffer_protocol.release.head import claimed_untrusted
+from coffer_protocol.release.head import claimed_untrusted, verify_untrusted
 
 from ..errors import BusyServerError
 
@@ -98,5 +98,16 @@ async def _walk(connection: Connection, trust: Trust, *, to: bytes) -> Walk:
             if walk.step_untrusted(shown):
                 return walk
         if shown is None:
-            raise walk.no_way()
+            raise _no_way(walk, trust, to=to)
         serial = claimed_untrusted(shown).serial + 1
+
+
+def _no_way(walk: Walk, trust: Trust, *, to: bytes) -> ChainError:
+    """Return the error for a server whose heads end before `to`."""
+    error = walk.no_way()
+    try:
+        verify_untrusted(to, publishers=(*trust.publishers, *walk.trust.publishers))
+    except ReleaseError:
+        # Anybody may have made that head. It proves nothing, and must not displace evidence that does.
+        error.evidence = None
+    return error

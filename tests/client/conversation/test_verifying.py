@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coffer_client.config.credential import Credential
+from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import (
     ChainError,
     RollbackError,
@@ -27,7 +28,7 @@ from ..fake_server import (
     hosting,
     unused_host,
 )
-from ..releases import PUBLISHER, History
+from ..releases import PUBLISHER, History, make_body
 from ..sources import NEVER, Client
 
 SECOND = identity("publisher2")
@@ -108,6 +109,21 @@ def test_a_server_that_hides_a_release_is_refused_though_nobody_has_changed(clie
     with pytest.raises(ChainError) as caught:
         client.fetch_from(hosting(history, heads=lambda serial: history.signed[2:]), max_stale=NEVER)
     assert caught.value.evidence == Evidence(kind=BROKEN_CHAIN, known=history.signed[0], shown=history.signed[2])
+
+
+def test_a_head_that_nobody_trusted_has_signed_is_refused_and_no_evidence(client: Client, history: History) -> None:
+    """Anybody can make such heads. If they were kept, a server could displace by them what proves something."""
+    client.fetch_from(hosting(history.add({"n": 1})))
+    forged = make_body(client.credential, {"n": 2}, serial=2, by=SECOND, prev=sha256(history.signed[0]))
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(forged)
+        peer.answer_questions(lambda serial: history.signed if serial == 1 else [])
+
+    with pytest.raises(ChainError) as caught:
+        client.fetch_from(script, max_stale=NEVER)
+    assert caught.value.evidence is None
+    assert list(client.folder.glob("*.evidence")) == []
 
 
 def test_heads_that_cannot_be_had_because_the_server_fails_are_no_answer(client: Client, history: History) -> None:
