@@ -65,7 +65,7 @@ def encode(kept: Iterable[KeptEvidence]) -> bytes:
 
 
 def decode(data: bytes, path: str) -> tuple[KeptEvidence, ...]:
-    """Parse what `encode` made, from the file `path`.
+    """Return the evidence in the bytes that `encode` made, from the file `path`.
 
     Raises:
         StateError: `encode` did not make this.
@@ -115,7 +115,7 @@ def joined(kept: tuple[KeptEvidence, ...], new: Iterable[KeptEvidence]) -> tuple
 
 
 def tell(kept: tuple[KeptEvidence, ...]) -> str:
-    """Return the warning for people about evidence that nobody has looked at; there is some. It tells of the last piece, and counts."""
+    """Return the warning for people about evidence that nobody has looked at. It describes the last piece and counts all (at least one)."""
     last = kept[-1]
     head = claimed_untrusted(last.evidence.shown)
     what, when = f"release {head.serial} of {head.coffer!r}", f"{times.show(last.seen_at)} by {last.host}"

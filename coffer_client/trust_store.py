@@ -44,7 +44,7 @@ _KEY_BYTES: Final = 32
 # What it means if a file cannot be read or written.
 _NO_TRUST: Final = "this client will not notice if the server goes back to an old release"
 _NO_CACHE: Final = "there is no cache if no server answers"
-_NO_EVIDENCE: Final = "nobody will be told of it after this run"
+_NO_EVIDENCE: Final = "nobody will hear of it after this run"
 
 
 class Folders(Record):
@@ -201,9 +201,9 @@ class Memory:
         self._last_host: str | None = None
         # The evidence that could not be written.
         self._unwritten_evidence: tuple[KeptEvidence, ...] = ()
-        # The evidence that this process has told of.
+        # The evidence that this process has warned of.
         self._told: tuple[KeptEvidence, ...] = ()
-        # What was warned of.
+        # The losses that this process has warned of.
         self._warned: set[str] = set()
 
     def recall(self) -> Trust:

@@ -1,7 +1,7 @@
 """Readers of TOML and JSON. Each text gives values, or one error with its line.
 
-The libraries give up on some texts with errors of Python's own: a number of thousands of digits, hundreds of brackets in each other. They
-also change a number without a word if a float cannot hold it. Here both have an end that a person can act on.
+The libraries raise Python's own errors for some texts: a number of thousands of digits, or hundreds of nested brackets. They also change a
+number silently if a float cannot hold it. This module gives an error with a line for both.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _no_constant(name: str) -> object:
 
 
 def _refusal(error: Exception, text: str, name: str, parse: Callable[[str], object], remedy: str | None = None) -> TextFileError:
-    """Return what a person is told in place of an error without a line."""
+    """Return the error for a person in place of an error without a line."""
     match error:
         case _NoConstantError():
             reason, otherwise = f"JSON has no number {error}", "write it as text, in quotes"
@@ -154,7 +154,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _number(text: str) -> float | InexactNumber:
-    """Return the float that a text writes."""
+    """Return the float in a text."""
     from decimal import Decimal, InvalidOperation
     from math import isfinite
 

@@ -16,7 +16,7 @@ from .errors import AmbiguousError
 
 T = TypeVar("T")
 
-# Fewer digits are too easily those of another key, and fewer letters those of another name.
+# Fewer digits may by chance be those of another key too, and fewer letters those of another name.
 _LEAST_DIGITS: Final = 8
 _LEAST_LETTERS: Final = 3
 _HEX: Final = "0123456789ABCDEF"
@@ -27,7 +27,7 @@ _SECRET: Final = SECRET_PREFIX[:17]
 
 
 def publisher_label(name: str | None, key: PublicKey) -> str:
-    """Return what people know a publisher by: its name, if it has one, and its fingerprint."""
+    """Return the label of a publisher for people: its name, if it has one, and its fingerprint."""
     fingerprint = key.fingerprint_text()
     return f"{name} ({fingerprint})" if name else fingerprint
 
@@ -38,10 +38,10 @@ class Named(Generic[T]):
 
     Attributes:
         value: the thing.
-        label: what an error calls it.
+        label: its name in errors.
         name: its name; empty if it has none.
-        keys: those of its id, publisher key and fingerprint that are known.
-        body: what is known of the keys that its public key text begins with: all four, the id, or nothing.
+        keys: its id, publisher key and fingerprint, as far as they are known.
+        body: the beginning of its public key text, as far as it is known: all four keys, the id, or nothing.
     """
 
     value: T
@@ -69,10 +69,10 @@ def find(who: str | PublicKey, among: Iterable[Named[T]]) -> T | None:
 
     Args:
         who: as a person typed it: a name, hex digits of either case with dashes anywhere, or a public key text; or a key.
-        among: what there is.
+        among: the things that exist.
 
     Raises:
-        AmbiguousError: more than one is meant. The error lists them.
+        AmbiguousError: more than one thing matches. The error lists them.
         KeyTextError: the text is a secret key, or a damaged public key text.
     """
     things = tuple(among)
@@ -121,7 +121,7 @@ def _begins(thing: Named[Any], who: str | PublicKey) -> bool:
 
 
 def _begins_with(data: bytes, value: int, width: int) -> bool:
-    """Return whether bits are those that `data` begins with, as far as `data` goes."""
+    """Return whether `data` begins with these bits, as far as `data` goes."""
     there = len(data) * 8
     common = min(width, there)
     return int.from_bytes(data, "big") >> (there - common) == value >> (width - common)
@@ -132,7 +132,7 @@ def _digits(text: str) -> str:
 
 
 def _hex_bits(text: str) -> tuple[int, int] | None:
-    """Return the number that hex digits write, and how many bits it has; None if these are no hex digits, or too few."""
+    """Return the number in hex digits, and its width in bits; None if the text has other characters, or too few digits."""
     digits = _digits(text)
     if not _LEAST_DIGITS <= len(digits) <= 2 * ID_BYTES or not set(_HEX).issuperset(digits):
         return None
@@ -140,7 +140,7 @@ def _hex_bits(text: str) -> tuple[int, int] | None:
 
 
 def _text_bits(text: str) -> tuple[int, int] | None:
-    """Return the same for a public key text, as far as it has keys."""
+    """Return the same for the part of a public key text that has the keys."""
     digits = text.removeprefix(PUBLIC_PREFIX)[:_BODY_DIGITS]
     if not text.startswith(PUBLIC_PREFIX) or len(digits) < _LEAST_DIGITS or not set(_BASE32).issuperset(digits):
         return None

@@ -65,7 +65,7 @@ async def retrieve(source: Source) -> Coffer:
 
 
 class Failures:
-    """What the hosts of an address have answered that is no good."""
+    """The failures and the bad answers of the hosts of an address."""
 
     __slots__ = ("_errors", "_source")
 
@@ -74,12 +74,12 @@ class Failures:
         self._source = source
 
     def add(self, host: Host, error: CofferError) -> None:
-        """Take what asking a host has ended in."""
+        """Add the error with which a request to a host has ended."""
         self._errors.append((host, error))
 
     @property
     def refusal(self) -> CofferError | None:
-        """The error with which the first bad answer was refused; None if there was no answer at all."""
+        """The error with which the first bad answer was refused; None if no host gave a bad answer."""
         return next((error for _, error in self._errors if not isinstance(error, PASSING)), None)
 
     def combined(self) -> CofferError:
@@ -97,7 +97,7 @@ class Failures:
         """Warn of the bad answers and forget them, because another host has given a good one."""
         for host, error in self._errors:
             if not isinstance(error, PASSING):
-                self._source.warn(f"what came from {host} was refused, and another host was asked ({error})")
+                self._source.warn(f"the answer of {host} was refused, and another host was asked ({error})")
         self._errors = [(host, error) for host, error in self._errors if isinstance(error, PASSING)]
 
     def __str__(self) -> str:
@@ -146,7 +146,7 @@ async def _from_cache(source: Source, failures: Failures) -> Coffer:
     if refusal is None:
         source.warn(f"no server answered, so {age} ({failure})")
     else:
-        source.warn(f"what came from the server was refused, so {age} ({failures})\nhint: {refusal.hint}")
+        source.warn(f"the answer of the server was refused, so {age} ({failures})\nhint: {refusal.hint}")
         # An application may keep it for long, and a traceback keeps whatever the functions of this fetch have used.
         refusal.__cause__ = refusal.__context__ = refusal.__traceback__ = None
     await source.tell_evidence()

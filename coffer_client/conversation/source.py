@@ -30,7 +30,7 @@ Invariants
 3. An answer is recorded before it is handed out, so that the server cannot go back behind a release that an application has used. If the
    disk refuses the record, `warn` gets a sentence and the fetch goes on: an application must start.
 4. An answer that is refused changes neither trust nor cache. A bad answer is never worse than no answer. If it shows another history, its
-   head is kept as evidence together with the one that was accepted, and told of at each use until a person has looked.
+   head is kept as evidence together with the one that was accepted, and each use warns of it until a person has looked at it.
 5. Each error keeps its type up to here. The caller tells "no answer", "a bad answer" and "a refusal that is believed" from one another by
    the type alone (`retrieval`): after the first two the next host is asked, and then the cache is used.
 6. This folder waits for nothing of its own: no socket, no thread, no sleep. Each wait goes through `Network`, so the same coroutine runs in
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .verifying import Verdict
 
-# A clock that is right is corrected a little now and then. If it is further behind the cache, it is or was wrong, and tells no age.
+# A clock that is right is corrected a little now and then. If it is further behind the cache, it is or was wrong, and the age is unknown.
 _CLOCK_STEP_S: Final = 300.0
 
 
@@ -194,7 +194,7 @@ class Source:
             under = None
 
     async def tell_evidence(self) -> None:
-        """Warn of the evidence that is kept and that nobody has acknowledged, if there is any that this process has not told of."""
+        """Warn of evidence that nobody has acknowledged, if this process has not warned of it yet."""
         if warning := await self.network.call(self._memory.untold_evidence):
             self.warn(warning)
 

@@ -34,7 +34,7 @@ Sleep = Callable[[float], Awaitable[object]]
 
 
 class State(StrEnum):
-    """What is known of a client's present secrets."""
+    """The state of a client's present secrets."""
 
     HELD = "held"
     # It cannot sign, and the server says that it has fetched them.
@@ -49,7 +49,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One client's key, and what is known of it.
+    """One client's key, and what is known about it.
 
     Attributes:
         name: the client's name.
@@ -91,18 +91,18 @@ class Client:
 
     @property
     def signed(self) -> int:
-        """The serial of the newest release for which it has signed, whatever it did with it; 0 if it has signed for none."""
+        """The serial of the newest release for which it has signed, for any use; 0 if it has not signed for any."""
         return max((held.serial for held in self.receipts), default=0)
 
     @property
     def waits_at(self) -> int | None:
-        """The older release at which a session of it waits for news, in the server's word; None if no session does."""
+        """The older release at which one of its sessions watches, according to the server; None if no session does."""
         watching = None if self.fetch is None else self.fetch.watching
         return watching if watching is not None and watching < self.changed else None
 
     @property
     def state(self) -> State:
-        """What is known of its present secrets. It need not fetch a release that changed nothing for it."""
+        """The state of its present secrets. It need not fetch a release that changed nothing for it."""
         if self.unknown:
             return State.SPLIT_VIEW
         if self.fetch is None:
@@ -129,12 +129,12 @@ class Adoption:
 
     @property
     def behind(self) -> int:
-        """How many are behind."""
+        """The number of clients that are behind."""
         return sum(client.is_behind for client in self.clients)
 
     @property
     def bare(self) -> tuple[Client, ...]:
-        """Those that cannot sign."""
+        """The clients that cannot sign."""
         return tuple(client for client in self.clients if client.is_bare)
 
     @property
@@ -144,7 +144,7 @@ class Adoption:
 
 
 class _Memory:
-    """What need not be asked or checked again at the next look: the note of each blob, and the receipts that verify."""
+    """What one look leaves for the next: the note of each blob, and the receipts that verify."""
 
     def __init__(self) -> None:
         self._notes: dict[tuple[bytes, int], Note] = {}
@@ -177,7 +177,7 @@ class _Chain:
         self._releases = {release.head.serial: release for release in releases}
 
     def has(self, held: Held) -> bool:
-        """Return whether a receipt is for one of them."""
+        """Return whether a receipt is for one of these releases."""
         known = self._releases.get(held.serial)
         return known is not None and known.sha256 == held.sha256
 
@@ -255,7 +255,7 @@ async def wait(
     sleep: Sleep = trio.sleep,
     clock: Clock = time.monotonic,
 ) -> Adoption:
-    """Look until what is seen is enough or the time is over, but at least once.
+    """Look until the result is good enough or the time is over, but at least once.
 
     Args:
         target: the coffer, and the publisher who asks.

@@ -1,4 +1,4 @@
-"""This machine's clock, before it is signed into a release: held against the releases before, the server's clock, and itself.
+"""Checks this machine's clock before its time is signed: against the newest release, the server's clock, and the clock itself.
 
 A publisher says what is wrong before it signs (docs/protocol.md, 7). The server and every client refuse a release whose time is impossible.
 """
@@ -27,11 +27,11 @@ def check_set(now: float) -> None:
 
 
 def compare_with_server(now: float, server: float) -> str | None:
-    """Return what a person must know if this machine's clock and the server's differ, otherwise None.
+    """Return a warning if this machine's clock and the server's differ, otherwise None.
 
     Args:
         now: this machine's clock, in seconds since 1970.
-        server: the server's, as it says.
+        server: the server's clock, according to the server.
 
     Raises:
         PublisherClockError: this machine's clock is so far ahead of the server's that the server would refuse the release.
@@ -46,7 +46,7 @@ def compare_with_server(now: float, server: float) -> str | None:
 
 
 def compare_with_release(now: float, newest: Head) -> str | None:
-    """Return what a person must know if the newest release was issued ahead of this machine's clock, otherwise None."""
+    """Return a warning if the newest release was issued ahead of this machine's clock, otherwise None."""
     if newest.issued - now <= ISSUED_NOTICE_S:
         return None
     return (

@@ -319,7 +319,7 @@ async def _base(target: Target, reader: Reader, shown: Shown | None, now: float,
 
 
 def _found(reader: Reader) -> Iterator[str]:
-    """Yield what became of the releases that were signed here and that the server had not confirmed, a sentence for each."""
+    """Yield a sentence for each release that was signed here and not confirmed by the server, which says what became of it."""
     for release in reader.newly_published:
         yield f"release {release.serial}, which was signed here and which the server had not confirmed, is published"
     for release in reader.newly_spent:
@@ -339,7 +339,7 @@ def _check_settled(base: Base) -> None:
 
 
 async def _send_changes(connection: Connection, base: Base, draft: Draft, progress: Progress, deadline: float) -> Listing:
-    """Send what changes, each blob made when its turn comes. Return the entries that were made."""
+    """Send the changes, and return the entries that were made. Each blob is made when its turn comes."""
     made = Listing()
     with trio.move_on_at(deadline) as scope:
         for number, (change, entry) in enumerate(changes(draft, coffer=base.target.coffer, serial=base.serial), 1):
@@ -356,7 +356,7 @@ async def _send_changes(connection: Connection, base: Base, draft: Draft, progre
 
 
 async def _commit(connection: Connection, base: Base, draft: Draft, head: Head, warned: Warned) -> SignedHead:
-    """Sign a head, and commit what was sent under it."""
+    """Sign the head of the changes that were sent, and commit them."""
     signed = heads.sign(head, base.target.identity)
     # The server may keep the release whatever it answers, so this publisher remembers it before it sends it.
     base.reader.remember_signed(signed)

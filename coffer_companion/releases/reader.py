@@ -197,7 +197,7 @@ class Reader:
         self.state = PublisherState.update(self._target.state_file, lambda state: replace(state, signed=(*state.signed, entry)))
 
     async def server_time(self) -> int:
-        """Return the server's clock, in seconds since 1970, as it says."""
+        """Return the time by the server's clock, in seconds since 1970, according to the server."""
         return question.about_untrusted(await self._ask(About(coffer=self._target.coffer).to_ask())).time
 
     # --------------------------------------------------------------------------------------------------------- heads
@@ -358,7 +358,7 @@ class Reader:
         )
 
     async def history_till_now(self, from_serial: int) -> list[SignedHead]:
-        """Return what `history` does, with the releases that were committed while this session asked other things."""
+        """Return what `history` returns, with the releases that were committed while this session asked other questions."""
         newest = await self.newest()
         self.follow(await self._heads(newest.head.serial))
         return await self.history(min(from_serial, newest.head.serial))

@@ -24,7 +24,7 @@ class Renewal:
     """A release with the content of the newest one, made only if that one expires too soon or too late.
 
     Attributes:
-        lifetime_s: how many seconds the new release is valid; None for the lifetime of the newest release.
+        lifetime_s: the lifetime of the new release in seconds; None for that of the newest release.
     """
 
     lifetime_s: int | None = None

@@ -1,4 +1,4 @@
-"""Finds what an upload would set back to what an earlier release had: a definition from an old checkout does that unseen.
+"""Finds the values that an upload would set back to those of an earlier release: a definition from an old checkout may do that unseen.
 
 The question `past` has the notes of all blobs that the server still holds. Each note proves itself. A server that hides some hides a
 revert, and nothing worse.
@@ -19,7 +19,7 @@ from .shards import Wanted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """An id whose past may have what is wanted now.
+    """An id that may have had the wanted values in an earlier release.
 
     Attributes:
         id: the id.
@@ -34,7 +34,7 @@ class _Candidate:
     changed: tuple[Secret, ...] = ()
 
     def reverts(self, past: Mapping[int, Collection[str]]) -> Iterator[Revert]:
-        """Yield what goes back. `past` has for each earlier release, in rising order, the keys that had the wanted values in it."""
+        """Yield a sentence for what goes back. `past` has the keys that had the wanted values, for each earlier release in rising order."""
         if self.since is None:
             if past:
                 yield Revert(client=self.item.client, public_key=self.item.key.fingerprint_text(), serial=max(past))
@@ -47,10 +47,10 @@ class _Candidate:
 
 
 async def find_reverts(base: Base, *, put: Sequence[Wanted], gone: Collection[bytes], notes: Mapping[bytes, Note]) -> tuple[Revert, ...]:
-    """Return what shards would set back.
+    """Return a sentence for each value that an upload would set back.
 
     Args:
-        base: the newest release.
+        base: the base of the release.
         put: the shards that are to be set.
         gone: the ids that are to be dropped.
         notes: the notes of all ids that differ and that the release has.
@@ -88,7 +88,7 @@ def _candidates(base: Base, put: Sequence[Wanted], gone: Collection[bytes], note
 
 
 def _in_both(base: Base, client_id: bytes, since: int, note: Note, secrets: Sequence[Secret]) -> list[Secret]:
-    """Return those of some secrets that a note says that the blob of the release `since` has, too."""
+    """Return those of some secrets that the blob of the release `since` has too, according to its note."""
     hashes, note_key = dict(note.keys), base.note_keys.of(since)
     return [
         secret

@@ -67,7 +67,7 @@ def goes_on(team: Team, value: str, what: str, *, ways: tuple[str, ...] = ("get"
         words = {"get": ("a",), "run": ("--", "sh", "-c", 'printf %s "$a"'), "render": ("template",)}[way]
         done = team.client("web", way, *words)
         assert (done.stdout, done.returncode) == (value, 0), done.stderr
-        assert "warning: what came from the server was refused, so release" in done.stderr
+        assert "warning: the answer of the server was refused, so release" in done.stderr
         assert what in done.stderr
         assert "\nhint: " in done.stderr
     refused = team.get("web", "--max-stale", "0")

@@ -143,7 +143,7 @@ def test_malicious_mirrors(client: Client, history: History) -> None:
         coffer = client.fetch(address_of(liar.host, honest.host))
         assert (coffer.release.serial, coffer.stale, coffer.refusal) == (3, None, None)
         (warning,) = client.warnings
-        assert warning.startswith(f"what came from {liar.host} was refused, and another host was asked (the server gave release 1 ")
+        assert warning.startswith(f"the answer of {liar.host} was refused, and another host was asked (the server gave release 1 ")
     with FakeServer(hosting(history, newest=1)) as liar, FakeServer(hosting(history, newest=2)) as other:
         with pytest.raises(RollbackError, match="release 1 "):
             client.fetch(address_of(liar.host, other.host), max_stale=NEVER)

@@ -441,7 +441,7 @@ def test_evidence_that_cannot_be_written_is_kept_by_this_process_until_it_can(tm
     for _ in range(2):
         own.keep_evidence(piece(1), host=HOST, now=NOW)
     assert [each.evidence for each in own.evidence()] == [piece(1)]
-    assert [warning for warning in warnings if "nobody will be told of it after this run" in warning and ".evidence cannot be" in warning]
+    assert [warning for warning in warnings if "nobody will hear of it after this run" in warning and ".evidence cannot be" in warning]
     (tmp_path / "state").unlink()
     # It is written with whatever is written next.
     assert remember(own, after(7))

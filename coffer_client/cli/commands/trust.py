@@ -42,7 +42,7 @@ def _clear(memory: Memory) -> None:
     try:
         kept = memory.evidence()
     except StateError as error:
-        # Somebody was told of the damage, and types this because of it.
+        # A person has read of the damage, and types this because of it.
         kept = ()
         tell(str(error))
     try:

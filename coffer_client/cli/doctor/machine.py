@@ -163,7 +163,7 @@ def examine_state(memory: Memory, folders: Folders) -> Step:
 
 
 def examine_evidence(memory: Memory) -> Step:
-    """Show whether this client has kept evidence of two histories, at which nobody has looked yet."""
+    """Show whether this client has kept evidence of two histories that nobody has looked at yet."""
     try:
         kept = memory.evidence()
     except StateError as error:

@@ -504,7 +504,7 @@ def test_the_next_host_is_asked_after_a_bad_answer_and_that_is_told(bad: Script,
         coffer = finish(retrieve(source))
     assert (dict(coffer), coffer.stale, coffer.refusal) == (SECRETS, None, None)
     (warning,) = told
-    assert warning.startswith(f"what came from {one.host} was refused, and another host was asked (")
+    assert warning.startswith(f"the answer of {one.host} was refused, and another host was asked (")
 
 
 @pytest.mark.parametrize("bad", BAD_ANSWERS)
@@ -518,7 +518,7 @@ def test_a_bad_answer_is_never_worse_than_no_answer(bad: Script, tmp_path: Path,
         assert coffer.refusal is not None
         assert exit_code(coffer.refusal) == 5
         (warning,) = client.warnings
-        assert warning.startswith("what came from the server was refused, so release 7 of 'shop' is used, which was fetched 0s ago (127.")
+        assert warning.startswith("the answer of the server was refused, so release 7 of 'shop' is used, which was fetched 0s ago (127.")
         assert str(coffer.refusal) in warning
         assert "\nhint: " in warning
         # It can be handed on, and keeps nothing of the fetch.

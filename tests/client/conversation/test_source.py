@@ -481,7 +481,7 @@ def test_an_application_is_told_what_the_server_did(
         assert dict(coffer) == {"n": 1}
         assert coffer.stale
         assert isinstance(coffer.refusal, ForkError)
-        assert "what came from the server was refused, so release 1 of 'shop' is used" in str(warned[0].message)
+        assert "the answer of the server was refused, so release 1 of 'shop' is used" in str(warned[0].message)
         assert "coffer-client trust clear" in str(warned[1].message)
         with pytest.raises(ForkError):
             coffer_client.fetch(max_stale=timedelta())

@@ -344,7 +344,7 @@ def test_the_next_host_is_asked_after_a_bad_answer(client: Client, history: Hist
         assert [serial(next(events)), serial(next(events))] == [3, 4]
         events.close()
     (warning,) = [warning for warning in client.warnings if "and another host was asked" in warning]
-    assert warning.startswith(f"what came from {one.host} was refused")
+    assert warning.startswith(f"the answer of {one.host} was refused")
     assert [each.evidence.kind for each in client.memory(address_of(one.host)).evidence()] == ([FORK] if first == "a fork" else [])
 
 

@@ -56,7 +56,7 @@ def test_evidence_is_shown_exported_and_cleared(configured: Configure, whole: Cr
         assert cli.run(["get", "n"]) == 0
         out, err = capfd.readouterr()
         assert out == "1"
-        assert "warning: what came from the server was refused, so release 1 of 'shop' is used" in err
+        assert "warning: the answer of the server was refused, so release 1 of 'shop' is used" in err
         assert "`coffer-client trust clear` removes it" in err
         host = str(server.host)
     assert cli.run(["trust"]) == 0
