@@ -86,11 +86,11 @@ def test_verify_names_what_is_wrong_and_rebuild_mends_it(folder: Path, run: Run)
 
 def test_log(folder: Path, run: Run) -> None:
     lines = run("log", folder).stdout.splitlines()
-    key = Author().key
+    label = f"laptop ({Author().key.fingerprint_text()})"
     assert lines == [
-        f"1  2025-06-15T15:06:40Z  publisher-added  web-shop: laptop {key.fingerprint_text()}",
+        f"1  2025-06-15T15:06:40Z  publisher-added  web-shop: {label}",
         "2  2025-06-15T15:06:40Z  changed  web-shop 1: 2 set, 0 dropped",
-        f"3  2025-06-15T15:06:40Z  released  web-shop 1: 2 keys, publishers among them, by {format_id(key.sign)}",
+        f"3  2025-06-15T15:06:40Z  released  web-shop 1: 2 keys, publishers among them, by {label}",
     ]
 
 
@@ -109,7 +109,8 @@ def test_log_goes_on(folder: Path) -> None:
         assert following.stdout is not None
         assert [following.stdout.readline().split("  ")[2] for _ in range(3)] == ["publisher-added", "changed", "released"]
         assert coffer_server("publisher", "remove", folder, "web-shop", "laptop").returncode == 0
-        assert following.stdout.readline().split("  ")[2:] == ["publisher-removed", f"web-shop: {format_id(Author().key.id)}\n"]
+        label = f"laptop ({Author().key.fingerprint_text()})"
+        assert following.stdout.readline().split("  ")[2:] == ["publisher-removed", f"web-shop: {label}\n"]
         following.terminate()
 
 
