@@ -112,6 +112,8 @@ class Program(Application):
     def __init__(self, name: str, exits: Mapping[int, str], *, report: Callable[[CofferError], int] | None = None, **settings: Any) -> None:
         class Commands(Group):
             def main(self, *args: Any, **kwargs: Any) -> Any:
+                # Otherwise its name would be read from how it was started, by rules that change with typer's version.
+                kwargs["prog_name"] = name
                 body = partial(super().main, *args, **kwargs)
                 # Otherwise other code calls it for its output, such as scripts/manuals, and the process must not end.
                 is_program = kwargs.get("standalone_mode", True)

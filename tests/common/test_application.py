@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,7 @@ from coffer_common import command_line
 from coffer_common.application import Application, Program, paragraphs, table_row
 from coffer_common.errors import UsageError
 from coffer_protocol.errors import CofferError
+from tests.support import ROOT
 
 app = Application(help="Do things.", add_completion=False, exits={0: "done", 7: "nothing is left"})
 group = Application(name="sub", help="Do other things.")
@@ -231,6 +234,13 @@ def test_a_program_prints_wrong_usage_as_it_prints_each_error() -> None:
     result = CliRunner().invoke(plain, ["fial"], prog_name="coffer-y")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "coffer-y: no such command 'fial'\nhint: did you mean fail?\n"
+
+
+@pytest.mark.parametrize("program", ["server", "companion"])
+def test_a_program_has_its_name_however_it_was_started(program: str) -> None:
+    line = [sys.executable, "-m", f"coffer_{program}", "init", "--nope"]
+    ran = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stderr == f"coffer-{program}: no such option --nope\nhint: `coffer-{program} init --help` lists the options\n"
 
 
 PROGRAMS: list[tuple[str, Program]] = [("coffer-server", coffer_server.cli.app), ("coffer-companion", coffer_companion.cli.app)]
