@@ -89,6 +89,9 @@ class World:
     def _expanded(self, word: str) -> str:
         if self.server is None:
             return word
+        if word == "CLIENT_ADDRESS":
+            publisher = keyfile.read(self.folder / "publisher.key").publisher_key().hex()
+            return f"{self.server.address}/shop?publisher={publisher}"
         return word.replace("ADDRESS", str(self.server.address))
 
     def environment(self) -> dict[str, str]:
@@ -117,7 +120,7 @@ class Scenario:
 
     Attributes:
         program: `client`, `companion` or `server`.
-        words: its arguments; ADDRESS stands for the server's address.
+        words: its arguments; ADDRESS stands for the server's address, CLIENT_ADDRESS for that which a client is given.
         needs_server: whether the world's server runs meanwhile.
         holds: asserts what the scenario promises, after the command has succeeded.
         again: the exit codes with which the command may end if it has done its work before: those of "it exists already".
@@ -159,39 +162,34 @@ password = "{value}"
 """
 
 
-def _definition(world: World, value: str) -> None:
+def define(world: World, value: str) -> None:
+    """Write the definition, with one value."""
     key = (world.folder / "web.key.pub").read_text(encoding="utf-8").strip()
     path = world.folder / "secrets.toml"
     path.write_text(_DEFINITION.format(key=key, value=value), encoding="utf-8")
     path.chmod(0o600)
 
 
-def _operator(world: World) -> None:
+def make_operator(world: World) -> None:
     """Make a server, a publisher that it lets in, a client, and a definition with a first value."""
     _nothing(world)
     world.does("server", "init", "server")
     world.does("companion", "keygen", "publisher.key")
     world.does("client", "keygen", "web.key")
     world.does("server", "publisher", "add", "server", "shop", "publisher.key.pub")
-    _definition(world, "first")
+    define(world, "first")
 
 
 def _published(world: World) -> None:
     """Publish the first value, and change it in the definition."""
-    _operator(world)
+    make_operator(world)
     with running_server(world.folder / "server") as server:
         World(world.folder, server).does("companion", *_UPLOAD)
-    _definition(world, "second")
+    define(world, "second")
 
 
 _UPLOAD: Final = ("upload", "secrets.toml", "--server", "ADDRESS/shop", "--identity", "publisher.key", "--yes")
 _GET: Final = ("get", "password", "--server", "CLIENT_ADDRESS", "--identity", "web.key")
-
-
-def _client_words(world: World) -> tuple[str, ...]:
-    assert world.server is not None
-    publisher = keyfile.read(world.folder / "publisher.key").publisher_key().hex()
-    return tuple(word.replace("CLIENT_ADDRESS", f"{world.server.address}/shop?publisher={publisher}") for word in _GET)
 
 
 def _identity_is_whole(name: str) -> Callable[[World], None]:
@@ -204,6 +202,13 @@ def _identity_is_whole(name: str) -> Callable[[World], None]:
     return holds
 
 
+def _publisher_is_set_up(world: World) -> None:
+    found = keyfile.read(world.folder / "new.key")
+    assert (world.folder / "new.key.pub").read_text(encoding="utf-8").strip() == found.public_text()
+    # Without --server it asks the one that `init` has remembered, which does not let this publisher in.
+    assert world.run(world.command("companion", "status", "--coffer", "shop", "--identity", "new.key")).returncode == 4
+
+
 def _server_is_whole(world: World) -> None:
     world.does("server", "verify", "server")
     with running_server(world.folder / "server"):
@@ -212,7 +217,7 @@ def _server_is_whole(world: World) -> None:
 
 def _serves(value: str) -> Callable[[World], None]:
     def holds(world: World) -> None:
-        assert world.does("client", *_client_words(world)).strip() == value
+        assert world.does("client", *_GET).strip() == value
 
     return holds
 
@@ -244,6 +249,22 @@ SCENARIOS: Final = {
         holds=_identity_is_whole("new.key"),
         again=(0, 2),
     ),
+    "client init": Scenario(
+        program="client",
+        words=("init", "CLIENT_ADDRESS", "--identity", "new.key"),
+        needs_server=True,
+        prepare=_published,
+        holds=_identity_is_whole("new.key"),
+        # The server does not know the key yet.
+        again=(0, 4),
+    ),
+    "companion init": Scenario(
+        program="companion",
+        words=("init", "ADDRESS/shop", "--identity", "new.key"),
+        needs_server=True,
+        prepare=_published,
+        holds=_publisher_is_set_up,
+    ),
     "server init": Scenario(
         program="server", words=("init", "server"), needs_server=False, prepare=_nothing, holds=_server_is_whole, again=(0, 1)
     ),
@@ -251,14 +272,14 @@ SCENARIOS: Final = {
         program="server",
         words=("publisher", "add", "server", "shop", "publisher.key.pub"),
         needs_server=False,
-        prepare=_operator,
+        prepare=make_operator,
         holds=_publisher_is_known,
     ),
     "server backup": Scenario(
         program="server", words=("backup", "server", "copy"), needs_server=False, prepare=_published, holds=_backup_is_whole, again=(0, 1)
     ),
     "companion upload, the first": Scenario(
-        program="companion", words=_UPLOAD, needs_server=True, prepare=_operator, holds=_serves("first")
+        program="companion", words=_UPLOAD, needs_server=True, prepare=make_operator, holds=_serves("first")
     ),
     "companion upload, a change": Scenario(
         program="companion", words=_UPLOAD, needs_server=True, prepare=_published, holds=_serves("second")
@@ -271,8 +292,7 @@ SCENARIOS: Final = {
 
 
 def _command(scenario: Scenario, world: World) -> list[str]:
-    words = _client_words(world) if scenario.words is _GET else scenario.words
-    return world.command(scenario.program, *words)
+    return world.command(scenario.program, *scenario.words)
 
 
 def points(scenario: Scenario, prepared: Path) -> list[Point]:
