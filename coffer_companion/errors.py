@@ -17,6 +17,7 @@
     ├── RevertsError
     ├── SettingsError
     ├── StateFileError
+    ├── UnknownEntryError
     └── UnknownPublisherError
 
     ReleaseError
@@ -163,6 +164,10 @@ class UnknownPublisherError(CofferError):
     """The coffer has no publisher of that name or key, or more than one."""
 
 
+class UnknownEntryError(CofferError):
+    """An entry is to be dropped that the release does not have, or whose note opens."""
+
+
 class OwnKeyError(CofferError):
     """A publisher cannot retire itself: nobody would be left to sign the next release."""
 
@@ -233,6 +238,7 @@ EXITS: Final = (
             PublisherAsClientError,
             ReadableDefinitionError,
             SettingsError,
+            UnknownEntryError,
             UnknownPublisherError,
         ),
     ),

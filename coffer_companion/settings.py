@@ -138,6 +138,19 @@ class KnownPublisher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptNoteKeys:
+    """The coffer's note keys, which this publisher keeps for the case that the server loses them.
+
+    Attributes:
+        sha256: the hash of the blob of this publisher's own shard that held them, 32 bytes.
+        sealed: the same shard, sealed to this publisher.
+    """
+
+    sha256: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherState:
     """What this publisher knows of one coffer on one server. It asks the server for everything else.
 
@@ -150,6 +163,7 @@ class PublisherState:
         latest: the highest `issued` that was ever accepted, in seconds since 1970.
         signed: the releases that were signed here, and of which it is not known that they became the coffer's.
         tree: the publishers in the tree of the last release that was made here.
+        note_keys: the coffer's note keys, sealed to this publisher; None before they were first read or made.
     """
 
     seen: Seen | None = None
@@ -160,6 +174,7 @@ class PublisherState:
     latest: int = 0
     signed: tuple[SignedRelease, ...] = ()
     tree: tuple[KnownPublisher, ...] = ()
+    note_keys: KeptNoteKeys | None = None
 
     @property
     def highest_serial(self) -> int:
@@ -229,6 +244,7 @@ class PublisherState:
                     for item in content["signed"]
                 ),
                 tree=tuple(KnownPublisher(name=str(item["name"]), body=bytes.fromhex(item["body"])) for item in content["tree"]),
+                note_keys=_note_keys_from(content["note_keys"]),
             )
         except MissingFileError:
             return cls()
@@ -249,6 +265,7 @@ class PublisherState:
             "latest": self.latest,
             "signed": [{"serial": item.serial, "sha256": item.sha256.hex(), "spent": item.is_spent} for item in self.signed],
             "tree": [{"name": item.name, "body": item.body.hex()} for item in self.tree],
+            "note_keys": None if (kept := self.note_keys) is None else {"sha256": kept.sha256.hex(), "sealed": kept.sealed.hex()},
         }
         _write(path, json.dumps(content))
 
@@ -298,6 +315,12 @@ def _seen_from(content: dict[str, Any] | None) -> Seen | None:
         issued=int(content["issued"]),
         signed=None if signed is None else bytes.fromhex(signed),
     )
+
+
+def _note_keys_from(content: dict[str, str] | None) -> KeptNoteKeys | None:
+    if content is None:
+        return None
+    return KeptNoteKeys(sha256=bytes.fromhex(content["sha256"]), sealed=bytes.fromhex(content["sealed"]))
 
 
 def parse_address(text: str, source: str) -> ServerAddress:

@@ -12,6 +12,7 @@ import typer
 
 from coffer_common import durations
 from coffer_common.errors import UsageError
+from coffer_protocol.identity import parse_id
 from coffer_protocol.release.head import SignedHead
 
 from ..definition import lint
@@ -70,13 +71,19 @@ def upload(
         ),
     ] = None,
     reseal: Annotated[bool, typer.Option("--reseal", help="Seal every shard again, even if the server has lost a note.")] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="ID", help="With --reseal: drop an entry that is not in the definition and whose note is lost."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a definition: compile it, send what changed, sign the release and commit it."""
     restart = None if accept_restart is None else whole_number(accept_restart, "--accept-restart")
     definition = publishable_definition(file, env, allow_outside, allow_readable)
     target = defined_target(definition, server, identity)
-    wanted = replace(publication(definition, expires), reseal=reseal)
+    if drop and not reseal:
+        raise UsageError("--drop is for entries whose notes the server has lost: use it with --reseal")
+    wanted = replace(publication(definition, expires), reseal=reseal, drop=frozenset(map(parse_id, drop or ())))
     warn((*definition.warnings, *lint.lint(definition)))
     release = carry_out(
         target,

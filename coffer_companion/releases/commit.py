@@ -59,7 +59,15 @@ from coffer_protocol.release.notes import ROLE_PUBLISHER, NoteKey, NoteKeys, pub
 from coffer_protocol.release.tree import Leaf, Tree
 
 from ..connection import Connection
-from ..errors import NoReleaseError, PendingReleaseError, PublisherClockError, PublishersDifferError, SettingsError, StateFileError
+from ..errors import (
+    NoReleaseError,
+    NoteKeyMissingError,
+    PendingReleaseError,
+    PublisherClockError,
+    PublishersDifferError,
+    SettingsError,
+    StateFileError,
+)
 from ..settings import KnownPublisher
 from ..target import Target
 from . import clock
@@ -242,7 +250,7 @@ async def make(
             if shown is not None:
                 # The protocol allows no question after OkOpen, so the draft asks its questions in a session of its own.
                 reader = reader.over(await stack.enter_async_context(entered(target)))
-            base = await _base(target, reader, shown, now(), restore=restore, server_now=server_now)
+            base = await _base(target, reader, shown, now(), restore=restore, server_now=server_now, may_be_kept=True)
             began = trio.current_time()
             draft = await drafting(base)
         approve(draft.plan)
@@ -252,7 +260,7 @@ async def make(
         made = await _send_changes(connection, base, draft, progress, deadline)
         signed_at = now()
         clock.check_steady(base.now, signed_at, trio.current_time() - began)
-        return await _commit(connection, base, draft, _head(base, draft, made, signed_at), warned)
+        return await _commit(connection, base, draft, made, _head(base, draft, made, signed_at), warned)
 
 
 async def preview(
@@ -287,16 +295,26 @@ class Shown:
     listing: Listing
 
 
-async def _base(target: Target, reader: Reader, shown: Shown | None, now: float, *, restore: bool, server_now: float | None = None) -> Base:
+async def _base(
+    target: Target,
+    reader: Reader,
+    shown: Shown | None,
+    now: float,
+    *,
+    restore: bool,
+    server_now: float | None = None,
+    may_be_kept: bool = False,
+) -> Base:
     remarks = [*_found(reader)]
     is_restart = reader.loss is not None
     if server_now is not None and (told := clock.compare_with_server(now, server_now)):
         remarks.append(told)
+    if restore and shown is not None and not _is_begun_again(target, shown.release.head, now):
+        # A person may know of clients that have seen another history, although this publisher has not.
+        is_restart = True
     if shown is not None and not is_restart and (told := clock.compare_with_release(now, shown.release.head)):
         if not clock.is_a_day_behind(now, shown.release.head):
             remarks.append(told)
-        elif restore:
-            is_restart = True
         else:
             raise PublisherClockError(told, hint=_BEHIND)
     serial = reader.state.highest_serial + 1
@@ -308,7 +326,7 @@ async def _base(target: Target, reader: Reader, shown: Shown | None, now: float,
         reader=reader,
         release=None if shown is None else shown.release,
         listing=Listing() if shown is None else shown.listing,
-        note_keys=NoteKeys.generate() if shown is None else await reader.note_keys(shown.release, shown.listing),
+        note_keys=await _note_keys(reader, shown, is_restart=is_restart, may_be_kept=may_be_kept),
         publishers=reader.publishers,
         serial=serial,
         now=now,
@@ -316,6 +334,24 @@ async def _base(target: Target, reader: Reader, shown: Shown | None, now: float,
         is_restart=is_restart,
         remarks=tuple(remarks),
     )
+
+
+def _is_begun_again(target: Target, newest: Head, now: float) -> bool:
+    """Return whether this publisher has just begun the history again, so that it need not do so a second time."""
+    return newest.restart and newest.publisher == target.identity.publisher_key() and not clock.is_a_day_behind(now, newest)
+
+
+async def _note_keys(reader: Reader, shown: Shown | None, *, is_restart: bool, may_be_kept: bool) -> NoteKeys:
+    """Return the coffer's note keys. Before the first release they are new ones."""
+    if shown is None:
+        return reader.kept_note_keys() or NoteKeys.generate()
+    try:
+        return await reader.note_keys(shown.release, shown.listing, may_be_kept=may_be_kept)
+    except NoteKeyMissingError:
+        # The server shows another history, in which this publisher has no part.
+        if not is_restart:
+            raise
+        return reader.kept_note_keys() or NoteKeys.generate()
 
 
 def _found(reader: Reader) -> Iterator[str]:
@@ -355,8 +391,9 @@ async def _send_changes(connection: Connection, base: Base, draft: Draft, progre
     return made
 
 
-async def _commit(connection: Connection, base: Base, draft: Draft, head: Head, warned: Warned) -> SignedHead:
+async def _commit(connection: Connection, base: Base, draft: Draft, made: Listing, head: Head, warned: Warned) -> SignedHead:
     """Sign the head of the changes that were sent, and commit them."""
+    own = made.get(base.target.identity.id())
     signed = heads.sign(head, base.target.identity)
     # The server may keep the release whatever it answers, so this publisher remembers it before it sends it.
     base.reader.remember_signed(signed)
@@ -375,7 +412,11 @@ async def _commit(connection: Connection, base: Base, draft: Draft, head: Head, 
         raise MalformedMessageError(f"release {head.serial} was sent, and the server says that it committed release {answer.serial}")
     release = SignedHead(head=head, signed=signed)
     try:
-        base.reader.accept(release, None if draft.tree is None else [entry.known() for entry in draft.tree])
+        base.reader.accept(
+            release,
+            None if draft.tree is None else [entry.known() for entry in draft.tree],
+            None if own is None else (own.sha256, draft.note_keys),
+        )
     except (StateFileError, SettingsError) as error:
         warned(f"release {head.serial} is published, but {error}: mend that before the next upload, which finds the release on the server")
     return release

@@ -28,6 +28,7 @@ from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
 from coffer_protocol.question import About, Entries, Fetch, Fetches, Heads, Notes, Past, PastEntry
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
+from coffer_protocol.release.blob import ALG_HPKE, open_blob, seal
 from coffer_protocol.release.chain import check_follows, walk_untrusted
 from coffer_protocol.release.evidence import FORK, Evidence
 from coffer_protocol.release.head import SignedHead
@@ -35,10 +36,11 @@ from coffer_protocol.release.listing import leaf_of
 from coffer_protocol.release.notes import Note, NoteKeys
 from coffer_protocol.release.tree import Leaf
 from coffer_protocol.release.trust import Demand, Seen, Trust
+from coffer_protocol.shard import decode, encode
 
 from ..connection import Connection, connect
 from ..errors import LostReleaseError, NoReleaseError, NoteKeyMissingError, NotLetInError, RestartError
-from ..settings import KnownPublisher, PublisherState, SignedRelease
+from ..settings import KeptNoteKeys, KnownPublisher, PublisherState, SignedRelease
 from ..target import Target
 from .listing import Listing, read_listing_untrusted
 from .publisher_entry import PublisherEntry, label_of
@@ -54,6 +56,9 @@ _RESTORE: Final = (
     "restore the server's newest backup. If its history is lost, this begins it again, and clients will see that: "
     "coffer-companion upload --restore FILE"
 )
+# What this publisher seals to itself belongs to no release.
+_KEPT_SINCE: Final = 1
+
 _RESEAL: Final = "the server has changed or lost it. This seals every shard of the definition again: coffer-companion upload --reseal FILE"
 
 
@@ -278,7 +283,8 @@ class Reader:
                 head = read_head_untrusted(signed).head
                 error = ForkError(
                     f"the server shows release {head.serial} of {head.coffer!r}, which was signed here, and it showed another release in "
-                    "its place before: it shows different releases to different readers"
+                    "its place before: it shows different releases to different readers",
+                    hint=_RESTORE,
                 )
                 raise error.with_evidence(Evidence(kind=FORK, known=None if self.seen is None else self.seen.signed, shown=signed))
 
@@ -296,19 +302,29 @@ class Reader:
                 hint=f"ask that publisher. If it was intended, type: coffer-companion upload --accept-restart {head.serial} FILE",
             ).with_evidence(restart)
 
-    def accept(self, release: SignedHead, tree: Sequence[KnownPublisher] | None = None) -> None:
+    def accept(
+        self, release: SignedHead, tree: Sequence[KnownPublisher] | None = None, note_keys: tuple[bytes, NoteKeys] | None = None
+    ) -> None:
         """Remember a release that was made here and committed.
 
         Args:
             release: the release.
             tree: the publishers in its tree; None if they did not change.
+            note_keys: the hash of the blob that was made for this publisher, and the note keys in it; None if none was made.
 
         Raises:
             StateFileError, SettingsError: the state cannot be written. The release is on the server, and still remembered as signed.
         """
-        self._accept(release, self._trust.after(release), [release.sha256], tree)
+        self._accept(release, self._trust.after(release), [release.sha256], tree, note_keys)
 
-    def _accept(self, release: SignedHead, trust: Trust, accepted: Collection[bytes], tree: Sequence[KnownPublisher] | None = None) -> None:
+    def _accept(
+        self,
+        release: SignedHead,
+        trust: Trust,
+        accepted: Collection[bytes],
+        tree: Sequence[KnownPublisher] | None = None,
+        note_keys: tuple[bytes, NoteKeys] | None = None,
+    ) -> None:
         is_named = self.state.publishers is not None or set(trust.publishers) != self._target.roots()
 
         def change(state: PublisherState) -> PublisherState:
@@ -316,7 +332,11 @@ class Reader:
             if state.seen is not None and release.head.serial < state.seen.serial:
                 return state
             after = state.following(trust, accepted, is_named=is_named)
-            return after if tree is None else replace(after, tree=tuple(tree))
+            return replace(
+                after,
+                tree=after.tree if tree is None else tuple(tree),
+                note_keys=after.note_keys if note_keys is None else self._sealed_to_keep(*note_keys),
+            )
 
         self.release = release
         before = self.state
@@ -459,12 +479,13 @@ class Reader:
         answer = await self._ask(Fetches(coffer=self._target.coffer).to_ask())
         return {fetch.id: fetch for fetch in question.fetches_untrusted(answer)}
 
-    async def note_keys(self, release: SignedHead, listing: Listing) -> NoteKeys:
+    async def note_keys(self, release: SignedHead, listing: Listing, *, may_be_kept: bool) -> NoteKeys:
         """Return the coffer's note keys, from this publisher's own shard.
 
         Args:
             release: the release that the server serves.
             listing: the entries of that release.
+            may_be_kept: whether what this publisher keeps of the very same shard is enough. Then nothing proves that the server has it.
 
         Raises:
             NoteKeyMissingError: this publisher has no entry in that release.
@@ -476,6 +497,9 @@ class Reader:
                 f"coffer {coffer!r} has releases by other publishers, and none of them has given this one the note key",
                 hint=f"one of them must type: coffer-companion publishers add {identity.public_text()}",
             )
+        kept = self.state.note_keys
+        if may_be_kept and kept is not None and kept.sha256 == listing[identity.id()].sha256:
+            return self._open_kept(kept)
         answer = await self._connection.request(Get(), OkGet)
         # A newer release may have come meanwhile. Then it is refused here, or the server refuses this publisher's Commit.
         demand = Demand(coffer=coffer, publishers=self.publishers | {release.head.publisher}, seen=Seen.of(release))
@@ -483,7 +507,26 @@ class Reader:
         accepted = coffers.accept_untrusted(
             coffers.SealedAnswer.decode_untrusted(answer.coffer), demand, identity=identity, plain=False, now=None
         )
-        return NoteKeys.from_secrets(accepted.secrets)
+        note_keys = NoteKeys.from_secrets(accepted.secrets)
+        self._keep_note_keys(listing[identity.id()].sha256, note_keys)
+        return note_keys
+
+    def kept_note_keys(self) -> NoteKeys | None:
+        """Return the note keys that this publisher keeps itself, which may have been replaced since; None if it keeps none."""
+        kept = self.state.note_keys
+        return None if kept is None else self._open_kept(kept)
+
+    def _open_kept(self, kept: KeptNoteKeys) -> NoteKeys:
+        identity, coffer = self._target.identity, self._target.coffer
+        return NoteKeys.from_secrets(decode(open_blob(identity, alg=ALG_HPKE, coffer=coffer, since=_KEPT_SINCE, blob=kept.sealed)))
+
+    def _sealed_to_keep(self, blob_sha256: bytes, note_keys: NoteKeys) -> KeptNoteKeys:
+        own, coffer = self._target.identity.public(), self._target.coffer
+        return KeptNoteKeys(sha256=blob_sha256, sealed=seal(own, coffer=coffer, since=_KEPT_SINCE, shard=encode(note_keys.secrets())))
+
+    def _keep_note_keys(self, blob_sha256: bytes, note_keys: NoteKeys) -> None:
+        kept = self._sealed_to_keep(blob_sha256, note_keys)
+        self.state = PublisherState.update(self._target.state_file, lambda state: replace(state, note_keys=kept))
 
     async def _ask(self, ask: Ask) -> Tell:
         return await self._connection.request(ask, Tell)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from coffer_protocol.identity import format_id
 from coffer_protocol.release.head import is_ending
 from coffer_protocol.release.notes import Note, NoteKeys
 
+from ..errors import UnknownEntryError
 from .commit import Base, Draft
 from .diff import Held, notes_of
 from .plan import Plan, Revert
@@ -42,6 +44,7 @@ class Publication:
         public: for each client's name, the keys whose values are not secret.
         lifetime_s: the lifetime of the release in seconds; None if it never expires.
         renew: whether to make a release even if no shard changes, to set its expiry again.
+        drop: with `reseal`, the ids of entries to drop whose notes do not open.
         reseal: whether to seal every shard again, also over entries whose notes do not open.
     """
 
@@ -50,6 +53,7 @@ class Publication:
     lifetime_s: int | None
     renew: bool = False
     reseal: bool = False
+    drop: frozenset[bytes] = frozenset()
 
     async def draft(self, base: Base) -> Draft:
         """Return the draft that brings the newest release to the definition, as a `commit.Drafting`. Raises what `commit.make` raises."""
@@ -117,15 +121,17 @@ class Publication:
 
     async def _draft_restart(self, base: Base) -> Draft:
         """Return the draft for a history that begins again: every shard is sealed again, and every publisher is named."""
-        known = {entry.key.id: entry for entry in map(PublisherEntry.from_known, base.reader.state.tree)}
         release = None if not base.listing else _newest(base)
-        found = await self._compared(base, release, base.note_keys)
-        own = PublisherEntry(name="", key=base.target.identity.public())
-        others = {own.key.id: own} | {
-            client_id: entry for client_id, entry in (known | dict(found.publishers)).items() if entry.key.sign in base.publishers
+        # What another history has noted under keys that this publisher does not have must not keep it from beginning again.
+        found = await self._compared(base, release, base.note_keys, must_open=False)
+        others = {
+            client_id: entry
+            for client_id, entry in (_remembered_publishers(base) | dict(found.publishers)).items()
+            if entry.key.sign in base.publishers
         }
         retired = [client_id for client_id in found.publishers if client_id not in others]
-        note_keys = base.note_keys.replaced(base.serial) if release is not None else base.note_keys
+        is_kept = release is not None or base.reader.kept_note_keys() is not None
+        note_keys = base.note_keys.replaced(base.serial) if is_kept else base.note_keys
         return Draft(
             plan=self._plan(base, found, release, is_change=True),
             drop=tuple(sorted((*found.difference.gone, *retired))),
@@ -136,7 +142,7 @@ class Publication:
             tree=tuple(others.values()),
         )
 
-    async def _compared(self, base: Base, release: Held | None, note_keys: NoteKeys) -> _Comparison:
+    async def _compared(self, base: Base, release: Held | None, note_keys: NoteKeys, *, must_open: bool = True) -> _Comparison:
         if (item := self.wanted.get(base.target.identity.id())) is not None:
             raise publisher_as_client(item)
         if release is None:
@@ -145,18 +151,30 @@ class Publication:
         if not self.reseal:
             same = entries_that_hold(self.wanted, release.listing, coffer=base.target.coffer, note_keys=note_keys)
         entries = [entry for entry in release.listing.values() if entry.id not in same]
-        if self.reseal:
+        if self.reseal or not must_open:
             notes = await base.reader.notes_that_open(release.serial, entries, note_keys)
         else:
             notes = await notes_of(base.reader, release, entries, note_keys)
-        publishers = publishers_among(notes)
+        publishers = dict(publishers_among(notes))
+        if len(notes) < len(entries):
+            # The notes of these publishers are lost, and this publisher remembers them.
+            lost = {entry.id for entry in entries} - notes.keys()
+            publishers |= {client_id: entry for client_id, entry in _remembered_publishers(base).items() if client_id in lost}
         # An entry is replaced if the definition has it. It is dropped only if its note opens and says that it is a client.
         others = [entry.id for entry in entries if entry.id in notes]
+        told = notes.keys() | publishers.keys() | self.wanted.keys()
+        unread = tuple(entry.id for entry in entries if entry.id not in told)
+        if unknown := self.drop.difference(unread):
+            raise UnknownEntryError(
+                f"{', '.join(map(format_id, sorted(unknown)))}: not the id of an entry that the definition does not have and whose note "
+                "does not open: nothing was changed"
+            )
+        difference = find_difference(self.wanted, same, others, publishers)
         return _Comparison(
-            difference=find_difference(self.wanted, same, others, publishers),
+            difference=replace(difference, gone=tuple(sorted((*difference.gone, *self.drop)))),
             notes={client_id: note for client_id, note in notes.items() if client_id not in publishers},
             publishers=publishers,
-            unread=tuple(entry.id for entry in entries if entry.id not in notes),
+            unread=tuple(id_ for id_ in unread if id_ not in self.drop),
         )
 
     async def _reverts(self, base: Base, found: _Comparison) -> tuple[Revert, ...]:
@@ -176,8 +194,10 @@ class Publication:
         )
         resealed = sum(change.is_resealed for change in changes)
         remarks = list(base.remarks)
-        if kept := [client_id for client_id in found.unread if client_id not in self.wanted]:
-            remarks.append(f"{len(kept)} entries stay although the definition does not have them: their notes do not open")
+        remarks += [
+            f"entry {format_id(client_id)} stays although the definition does not have it, for its note does not open: --drop ID drops it"
+            for client_id in found.unread
+        ]
         return Plan(
             coffer=base.target.coffer,
             serial=base.serial,
@@ -198,6 +218,12 @@ class Publication:
             return False
         # Once clients warn of the expiry, every upload renews.
         return self.renew or is_ending(issued=base.release.head.issued, expires=expires, now=base.now)
+
+
+def _remembered_publishers(base: Base) -> dict[bytes, PublisherEntry]:
+    """Return the publishers that this one remembers, by id, with itself."""
+    own = PublisherEntry(name="", key=base.target.identity.public())
+    return {own.key.id: own} | {entry.key.id: entry for entry in map(PublisherEntry.from_known, base.reader.state.tree)}
 
 
 def _newest(base: Base) -> Held | None:

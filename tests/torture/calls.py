@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Final
 
 from coffer_common import keyfile
+from coffer_protocol.identity import Identity
 from tests.server.running import ROOT, RunningServer, running_server
 
 # The calls by which a program changes something. `openat` counts if it may make or empty a file.
@@ -147,7 +148,8 @@ class Scenario:
 # ------------------------------------------------------------------------------------------------------- the scenarios
 
 
-_NOWHERE: Final = f"coffer://{'25' * 32}@127.0.0.1:1/shop?publisher={'58' * 32}"
+_NOBODY: Final = Identity.generate()
+_NOWHERE: Final = f"coffer://{_NOBODY.id().hex()}@127.0.0.1:1/shop?publisher={_NOBODY.publisher_key().hex()}"
 
 
 def _nothing(world: World) -> None:

@@ -21,10 +21,11 @@ from coffer_companion.errors import (
     PendingReleaseError,
     PublisherClockError,
     RestartError,
+    UnknownEntryError,
 )
 from coffer_companion.releases import commit
 from coffer_companion.releases.plan import Plan
-from coffer_companion.releases.publishers import Addition
+from coffer_companion.releases.publishers import Addition, publishers
 from coffer_companion.releases.shards import Wanted
 from coffer_companion.settings import PublisherState, SignedRelease
 from coffer_companion.target import Target
@@ -32,7 +33,7 @@ from coffer_protocol import errors, question
 from coffer_protocol.address import ServerAddress
 from coffer_protocol.crypto.primitives import sha256
 from coffer_protocol.errors import ChainError
-from coffer_protocol.identity import Identity
+from coffer_protocol.identity import Identity, format_id
 from coffer_protocol.limits import UPLOAD_TIMEOUT_S
 from coffer_protocol.message import Ask, Bye, Commit, Drop, Entry, Error, Hello, KeyNotFound, Message, OkCommit, OkOpen, Open, Put, Reuse
 from coffer_protocol.release import blob as blobs
@@ -43,7 +44,7 @@ from coffer_protocol.release.tree import Tree
 from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import Secret, decode, encode
 from coffer_server.state import StateFolder
-from coffer_server.store.sql.schema import NOTE
+from coffer_server.store.sql.schema import BLOB, NOTE
 from coffer_server.store.sql.schema import blobs as blobs_table
 from tests.client.fake_server import FakeServer, Peer, unused_host
 from tests.companion.conftest import NOW, Operator, approve_all
@@ -592,9 +593,52 @@ def test_a_note_that_does_not_open_ends_an_upload_and_reseal_goes_on(operator: O
         operator.make(wanted.draft)
     assert "--reseal" in str(caught.value.hint)
     plans: list[Plan] = []
-    release = operator.make(dataclasses.replace(wanted, reseal=True).draft, approve=plans.append)
+    resealed = dataclasses.replace(wanted, reseal=True)
+    release = operator.make(resealed.draft, approve=plans.append)
     assert release is not None
     # What its note does not name is not dropped.
     assert release.head.count == 3
-    assert "1 entries stay" in plans[0].remarks[-1]
+    worker = operator.client("worker").id()
+    assert plans[0].remarks[-1].startswith(f"entry {format_id(worker)} stays")
     assert dict(operator.fetch("web")) == {"a": 2}
+    # A person may name it.
+    with pytest.raises(UnknownEntryError, match=format_id(operator.client("web").id())):
+        operator.make(dataclasses.replace(resealed, drop=frozenset({operator.client("web").id()})).draft)
+    release = operator.make(dataclasses.replace(resealed, drop=frozenset({worker})).draft)
+    assert release is not None
+    assert release.head.count == 2
+    assert operator.make(wanted.draft) is None
+
+
+def test_a_publisher_whose_note_is_lost_is_sealed_again_and_not_dropped(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    other = operator.other()
+    operator.make(Addition(key=other.identity.public(), name="other").draft)
+    for publisher in (operator.identity, other.identity):
+        lose_note(operator, publisher.id())
+    wanted = operator.publication("[web]\na = 2", "web")
+    plans: list[Plan] = []
+    assert operator.make(dataclasses.replace(wanted, reseal=True).draft, approve=plans.append) is not None
+    assert plans[0].remarks == ()
+    assert {publisher.label for publisher in operator.look(publishers)} >= {"other"}
+    assert operator.publish("[web]\na = 3", "web", target=other) == 4
+
+
+def test_a_publisher_keeps_the_note_keys_that_the_server_has_lost(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    damage_blob(operator, operator.identity.id())
+    wanted = operator.publication("[web]\na = 2", "web")
+    # Nobody can read the shard any more, also not this publisher; it is sealed again from what is kept.
+    with pytest.raises(errors.CofferError):
+        operator.look(publishers)
+    assert operator.make(dataclasses.replace(wanted, reseal=True).draft) is not None
+    assert len(operator.look(publishers)) == 1
+
+
+def damage_blob(operator: Operator, client: bytes) -> None:
+    """Change a client's blob in the server's database."""
+    with contextlib.closing(StateFolder(operator.server.state_dir).store()) as store, store.database.transaction(writes=True) as connection:
+        (row,) = connection.execute(select(blobs_table).where(blobs_table.c.client == client)).all()
+        key = (row.coffer, row.client, row.since, row.alg, row.sha256)
+        sealed = store.roots.read(connection).seal(BLOB.of(*key), bytes(1376))
+        connection.execute(blobs_table.update().where(blobs_table.c.client == client).values(blob=sealed))
