@@ -13,6 +13,7 @@ Modules:
     diff.py              what differs between two releases
     key_diff.py          what differs between two notes, key by key
     listing.py           the entries of a release, packed
+    kept_entries.py      the entries that this publisher keeps on its disk
     history.py           what happened to a coffer, release by release
     contents.py          the clients and the names of the secrets in a release
     publishers.py        who may publish a coffer

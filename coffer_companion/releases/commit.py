@@ -47,7 +47,7 @@ from typing import Final, Protocol, TypeAlias
 import trio
 
 from coffer_protocol.crypto import primitives
-from coffer_protocol.errors import CofferError, MalformedMessageError, ServerError, UnreachableError
+from coffer_protocol.errors import CofferError, MalformedMessageError, ReleaseError, ServerError, UnreachableError
 from coffer_protocol.identity import PublicKey
 from coffer_protocol.limits import RESTART_GAP, UPLOAD_TIMEOUT_S
 from coffer_protocol.message import Commit, Drop, Entry, OkCommit, OkOpen, Open, Put, Reuse
@@ -70,7 +70,8 @@ from ..errors import (
 )
 from ..settings import KnownPublisher
 from ..target import Target
-from . import clock
+from . import clock, kept_entries
+from .kept_entries import KeptEntries
 from .listing import Listing, read_listing_untrusted
 from .plan import Plan
 from .reader import Reader, entered, entering
@@ -237,7 +238,8 @@ async def make(
             server_now = await reader.server_time()
         deadline = trio.current_time() + UPLOAD_TIMEOUT_S
         with entering(target):
-            answer = await connection.request(Open(coffer=target.coffer), OkOpen)
+            kept = await _kept(target, reader)
+            answer = await connection.request(Open(coffer=target.coffer, known=None if kept is None else kept.release.sha256), OkOpen)
         if reader.loss is None and (reader.release is not None or answer.signed is not None):
             # A release may have come between the two answers. If it does not follow the known one, the server contradicts itself and is
             # refused.
@@ -245,7 +247,7 @@ async def make(
         shown = None
         if answer.signed is not None:
             release = reader.release or reader.verify_other(answer.signed)
-            shown = Shown(release=release, listing=read_listing_untrusted(release, answer.entries()))
+            shown = Shown(release=release, listing=_listed(target, release, answer, kept))
         async with AsyncExitStack() as stack:
             if shown is not None:
                 # The protocol allows no question after OkOpen, so the draft asks its questions in a session of its own.
@@ -285,6 +287,41 @@ async def based(
             with entering(target):
                 shown = Shown(release=release, listing=await reader.entries(release))
         yield await _base(target, reader, shown, now(), restore=restore)
+
+
+async def _kept(target: Target, reader: Reader) -> KeptEntries | None:
+    """Return the newest release's entries, if this publisher keeps them, or keeps earlier ones to which the server can add the changes."""
+    release = reader.release
+    if release is None or reader.loss is not None:
+        return None
+    kept = kept_entries.load(target.state_file)
+    if kept is None or kept.release.sha256 == release.sha256:
+        return kept
+    try:
+        # If the server does not hold the earlier release any more, its answer ends the session.
+        async with entered(target) as connection:
+            listing = await reader.over(connection).changed_entries(release, kept)
+    except (ServerError, ReleaseError, MalformedMessageError):
+        return None
+    made = KeptEntries(release=release, listing=listing)
+    kept_entries.save(target.state_file, made)
+    return made
+
+
+def _listed(target: Target, release: SignedHead, answer: OkOpen, kept: KeptEntries | None) -> Listing:
+    """Return the entries of the release that the server has opened.
+
+    Raises:
+        MalformedMessageError: the server leaves out the list of a release that this publisher has not named.
+        ListingError: they are not those that were signed.
+    """
+    if answer.packed is not None:
+        listing = read_listing_untrusted(release, answer.entries())
+        kept_entries.save(target.state_file, KeptEntries(release=release, listing=listing))
+        return listing
+    if kept is None or kept.release.sha256 != release.sha256:
+        raise MalformedMessageError(f"the server leaves out the list of release {release.head.serial}, which this publisher has not named")
+    return kept.listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,6 +454,8 @@ async def _commit(connection: Connection, base: Base, draft: Draft, made: Listin
             None if draft.tree is None else [entry.known() for entry in draft.tree],
             None if own is None else (own.sha256, draft.note_keys),
         )
+        listing = Listing(base.listing.changed(made, frozenset(draft.drop)))
+        kept_entries.save(base.target.state_file, KeptEntries(release=release, listing=listing))
     except (StateFileError, SettingsError) as error:
         warned(f"release {head.serial} is published, but {error}: mend that before the next upload, which finds the release on the server")
     return release

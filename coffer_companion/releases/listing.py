@@ -35,6 +35,23 @@ class Listing(Mapping[bytes, Entry]):
         """Add an entry after all others."""
         self._packed += _RECORD.pack(entry.id, entry.alg, entry.since, entry.sha256, entry.mark)
 
+    def pack(self) -> bytes:
+        """Return the bytes of the entries, for `unpack`."""
+        return bytes(self._packed)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Listing:
+        """Return the listing that `pack` made these bytes of.
+
+        Raises:
+            ValueError: they are not whole entries.
+        """
+        if len(packed) % _RECORD.size:
+            raise ValueError("the last entry is not whole")
+        listing = cls()
+        listing._packed += packed
+        return listing
+
     def __len__(self) -> int:
         return len(self._packed) // _RECORD.size
 
@@ -122,11 +139,36 @@ def read_listing_untrusted(release: SignedHead, entries: Iterable[Entry]) -> Lis
 
     def kept() -> Iterator[Entry]:
         for entry in entries:
-            try:
-                listing.append(entry)
-            except struct.error:
-                raise MalformedMessageError("an entry of the listing holds a number that no release has") from None
+            _append_untrusted(listing, entry)
             yield entry
 
     check_listing_untrusted(release, kept())
     return listing
+
+
+def _append_untrusted(listing: Listing, entry: Entry) -> None:
+    try:
+        listing.append(entry)
+    except struct.error:
+        raise MalformedMessageError("an entry of the listing holds a number that no release has") from None
+
+
+def read_changes_untrusted(release: SignedHead, before: Listing, changes: Iterable[Entry | bytes]) -> Listing:
+    """Return the entries of a release, made of those of an earlier one and what a server says has changed since.
+
+    Args:
+        release: the release, whose head was accepted.
+        before: the entries of the earlier one.
+        changes: each entry that is new or different, and the id of each that is gone.
+
+    Raises:
+        ListingError: what results is not the release that was signed.
+        MalformedMessageError: a change is not one.
+    """
+    made, gone = Listing(), set()
+    for change in changes:
+        if isinstance(change, bytes):
+            gone.add(change)
+        else:
+            _append_untrusted(made, change)
+    return read_listing_untrusted(release, before.changed(made, gone))

@@ -25,7 +25,7 @@ from coffer_protocol.errors import (
 from coffer_protocol.identity import format_id
 from coffer_protocol.limits import HEADS_PER_ANSWER, SERIAL_JUMP
 from coffer_protocol.message import Ask, Entry, Get, OkGet, Tell
-from coffer_protocol.question import About, Entries, Fetch, Fetches, Heads, Notes, Past, PastEntry
+from coffer_protocol.question import About, Changes, Entries, Fetch, Fetches, Heads, Notes, Past, PastEntry
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.blob import ALG_HPKE, open_blob, seal
@@ -42,7 +42,8 @@ from ..connection import Connection, connect
 from ..errors import LostReleaseError, NoReleaseError, NoteKeyMissingError, NotLetInError, RestartError
 from ..settings import KeptNoteKeys, KnownPublisher, PublisherState, SignedRelease
 from ..target import Target
-from .listing import Listing, read_listing_untrusted
+from .kept_entries import KeptEntries
+from .listing import Listing, read_changes_untrusted, read_listing_untrusted
 from .publisher_entry import PublisherEntry, label_of
 
 # A note has at most 64 KiB, so this many have half of the size that a Tell may have.
@@ -412,6 +413,21 @@ class Reader:
         if signed != release.signed:
             raise ForkError(f"the server was asked for release {head.serial} of {head.coffer!r}, and lists another one")
         return read_listing_untrusted(release, entries)
+
+    async def changed_entries(self, release: SignedHead, before: KeptEntries) -> Listing:
+        """Return the entries of the newest release, from those of an earlier one and what has changed since, checked against its root.
+
+        Raises:
+            ServerError: the server does not hold the earlier release any more. That ends the session.
+            ForkError, ListingError: what results is not what was signed.
+            What `open` raises.
+        """
+        head = release.head
+        ask = Changes(coffer=head.coffer, serial=before.release.head.serial).to_ask()
+        signed, changes = question.changes_untrusted(await self._ask(ask))
+        if signed != release.signed:
+            raise ForkError(f"the server shows release {head.serial} of {head.coffer!r} as the newest, and then another one")
+        return read_changes_untrusted(release, before.listing, changes)
 
     async def notes(self, serial: int, entries: Sequence[Entry], note_keys: NoteKeys) -> dict[bytes, Note]:
         """Return the notes of some entries of a release, by id, in the order of the entries. For very many, see `in_batches`.

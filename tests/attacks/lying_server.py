@@ -46,6 +46,7 @@ class Lies:
         marks: by id, the mark that it shows in the place of the true one.
         notes: by id, the note that it shows in the place of the true one.
         hides: the serials whose heads it does not show.
+        invents_changes: whether it says of every entry that changed that it has another blob.
         on_open: called when an upload is opened.
         before_commit: called when a Commit has come, before anything is kept.
         after_commit: called when a release is kept, before its Commit is answered.
@@ -58,6 +59,7 @@ class Lies:
     marks: dict[bytes, bytes] = field(default_factory=dict)
     notes: dict[bytes, bytes] = field(default_factory=dict)
     hides: set[int] = field(default_factory=set)
+    invents_changes: bool = False
     on_open: Callable[[], None] = lambda: None
     before_commit: Callable[[], None] = lambda: None
     after_commit: Callable[[], None] = lambda: None
@@ -102,7 +104,10 @@ class LyingStore(MemoryStore):
     @contextmanager
     def changes(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Changes]:
         with super().changes(coffer=coffer, publisher=publisher, serial=serial) as changes:
-            yield replace(changes, changed=map(self._shown, changes.changed))
+            changed = map(self._shown, changes.changed)
+            if self.lies.invents_changes:
+                changed = (replace(entry, sha256=bytes(32)) for entry in changed)
+            yield replace(changes, changed=changed)
 
     @contextmanager
     def notes(self, *, coffer: str, publisher: bytes, serial: int, ids: Collection[bytes]) -> Iterator[Iterator[tuple[bytes, bytes]]]:

@@ -150,6 +150,18 @@ def test_5_a_hole_in_the_chain(team: Team) -> None:
     assert newest(team).serial == 5
 
 
+def test_5_invented_changes_are_not_built_upon(team: Team) -> None:
+    """They do not give the root that was signed. So the whole list is asked for, which does."""
+    ok(team.upload("one", {"web": "first"}))
+    team.let_in("two")
+    ok(team.companion("one", "publishers", "add", team.identity("two").public_text(), "--name", "two"))
+    ok(team.upload("two", {"web": "third", "worker": "third"}, trusts=("one", "two")))
+    team.server.lies.invents_changes = True
+    ok(team.upload("one", {"web": "third", "worker": "fourth"}))
+    assert ok(team.get("web", trusts=("one", "two"))) == "third"
+    assert ok(team.get("worker", trusts=("one", "two"))) == "fourth"
+
+
 def test_6_another_release_takes_the_serial_of_one_that_may_stand(team: Team) -> None:
     ok(team.upload("one", {"web": "first"}))
     team.let_in("two")

@@ -225,7 +225,8 @@ class CommitPoints:
 def commit_points(calls: Sequence[Call]) -> CommitPoints:
     """Return the points around the Commit of an upload that made one."""
     renames = [index for index, call in enumerate(calls) if call.name == "rename"]
-    remember, accept = renames[-2:]
+    # The last one gives the file of the entries its name.
+    remember, accept, _ = renames[-3:]
 
     def after(index: int, name: str) -> int:
         return next(number for number in range(index + 1, len(calls)) if calls[number].name == name)

@@ -14,6 +14,7 @@ import trio
 import trio.testing
 from sqlalchemy import select
 
+from coffer_companion.connection import Connection
 from coffer_companion.errors import (
     LostReleaseError,
     NoteKeyMissingError,
@@ -23,7 +24,7 @@ from coffer_companion.errors import (
     RestartError,
     UnknownEntryError,
 )
-from coffer_companion.releases import commit
+from coffer_companion.releases import commit, kept_entries
 from coffer_companion.releases.plan import Plan
 from coffer_companion.releases.publishers import Addition, publishers
 from coffer_companion.releases.shards import Wanted
@@ -538,6 +539,59 @@ def test_a_clock_that_jumps_while_an_upload_is_open_signs_nothing(operator: Oper
             trio.run(partial(commit.make, operator.target, wanted.draft, approve=approve_all, now=clock))
         assert PublisherState.load(operator.target.state_file).signed == ()
     assert operator.publish("[web]\na = 2", "web") == 2
+
+
+def spied_questions(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """Return what every connection of the companion sends from now on."""
+    sent: list[Message] = []
+    send = Connection.send
+
+    async def spied(self: Connection, message: Message) -> None:
+        sent.append(message)
+        await send(self, message)
+
+    monkeypatch.setattr(Connection, "send", spied)
+    return sent
+
+
+def test_a_publisher_that_has_the_list_does_not_ask_for_it_again(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.publish("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    newest = PublisherState.load(operator.target.state_file).seen
+    assert newest is not None
+    sent = spied_questions(monkeypatch)
+    assert operator.publish("[web]\na = 2\n[worker]\nb = 1", "web", "worker") == 2
+    assert [message for message in sent if isinstance(message, Open)] == [Open(coffer=operator.coffer, known=newest.signed_sha256)]
+    assert not [message for message in sent if isinstance(message, Ask) and message.name in ("changes", "entries")]
+    assert dict(operator.fetch("web")) == {"a": 2}
+    assert dict(operator.fetch("worker")) == {"b": 1}
+
+
+def test_a_publisher_asks_only_for_what_others_have_changed(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.publish("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    other = operator.other()
+    operator.make(Addition(key=other.identity.public(), name="other").draft)
+    operator.publish("[web]\na = 2\n[job]\nc = 1", "web", "job", target=other)
+    sent = spied_questions(monkeypatch)
+    assert operator.publish("[web]\na = 3\n[job]\nc = 1", "web", "job") == 4
+    assert [message.params for message in sent if isinstance(message, Ask) and message.name == "changes"] == [[operator.coffer, 2]]
+    (opened,) = [message for message in sent if isinstance(message, Open)]
+    assert opened.known is not None
+    assert dict(operator.fetch("web")) == {"a": 3}
+    assert dict(operator.fetch("job")) == {"c": 1}
+    assert len(operator.look(publishers)) == 2
+
+
+def test_a_list_that_does_not_fit_is_asked_for_whole(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.publish("[web]\na = 1\n[worker]\nb = 1", "web", "worker")
+    path = kept_entries.path_of(operator.target.state_file)
+    before = path.read_bytes()
+    operator.publish("[web]\na = 2\n[worker]\nb = 1", "web", "worker")
+    # An older list is there again, and nothing is right in it from here on.
+    path.write_bytes(before[:-40] + bytes(40))
+    sent = spied_questions(monkeypatch)
+    assert operator.publish("[web]\na = 3\n[worker]\nb = 1", "web", "worker") == 3
+    assert [message.known for message in sent if isinstance(message, Open)] == [None]
+    assert dict(operator.fetch("worker")) == {"b": 1}
 
 
 def test_a_server_whose_clock_is_behind_is_not_sent_a_release_that_it_would_refuse(operator: Operator) -> None:
