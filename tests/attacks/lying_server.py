@@ -104,7 +104,7 @@ class LyingStore(MemoryStore):
     @contextmanager
     def changes(self, *, coffer: str, publisher: bytes, serial: int) -> Iterator[Changes]:
         with super().changes(coffer=coffer, publisher=publisher, serial=serial) as changes:
-            changed: Iterable[Entry] = map(self._shown, changes.changed)
+            changed: Iterator[Entry] = map(self._shown, changes.changed)
             if self.lies.invents_changes:
                 changed = (replace(entry, sha256=bytes(32)) for entry in changed)
             yield replace(changes, changed=changed)
