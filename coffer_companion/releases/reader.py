@@ -29,7 +29,7 @@ from coffer_protocol.question import About, Changes, Entries, Fetch, Fetches, He
 from coffer_protocol.release import coffer as coffers
 from coffer_protocol.release import head as heads
 from coffer_protocol.release.blob import ALG_HPKE, open_blob, seal
-from coffer_protocol.release.chain import check_follows, walk_untrusted
+from coffer_protocol.release.chain import Walk, check_follows, walk_untrusted
 from coffer_protocol.release.evidence import FORK, Evidence
 from coffer_protocol.release.head import SignedHead
 from coffer_protocol.release.listing import leaf_of
@@ -245,7 +245,7 @@ class Reader:
             return
         trust, newest = self._trust, shown[-1]
         self._check_spent(shown)
-        walk = walk_untrusted(shown, trust, to=newest)
+        walk = _walk_untrusted(shown, trust)
         # The clock does not count: an expired head is accepted too, because publishing mends that, and so is one from the future.
         release = coffers.check_head_untrusted(newest, walk.trust.demand(newest), now=None)
         restart = walk.trust.restart_in(release)
@@ -546,6 +546,20 @@ class Reader:
 
     async def _ask(self, ask: Ask) -> Tell:
         return await self._connection.request(ask, Tell)
+
+
+def _walk_untrusted(shown: Sequence[bytes], trust: Trust) -> Walk:
+    """Walk over the heads that a server shows, to the last of them. If they do not lead there, begin with a restart among them.
+
+    The restart is shown to a person in any case, who alone can accept it. Raises what `walk_untrusted` raises.
+    """
+    try:
+        return walk_untrusted(shown, trust, to=shown[-1])
+    except (ForkError, ChainError):
+        restarts = [index for index, signed in enumerate(shown) if heads.claimed_untrusted(signed).restart]
+        if not restarts:
+            raise
+        return walk_untrusted(shown[restarts[0] :], trust, to=shown[-1])
 
 
 @asynccontextmanager
