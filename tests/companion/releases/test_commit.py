@@ -674,7 +674,7 @@ def test_a_publisher_whose_note_is_lost_is_sealed_again_and_not_dropped(operator
     plans: list[Plan] = []
     assert operator.make(dataclasses.replace(wanted, reseal=True).draft, approve=plans.append) is not None
     assert plans[0].remarks == ()
-    assert {publisher.standing.name for publisher in operator.look(publishers) if publisher.standing is not None} == {"", "other"}
+    assert {publisher.entry.name for publisher in operator.look(publishers) if publisher.entry is not None} == {"", "other"}
     assert operator.publish("[web]\na = 3", "web", target=other) == 4
 
 
