@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from coffer_protocol.errors import ClockError, CofferError, KeyNotFoundError, ProtocolError, ReleaseError, ShardError, UnreachableError
+from coffer_protocol.errors import (
+    BlobError,
+    ClockError,
+    CofferError,
+    KeyNotFoundError,
+    ProtocolError,
+    ReleaseError,
+    ShardError,
+    UnreachableError,
+    UntrustedPublisherError,
+    WrongCofferError,
+)
 from coffer_protocol.lean import TYPE_CHECKING
 from coffer_protocol.message import USE_ONCE, Get, OkGet
 
@@ -85,7 +96,8 @@ class Failures:
     def combined(self) -> CofferError:
         """Return one error for all hosts: the first bad answer's, or otherwise one that names every host."""
         if (refusal := self.refusal) is not None:
-            refusal.hint = refusal.hint or _ADVICE
+            if refusal.hint is None and not isinstance(refusal, _WITH_REMEDY):
+                refusal.hint = _ADVICE
             return refusal
         errors = [error for _, error in self._errors]
         if len(errors) == 1:
@@ -109,7 +121,8 @@ def _at(host: Host, error: CofferError) -> str:
     return text if text.startswith(str(host)) else f"{host}: {text}"
 
 
-# For a refusal that has no hint of its own.
+# Refusals whose text says what to do. For others that have no hint of their own, there is one here.
+_WITH_REMEDY: Final = (BlobError, ClockError, UntrustedPublisherError, WrongCofferError)
 _ADVICE: Final = "ask your operator to look at the server: coffer-companion verify"
 
 
@@ -139,14 +152,15 @@ async def _from_cache(source: Source, failures: Failures) -> Coffer:
     except CacheError as error:
         if refusal is None:
             raise UnreachableError(f"{failure} (the cache cannot be used: {error})", hint=failure.hint) from failure
-        refusal.hint = f"{refusal.hint}; the cache cannot be used: {error}"
+        refusal.hint = "; ".join(filter(None, (refusal.hint, f"the cache cannot be used: {error}")))
         raise refusal from error
     assert coffer.stale is not None
     age = f"release {coffer.release.serial} of {coffer.release.coffer!r} is used, which was fetched {durations.show(coffer.stale)} ago"
     if refusal is None:
         source.warn(f"no server answered, so {age} ({failure})")
     else:
-        source.warn(f"the answer of the server was refused, so {age} ({failures})\nhint: {refusal.hint}")
+        hint = f"\nhint: {refusal.hint}" if refusal.hint else ""
+        source.warn(f"the answer of the server was refused, so {age} ({failures}){hint}")
         # An application may keep it for long, and a traceback keeps whatever the functions of this fetch have used.
         refusal.__cause__ = refusal.__context__ = refusal.__traceback__ = None
     await source.tell_evidence()

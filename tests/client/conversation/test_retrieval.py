@@ -49,7 +49,7 @@ from coffer_protocol.errors import (
 )
 from coffer_protocol.frame import Frame
 from coffer_protocol.identity import Identity
-from coffer_protocol.message import ERROR_CODES, Bye, Error, Get, Hello, KeyNotFound, Link, MessageType, OkGet
+from coffer_protocol.message import ERROR_CODES, Ask, Bye, Error, Get, Hello, KeyNotFound, Link, MessageType, OkGet
 from coffer_protocol.release import receipt
 from coffer_protocol.release.trust import Seen
 from coffer_protocol.shard import SecretValue
@@ -541,6 +541,29 @@ def test_a_refusal_says_why_the_cache_cannot_stand_in(tmp_path: Path, whole: Cre
     with pytest.raises(NotAReleaseError) as caught:
         client.fetch_from(giving(b"\x80"))
     assert str(caught.value.hint).endswith("; the cache cannot be used: it was fetched 8d ago, and max-stale is 7d")
+
+
+def test_a_refusal_that_names_its_remedy_gets_no_other(tmp_path: Path, whole: Credential) -> None:
+    client = Client(tmp_path, whole)
+    client.fetch_from(serving(whole, SECRETS))
+    with pytest.raises(UntrustedPublisherError) as caught:
+        client.fetch_from(giving_strangers(whole), max_stale=NEVER)
+    assert caught.value.hint is None
+    assert "coffer-companion address" in str(caught.value)
+    assert isinstance(client.fetch_from(giving_strangers(whole)).refusal, UntrustedPublisherError)
+    assert "hint: " not in client.warnings[-1]
+
+
+def giving_strangers(credential: Credential) -> Script:
+    """Give a release of a publisher that nobody trusts, and tell no heads."""
+
+    def script(peer: Peer) -> None:
+        peer.answer_get(make_body(credential, SECRETS, serial=SERIAL + 1, by=identity("publisher2")))
+        peer.expect(Ask)
+        peer.send(Error(code="denied", sentence="this key has no part in that coffer"))
+        peer.wait_for_close()
+
+    return script
 
 
 def test_a_refusal_counts_more_than_silence_and_all_hosts_are_named(tmp_path: Path, whole: Credential) -> None:
