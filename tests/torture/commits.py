@@ -10,7 +10,7 @@ Then the server starts again if it is dead, and the same plain `upload` runs onc
 succeed; the client must get the new value; `verify` must find one chain; and of all heads that the publisher has ever signed, no two may
 have one serial.
 
-It needs strace. `scripts/torture` runs it, after the rounds against the server alone; the tests run each kind of point once.
+It needs strace. `scripts/torture --commits` draws the points; the tests run each kind of point once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server and a companion that are killed with -9 around a Commit, once at each kind of point. scripts/torture draws many more."""
+"""A server and a companion that are killed with -9 around a Commit, at each kind of point. scripts/torture --commits draws many more."""
 
 from __future__ import annotations
 
