@@ -237,9 +237,15 @@ async def make(
         with entering(target):
             server_now = await reader.server_time()
         deadline = trio.current_time() + UPLOAD_TIMEOUT_S
-        with entering(target):
-            kept = await _kept(target, reader)
-            answer = await connection.request(Open(coffer=target.coffer, known=None if kept is None else kept.release.sha256), OkOpen)
+        try:
+            with entering(target):
+                kept = await _kept(target, reader)
+                answer = await connection.request(Open(coffer=target.coffer, known=None if kept is None else kept.release.sha256), OkOpen)
+        except CofferError as error:
+            # The state remembers it from now on, so no later command tells of it.
+            if news := "; ".join(_found(reader)):
+                error.hint = "; ".join(filter(None, (news, error.hint)))
+            raise
         if reader.loss is None and (reader.release is not None or answer.signed is not None):
             # A release may have come between the two answers. If it does not follow the known one, the server contradicts itself and is
             # refused.

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,8 +167,10 @@ def test_no_variable_and_no_folder_of_the_users_brings_modules(environment: Path
 
 def test_an_environment_that_sees_the_systems_packages_sees_them(tmp_path: Path) -> None:
     seen = run(put_environment(tmp_path / "env", system=True))
-    system = sysconfig.get_path("purelib", vars={"base": sys.base_prefix})
-    assert system in seen["path"]
+    # Debian's Python calls them dist-packages, and has several.
+    line = "import site; print(*site.getsitepackages(), sep='\\n')"
+    asked = subprocess.run([Path(sys.executable).resolve(), "-I", "-c", line], capture_output=True, text=True, check=True)
+    system = next(path for path in asked.stdout.splitlines() if path in seen["path"])
     assert seen["path"].index(str(tmp_path / "env" / LIBRARIES)) < seen["path"].index(system)
 
 
