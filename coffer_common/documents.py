@@ -23,6 +23,7 @@ DEPTH: Final = 200
 _PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 # The libraries show the names of tables as a tuple of Python.
 _TUPLE: Final = re.compile(r"\((?:(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")(?:, |,)?)+\)")
+_KEY: Final = re.compile(r"(?<=inline table key )(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7})(?: |$)")
 
@@ -177,4 +178,4 @@ def _named(message: str) -> str:
         parts = literal_eval(found[0])
         return ".".join(parts) if all(map(_NAME.fullmatch, parts)) else "a table"
 
-    return _TUPLE.sub(name, message)
+    return _KEY.sub(lambda found: found[0] if _NAME.fullmatch(literal_eval(found[0])) else "that it has", _TUPLE.sub(name, message))

@@ -45,6 +45,11 @@ def test_a_number_in_json_that_no_float_can_hold(text: str) -> None:
         ("a = 1\nb\n", "F, line 2, column 2: this is not TOML (Expected '=' after a key in a key/value pair): correct the line"),
         ("[a.b]\n[a.b]\n", "F, line 2, column 5: this is not TOML (Cannot declare a.b twice): correct the line"),
         ('["QUJD/+=="]\n["QUJD/+=="]\n', "F, line 2, column 12: this is not TOML (Cannot declare a table twice): correct the line"),
+        ("a = {b = 1, b = 2}", "F, line 1, column 18: this is not TOML (Duplicate inline table key 'b'): correct the line"),
+        (
+            'a = {"QUJD/+" = 1, "QUJD/+" = 2}',
+            "F, line 1, column 32: this is not TOML (Duplicate inline table key that it has): correct the line",
+        ),
         ("a = 1\n<<<<<<< HEAD\n", "F, line 2, column 1: this line is the mark of a merge conflict: resolve the conflict"),
         ("a = 1\n=======\n", "F, line 2, column 1: this line is the mark of a merge conflict: resolve the conflict"),
         ("a = 1\n>>>>>>> theirs", "F, line 2, column 1: this line is the mark of a merge conflict: resolve the conflict"),

@@ -18,6 +18,7 @@ from coffer_companion import settings
 from coffer_companion.definition import load
 from coffer_companion.releases.commit import Approve, Base, Drafting, based, make
 from coffer_companion.releases.plan import Plan
+from coffer_companion.releases.publishers import Addition, Retirement
 from coffer_companion.releases.shards import wanted_shards
 from coffer_companion.releases.upload import Publication
 from coffer_companion.target import Target
@@ -142,6 +143,13 @@ class Operator:
         release = self.make(self.publication(text, *names).draft, target=target)
         assert release is not None
         return release.head.serial
+
+    def replace_publisher(self, publication: Publication | None) -> None:
+        """Add a publisher and retire it: with a publication, under a new note key."""
+        other = self.other()
+        self.make(Addition(key=other.identity.public(), name="laptop").draft)
+        self.shut_out(other.identity)
+        self.make(Retirement(who="laptop", publication=publication, told=lambda publisher: None).draft)
 
     def look(self, question: Callable[[Base], Awaitable[T]], *, target: Target | None = None) -> T:
         """Ask something of the newest release."""

@@ -484,6 +484,30 @@ def test_a_release_that_arrived_after_all_is_no_longer_pending(operator: Operato
     assert PublisherState.load(path).signed == ()
 
 
+def test_what_became_of_a_release_is_told_although_the_server_is_busy(operator: Operator) -> None:
+    operator.publish("[web]\na = 1", "web")
+    other = operator.other()
+    operator.make(Addition(key=other.identity.public(), name="other").draft)
+    path = operator.target.state_file
+    seen = PublisherState.load(path).seen
+    assert seen is not None
+    pending = SignedRelease(serial=seen.serial, sha256=seen.signed_sha256)
+    first, second = operator.publication("[web]\na = 2", "web"), operator.publication("[web]\na = 3", "web")
+
+    def meanwhile() -> None:
+        PublisherState.update(path, lambda _: PublisherState(signed=(pending,)))
+        operator.make(second.draft)
+
+    with pytest.raises(errors.ServerError) as caught:
+        operator.make(first.draft, target=other, approve=lambda plan: in_another_process(meanwhile))
+    assert caught.value.code == "busy"
+    assert caught.value.hint == (
+        "release 2, which was signed here and which the server had not confirmed, is published; nothing was changed: try again in a minute"
+    )
+    # Nothing tells of it again.
+    assert PublisherState.load(path).signed == ()
+
+
 # ---------------------------------------------------------------------------------------------------- clocks and notes
 
 DAY_S = 86400

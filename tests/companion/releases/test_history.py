@@ -88,21 +88,14 @@ def test_a_rollback_to_what_is_not_held_is_one_all_the_same(operator: Operator) 
 
 def test_a_retirement_without_a_definition_is_no_rollback(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
-    other = operator.other()
-    operator.make(Addition(key=other.identity.public(), name="laptop").draft)
-    operator.shut_out(other.identity)
-    operator.make(Retirement(who="laptop", publication=None, told=lambda publisher: None).draft)
+    operator.replace_publisher(None)
     assert not any(is_rollback for _, is_rollback, _ in marks(operator))
 
 
 def test_a_rollback_over_a_new_note_key(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
     operator.publish("[web]\na = 2", "web")
-    other = operator.other()
-    operator.make(Addition(key=other.identity.public(), name="laptop").draft)
-    operator.shut_out(other.identity)
-    wanted = operator.publication("[web]\na = 2", "web")
-    operator.make(Retirement(who="laptop", publication=wanted, told=lambda publisher: None).draft)
+    operator.replace_publisher(operator.publication("[web]\na = 2", "web"))
     operator.make(Rollback(serial=1).draft)
     assert dict(operator.fetch("web")) == {"a": 1}
     assert marks(operator)[0] == (5, True, 1)

@@ -82,11 +82,7 @@ def test_a_replaced_public_key_hides_no_value_that_goes_back(operator: Operator)
 def test_the_past_under_an_earlier_note_key_counts(operator: Operator) -> None:
     operator.publish("[web]\na = 1", "web")
     operator.publish("[web]\na = 2", "web")
-    other = operator.other()
-    operator.make(Addition(key=other.identity.public(), name="laptop").draft)
-    operator.shut_out(other.identity)
-    wanted = operator.publication("[web]\na = 2", "web")
-    operator.make(Retirement(who="laptop", publication=wanted, told=lambda publisher: None).draft)
+    operator.replace_publisher(operator.publication("[web]\na = 2", "web"))
     assert reverts(operator, "[web]\na = 1", "web") == ["a of web goes back to what it was in release 1"]
 
 

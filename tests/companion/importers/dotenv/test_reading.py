@@ -112,6 +112,6 @@ def test_a_quoted_value_is_read_alike_or_refused(values: dict[str, str], tmp_pat
     assert found == values
 
 
-def test_a_long_file_takes_no_time() -> None:
+def test_a_file_of_many_lines() -> None:
     text = "".join(f"NAME_{number}='{'x' * 100} {number}'\n" for number in range(2000))
     assert len(read(text).values) == 2000
